@@ -1,0 +1,8 @@
+"""The REST API for audit, and the health of the server: everything served that is no provider's route.
+
+Paths and JSON are Coder's: https://coder.com/docs/reference/api
+"""
+
+from coderai.api.application import application
+
+__all__ = ["application"]

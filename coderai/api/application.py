@@ -1,0 +1,111 @@
+"""The routes of the audit API and of health, as an aiohttp application; no failure ever shows a traceback."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from coderai.api.answers import Refused, json
+from coderai.api.interceptions import interceptions
+from coderai.auth import Authenticator, Suspended, Unauthenticated, User, token_of
+from coderai.logs import Logger
+from coderai.store import Store, StoreUnavailable
+
+# Both names of the gateway.
+PREFIXES = ("/api/v2/aibridge", "/api/v2/ai-gateway")
+DISABLED = "Set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true, and start the server again."
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(
+    store: Store,
+    authenticator: Authenticator,
+    enabled: bool,
+    unready: Callable[[], Sequence[str]],
+    log: Logger | None = None,
+) -> web.Application:
+    """`unready` says why requests would be refused now; nothing if they would not."""
+    api = _API(store, authenticator, enabled, unready, log)
+    app = web.Application(middlewares=[api.answered])
+    app.on_response_prepare.append(_without_server)
+    app.router.add_get("/healthz", api.healthz)
+    app.router.add_get("/readyz", api.readyz)
+    for prefix in PREFIXES:
+        app.router.add_get(f"{prefix}/interceptions", api.interceptions)
+    return app
+
+
+class _API:
+    def __init__(
+        self,
+        store: Store,
+        authenticator: Authenticator,
+        enabled: bool,
+        unready: Callable[[], Sequence[str]],
+        log: Logger | None,
+    ) -> None:
+        self._store = store
+        self._authenticator = authenticator
+        self._enabled = enabled
+        self._unready = unready
+        self._log = log
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        return web.Response(text="OK")
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        reasons = list(self._unready())
+        try:
+            await self._store.ping()
+        except StoreUnavailable:  # whose text names a path, which is not for everybody
+            reasons.append("the database cannot be read")
+        if reasons:
+            return json(msgspec.json.encode({"message": "Not ready.", "reasons": reasons}) + b"\n", status=503)
+        return web.Response(text="OK")
+
+    async def interceptions(self, request: web.Request) -> web.Response:
+        return json(await interceptions(self._store, await self._user(request), request.query))
+
+    async def _user(self, request: web.Request) -> User:
+        try:
+            return await self._authenticator.user(token_of(request.headers.get))
+        except Unauthenticated as error:
+            raise Refused(401, "Unauthenticated.", str(error), headers={"WWW-Authenticate": "Bearer"}) from error
+        except Suspended as error:
+            raise Refused(403, "Forbidden.", str(error)) from error
+
+    @web.middleware
+    async def answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """What the handler answers, or a refusal in this API's shape."""
+        try:
+            if not self._enabled and _of_the_gateway(request.path):
+                raise Refused(404, "The AI gateway is not enabled.", DISABLED)
+            return await handler(request)
+        except Refused as refused:
+            return refused.response()
+        except web.HTTPException as error:  # of the router
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            detail = f"{request.method} {request.path}"
+            return Refused(error.status, f"{HTTPStatus(error.status).phrase}.", detail, headers=allow).response()
+        except StoreUnavailable as error:
+            self._failed(request, error)
+            return Refused(
+                503, "The database cannot be read.", "Try again shortly.", headers={"Retry-After": "5"}
+            ).response()
+        except Exception as error:
+            self._failed(request, error)
+            return Refused(500, "Internal error.", "The server's log says more.").response()
+
+    def _failed(self, request: web.Request, error: Exception) -> None:
+        if self._log is not None:
+            self._log.error("API request failed", path=request.path, kind=type(error).__name__, error=str(error))
+
+
+def _of_the_gateway(path: str) -> bool:
+    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in PREFIXES)
+
+
+async def _without_server(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.pop("Server", None)  # which library answers is nobody's business

@@ -1,0 +1,121 @@
+"""`GET /interceptions`: the audit trail, newest first. Owners and auditors see all, members their own."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from coderai.api import search
+from coderai.api.answers import Refused, Validation
+from coderai.auth import User
+from coderai.store import Store
+from coderai.store.trail import Filter, Interception
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+MAX_OFFSET = 2**31 - 1
+# Interceptions read and encoded in one go, 2 ms of the event loop, so that answers being relayed do not
+# stand still.
+SLICE = 100
+
+_BAD_PARAMETERS = "Query parameters have invalid values."
+_BAD_SEARCH = "Invalid session search query."
+_encode = msgspec.json.Encoder().encode
+
+
+class Page(Struct, frozen=True):
+    limit: int
+    offset: int
+    after_id: str | None
+
+
+async def interceptions(store: Store, user: User, parameters: Mapping[str, str]) -> bytes:
+    """The answer's body. Raises Refused, StoreUnavailable."""
+    page = _page(parameters)
+    filter = await _filter(store, user, parameters.get("q", ""))
+    after = None
+    if page.after_id is not None:
+        # Looked for among the caller's own, so that nobody learns which ids there are.
+        after = await store.trail.place(page.after_id, Filter(initiator_ids=_visible(user)))
+        if after is None:
+            raise Refused(
+                400,
+                "Query parameter has invalid value.",
+                f'after_id: interception "{page.after_id}" not found',
+            )
+    count = await store.trail.count(filter)
+    pieces = [piece async for piece in _pieces(store, filter, page, after)]
+    return b'{"count":%d,"results":[%b]}\n' % (count, b",".join(pieces))
+
+
+async def _pieces(store: Store, filter: Filter, page: Page, after: tuple[str, str] | None) -> AsyncIterator[bytes]:
+    left, offset = page.limit, page.offset
+    while left > 0:
+        found: list[Interception] = await store.trail.page(filter, limit=min(left, SLICE), offset=offset, after=after)
+        for interception in found:
+            yield _encode(interception)
+        if len(found) < SLICE:
+            return
+        left -= len(found)
+        offset, after = 0, (found[-1].started_at, found[-1].id)
+
+
+def _page(parameters: Mapping[str, str]) -> Page:
+    problems: list[Validation] = []
+    limit = _number(parameters, "limit", DEFAULT_LIMIT, problems)
+    offset = _number(parameters, "offset", 0, problems)
+    after_id = None
+    if given := parameters.get("after_id"):
+        try:
+            after_id = str(UUID(given))
+        except ValueError:
+            problems.append(Validation("after_id", f'Query param "after_id" must be a valid uuid, not "{given}"'))
+    if problems:
+        raise Refused(400, _BAD_PARAMETERS, validations=problems)
+    if not 0 < limit <= MAX_LIMIT:
+        raise Refused(400, "Invalid pagination limit value.", f"Pagination limit must be in range (0, {MAX_LIMIT}]")
+    if after_id and offset:
+        raise Refused(400, _BAD_PARAMETERS, "Cannot use both after_id and offset pagination in the same request.")
+    return Page(limit, offset, after_id)
+
+
+def _number(parameters: Mapping[str, str], name: str, default: int, problems: list[Validation]) -> int:
+    text = parameters.get(name) or str(default)
+    if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_OFFSET:
+        return int(text)
+    problems.append(Validation(name, f'Query param "{name}" must be a positive integer, not "{text}"'))
+    return default
+
+
+def _visible(user: User) -> tuple[str, ...] | None:
+    return None if user.role in ("owner", "auditor") else (user.id,)
+
+
+async def _filter(store: Store, user: User, query: str) -> Filter:
+    try:
+        found: dict[str, Any] = search.terms(query)
+        found |= search.started(found)
+        name = found.pop("initiator", None)
+        ids = _visible(user) if name is None else await _initiators(store, user, name)
+    except search.BadSearch as error:
+        raise Refused(400, _BAD_SEARCH, validations=error.problems) from error
+    return Filter(initiator_ids=ids, **found)
+
+
+async def _initiators(store: Store, user: User, name: str) -> tuple[str, ...]:
+    """The ids that an id, a name or `me` stands for."""
+    if name == "me":
+        return (user.id,)
+    if _visible(user):
+        if name.lower() in (user.name.lower(), user.id):
+            return (user.id,)
+        raise Refused(403, "Forbidden.", "Members see their own interceptions only: leave initiator out.")
+    with suppress(ValueError):
+        return (str(UUID(name)),)
+    ids = await store.people.ids_of(name)
+    if not ids:
+        raise search.BadSearch([Validation("initiator", f'there is no user "{name}"')])
+    return tuple(ids)

@@ -1,0 +1,190 @@
+"""Who is asking: a token becomes a User, from memory after the first time.
+
+A token is a public id of 10 characters, `-`, and a secret; only the secret's SHA-256 is known here. The hot
+path (`lookup`) reads no database: it hashes the secret and compares in constant time with what is remembered
+under the id. One task asks the database about all remembered tokens every few seconds, in one question, and
+what was not confirmed for FRESH_SECONDS is not believed any more. So a revoked token, a suspended or a
+deleted user is out within that time, and if the database cannot be read nobody gets in by memory (fails
+closed).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+import string
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from coderai.logs import Logger
+from coderai.store import Store, StoreUnavailable, times
+from coderai.store.people import TokenRow
+
+ID_CHARACTERS = 10
+SECRET_CHARACTERS = 32  # of 62 kinds: 190 bits
+ALPHABET = string.ascii_letters + string.digits
+TOKEN_ID = re.compile(r"[A-Za-z0-9]{10}", re.ASCII)
+# The secret's upper limit is only there to hash nothing huge.
+TOKEN = re.compile(r"([A-Za-z0-9]{10})-([A-Za-z0-9]{22,128})", re.ASCII)
+
+REFRESH_SECONDS = 3.0
+# Promised: changes act within 10 s. Three refreshes may fail before a token has to be looked up again.
+FRESH_SECONDS = 10.0
+# A token that nobody used for so long is forgotten; the next request with it reads the database once.
+IDLE_SECONDS = 600.0
+# Unknown ids are remembered briefly, so that a misconfigured tool in a loop costs no reads.
+UNKNOWN_SECONDS = 2.0
+UNKNOWN_LIMIT = 1000
+
+ROLES = ("member", "auditor", "owner")
+
+_NOT_GOOD = "this coderai token is unknown or revoked; ask your administrator for a new one"
+
+
+class User(Struct, frozen=True):
+    id: str
+    name: str
+    role: str  # one of ROLES
+    token_id: str  # recorded as api_key_id
+
+
+class Unauthenticated(Exception):
+    """401: no token or none that is good; the message says why, in words for the client."""
+
+
+class Suspended(Exception):
+    """403: the token is good, its user is suspended."""
+
+
+class _Known(Struct):
+    row: TokenRow
+    user: User
+    confirmed: float  # monotonic, before the question was asked
+    used: float
+
+
+class Authenticator:
+    def __init__(self, store: Store, log: Logger, *, fresh: float = FRESH_SECONDS) -> None:
+        self._store = store
+        self._log = log
+        self._fresh = fresh
+        self._known: dict[str, _Known] = {}
+        self._unknown: dict[str, float] = {}  # token id -> until when
+        self._failing = False
+
+    async def user(self, token: str | None) -> User:
+        """The user whose token this is. Raises Unauthenticated, Suspended, StoreUnavailable."""
+        return self.lookup(token) or await self.resolve(token)
+
+    def lookup(self, token: str | None) -> User | None:
+        """The same from memory; None if the database has to be asked (`resolve`)."""
+        token_id, secret = _parts(token)
+        known = self._known.get(token_id)
+        now = time.monotonic()
+        if known is None:
+            if self._unknown.get(token_id, now) > now:
+                raise Unauthenticated(_NOT_GOOD)
+            return None
+        if now - known.confirmed > self._fresh:
+            return None
+        _check(known.row, secret)
+        known.used = now
+        return known.user
+
+    async def resolve(self, token: str | None) -> User:
+        """The same from the database, remembered."""
+        token_id, secret = _parts(token)
+        now = time.monotonic()
+        row = (await self._store.people.tokens_by_id([token_id])).get(token_id)
+        if row is None:
+            self._known.pop(token_id, None)
+            self._note_unknown(token_id, now)
+            raise Unauthenticated(_NOT_GOOD)
+        _check(row, secret)
+        self._known[token_id] = known = _Known(row, _user(row), confirmed=now, used=now)
+        return known.user
+
+    async def run(self) -> None:
+        """Confirm what is remembered, for as long as the process lives."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Ask the database once about all remembered tokens that are still in use."""
+        began = time.monotonic()
+        self._known = {token_id: known for token_id, known in self._known.items() if began - known.used <= IDLE_SECONDS}
+        asked = list(self._known)
+        try:
+            rows = await self._store.people.tokens_by_id(asked)
+        except StoreUnavailable as error:
+            if not self._failing:
+                self._log.error("tokens cannot be read, requests will be refused", error=str(error))
+            self._failing = True
+            return
+        if self._failing:
+            self._log.info("tokens can be read again")
+        self._failing = False
+        for token_id in asked:
+            known = self._known.get(token_id)
+            if known is None or known.confirmed > began:  # looked up anew in the meantime
+                continue
+            if row := rows.get(token_id):
+                self._known[token_id] = _Known(row, _user(row), confirmed=began, used=known.used)
+            else:
+                del self._known[token_id]
+
+    def _note_unknown(self, token_id: str, now: float) -> None:
+        if len(self._unknown) >= UNKNOWN_LIMIT:
+            self._unknown.clear()  # guesses; forgetting them costs one read each
+        self._unknown[token_id] = now + UNKNOWN_SECONDS
+
+
+def token_of(get: Callable[[str], str | None]) -> str | None:
+    """The caller's token, by a function that gives a header's value: the first of these that is there."""
+    if token := get("Coder-Session-Token"):
+        return token.strip()
+    fields = (get("Authorization") or "").split()
+    if len(fields) == 2 and fields[0].lower() == "bearer":
+        return fields[1]
+    return (get("X-Api-Key") or "").strip() or None
+
+
+def new_token() -> tuple[str, str, str]:
+    """A new token, its id, and what is kept of its secret."""
+    token_id = "".join(secrets.choice(ALPHABET) for _ in range(ID_CHARACTERS))
+    secret = "".join(secrets.choice(ALPHABET) for _ in range(SECRET_CHARACTERS))
+    return f"{token_id}-{secret}", token_id, digest(secret)
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _parts(token: str | None) -> tuple[str, str]:
+    if not token:
+        raise Unauthenticated(
+            "a coderai token is missing: send it as Authorization: Bearer, X-Api-Key or Coder-Session-Token"
+        )
+    found = TOKEN.fullmatch(token)
+    if found is None:
+        raise Unauthenticated("this is no coderai token; ask your administrator for one (coderai tokens create)")
+    return found[1], found[2]
+
+
+def _check(row: TokenRow, secret: str) -> None:
+    """Raises unless this secret is the token's and the token is good now."""
+    # Nothing is told about a token, not even that it has expired, to one who does not know its secret.
+    if not hmac.compare_digest(digest(secret), row.secret_sha256) or row.revoked or row.deleted:
+        raise Unauthenticated(_NOT_GOOD)
+    if row.expires_at is not None and times.now() >= row.expires_at:
+        raise Unauthenticated("this coderai token has expired; ask your administrator for a new one")
+    if row.suspended:
+        raise Suspended(f"user {row.user_name} is suspended; ask your administrator")
+
+
+def _user(row: TokenRow) -> User:
+    return User(id=row.user_id, name=row.user_name, role=row.role, token_id=row.id)

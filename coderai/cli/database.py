@@ -1,0 +1,69 @@
+"""What the commands on users and tokens share: the server's database, opened for one piece of work."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from coderai.config import Resolved
+from coderai.store import Store, StoreUnavailable, open_sqlite
+from coderai.store.people import UserRow
+
+T = TypeVar("T")
+
+
+class CannotDo(click.ClickException):
+    """One line on stderr, exit code 1."""
+
+
+class BadValue(click.ClickException):
+    """One line on stderr that names the value and the remedy, exit code 2."""
+
+    exit_code = 2
+
+
+def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Does this work on the database that the server uses, which may be running meanwhile."""
+
+    async def opened() -> T:
+        store = await open_sqlite(Path(resolved.settings.sqlite_path))
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    for warning in resolved.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    try:
+        return asyncio.run(opened())
+    except StoreUnavailable as error:
+        raise CannotDo(str(error)) from None
+
+
+async def user_named(store: Store, name: str) -> UserRow:
+    user = await store.people.user(name)
+    if user is None:
+        raise CannotDo(f'there is no user "{name}"; `coderai users list` shows those there are')
+    return user
+
+
+def show(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their widest value."""
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    for line in lines:
+        click.echo("  ".join(value.ljust(width) for value, width in zip(line, widths, strict=True)).rstrip())
+
+
+def show_json(values: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(values), indent=2))
+
+
+def require(given: str, good: bool, option: str, remedy: str) -> None:
+    """Raises BadValue unless the value is good."""
+    if not good:
+        shown = ascii(given) if not given.isprintable() else f'"{given}"'
+        raise BadValue(f"{option} {shown}: {remedy}")

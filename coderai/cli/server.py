@@ -1,0 +1,46 @@
+"""`coderai server`: the gateway, until SIGTERM or SIGINT."""
+
+import asyncio
+import gc
+import logging
+
+import click
+import uvloop
+
+from coderai.cli.options import SettingsCommand, settings_options, write_config
+from coderai.config import Resolved
+from coderai.logs import LogError, Logger, Outputs, StandardLibrary
+from coderai.server import CannotServe, configure, serve
+from coderai.store import StoreUnavailable
+from coderai.wire.tls import BadCertificate
+
+
+@click.command(cls=SettingsCommand)
+@settings_options()
+def server(resolved: Resolved) -> None:
+    """Serve the gateway.
+
+    Settings come from flags, else environment variables, else the YAML file of --config, else defaults.
+    """
+    if resolved.settings.write_config:
+        click.echo(write_config(resolved), nl=False)
+        return
+    log = Logger(Outputs())
+    try:
+        configure(log, resolved.settings)
+        logging.getLogger().addHandler(StandardLibrary(log))
+        for warning in resolved.warnings:
+            log.warn(warning)
+        _run(resolved, log)
+    except (CannotServe, StoreUnavailable, BadCertificate, LogError) as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        log.close()
+
+
+def _run(resolved: Resolved, log: Logger) -> None:
+    # What the start made lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(resolved, log))

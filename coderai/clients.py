@@ -1,0 +1,69 @@
+"""Which program is calling, and in which session: one table.
+
+A client is known by the beginning of its User-Agent (whatever the case) or by a header of its own; its session
+by a header, else by what its request's body says. Source: what real tools send (shared/clients).
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+Header = Callable[[str], str | None]
+
+UNKNOWN = "Unknown"
+
+
+class Client(NamedTuple):
+    name: str
+    agent: str = ""  # how its User-Agent begins, in lower case
+    header: str = ""  # that only it sends
+    originator: str = ""  # what its `originator` header says
+    sessions: tuple[str, ...] = ()  # headers that name its session, the first one set counts
+
+
+CLIENTS = (
+    Client("Mux", "mux/", sessions=("x-mux-workspace-id",)),
+    Client("Claude Code", "claude", sessions=("x-claude-code-session-id",)),
+    Client("Codex", "codex", sessions=("session-id", "session_id")),
+    Client("Zed", "zed/"),
+    Client("GitHub Copilot (VS Code)", "githubcopilotchat/", sessions=("x-interaction-id",)),
+    Client("GitHub Copilot (CLI)", "copilot/", sessions=("x-client-session-id",)),
+    Client("Kilo Code", "kilo-code/", originator="kilo-code", sessions=("x-kilocode-taskid",)),
+    Client("Roo Code", "roo-code/", originator="roo-code"),
+    Client("Coder Agents", "coder-agents/", sessions=("x-coder-chat-id",)),
+    Client("Charm Crush", "charm crush/"),
+    Client("OpenCode", "opencode/", sessions=("x-session-id",)),
+    Client("Junie", "junie"),
+    Client("Cursor", header="x-cursor-client-version"),
+)
+_SESSIONS = {client.name: client.sessions for client in CLIENTS} | {
+    UNKNOWN: ("x-claude-code-session-id", "session-id", "session_id", "x-session-id")
+}
+
+
+def recognise(header: Header) -> str:
+    """The client's name; `header` gives the first field of a (lower-case) name."""
+    agent = (header("user-agent") or "").strip().lower()
+    by_agent = _by_agent(agent[:32])
+    if by_agent is not None:
+        return by_agent
+    originator = (header("originator") or "").strip().lower()
+    for client in CLIENTS:
+        if client.originator and client.originator == originator:
+            return client.name
+        if client.header and header(client.header) is not None:
+            return client.name
+    return UNKNOWN
+
+
+def session_id(client: str, header: Header, in_body: str | None) -> str | None:
+    """The session that the client named, by its header, else in its body."""
+    for name in _SESSIONS[client]:
+        if session := (header(name) or "").strip():
+            return session
+    return (in_body or "").strip() or None
+
+
+@lru_cache(maxsize=256)  # a company's tools are few; their User-Agents begin alike
+def _by_agent(agent: str) -> str | None:
+    return next((client.name for client in CLIENTS if client.agent and agent.startswith(client.agent)), None)

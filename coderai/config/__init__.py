@@ -1,0 +1,23 @@
+"""Every setting: declared once (settings.py), read from flags, environment, YAML and files (resolve.py)."""
+
+from coderai.config.duration import Duration
+from coderai.config.kinds import HostPort, Size
+from coderai.config.problems import SettingsError
+from coderai.config.providers import ProviderSettings
+from coderai.config.resolve import Resolved, changes, resolve
+from coderai.config.settings import OPTIONS, Settings
+from coderai.config.written import write_config
+
+__all__ = [
+    "OPTIONS",
+    "Duration",
+    "HostPort",
+    "ProviderSettings",
+    "Resolved",
+    "Settings",
+    "SettingsError",
+    "Size",
+    "changes",
+    "resolve",
+    "write_config",
+]

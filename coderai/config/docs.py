@@ -1,0 +1,104 @@
+"""config/OPTIONS.md and config/coderai.yaml, generated from the option table.
+
+`python -m coderai.config.docs` (which `make goldens` runs) writes them; a test fails when they are stale.
+"""
+
+from pathlib import Path
+
+from coderai.config.option import Option
+from coderai.config.providers import DEFAULT_BASE_URLS, MOST_KEYS, RESERVED_NAMES
+from coderai.config.settings import GROUPS, OPTIONS
+from coderai.config.written import sample
+
+DIRECTORY = Path(__file__).parents[2] / "config"
+
+HEAD = """\
+# Options of `coderai server`
+
+Generated from coderai/config/settings.py by `make goldens`; do not edit.
+
+Each setting is looked up as a flag, else an environment variable, else a key of the YAML file of `--config`,
+else it has its default. `coderai config show --origin` says what is in effect and where it came from;
+`coderai server --write-config` prints it as YAML.
+"""
+
+TAIL = f"""\
+## Indexed providers
+
+Any number of providers, each with a route of its own, `/api/v2/aibridge/<NAME>/`: variables
+`CODER_AIBRIDGE_PROVIDER_<N>_<FIELD>` with N from 0 without gaps, or items of the list `aibridge.providers` in
+YAML, where item N is provider N and a variable wins over the item's key.
+
+| field | YAML | meaning |
+| --- | --- | --- |
+| `TYPE` | `type` | required: {" or ".join(f"`{name}`" for name in DEFAULT_BASE_URLS)} |
+| `NAME` | `name` | the type by default; lower-case letters, digits and single hyphens, unique |
+| `BASE_URL` | `base_url` | the type's own by default; set it for endpoints compatible with OpenAI |
+| `KEY` or `KEYS` | `key` or `keys` | one key, or up to {MOST_KEYS} separated by commas |
+| `KEY_FILE` or `KEYS_FILE` | `key_file` or `keys_file` | a file of them, read again on reload |
+| `STREAM_OPTIONS` | `stream_options` | `false` where `stream_options` is refused; usage is not asked for |
+
+Reserved names: {", ".join(f"`{name}`" for name in RESERVED_NAMES)}. An indexed provider named `openai` or
+`anthropic` takes the place of the options of that name, which must not be set as well.
+
+## Values
+
+- **bool**: `--flag`, `--flag=true` or `--flag=false`; variables take `true`, `false`, `1`, `0`, `t`, `f`.
+- **duration**: `1h30m`, `90s`, `1.5h`, `60d`, `2w`, `0`; the units are `ns us ms s m h d w`.
+- **size**: a number of bytes, or `500KB`, `256MB`, `1GB` (powers of 1000), `1MiB`, `1GiB` (powers of 1024).
+- **host:port**: `127.0.0.1:3000`, `[::1]:3000`; `:3000` is every interface.
+- **list**: commas in flags and variables (double quotes keep a comma: `'"a,b",c'`), a list in YAML. A flag
+  that is repeated adds to the list.
+- A variable that is set to nothing turns a text or path off (`CODER_LOGGING_HUMAN=`); for others it counts as
+  unset.
+
+## Other names
+
+Each `--aibridge-x`, `CODER_AIBRIDGE_X` and `aibridge.x` may be written `--ai-gateway-x`, `CODER_AI_GATEWAY_X`
+and `ai_gateway.x`. Both with different values is an error. A configuration file of `coder server` is read as
+it is: what has no effect here is named in one warning.
+
+## Secrets
+
+Keys are best read from files, or from variables; of the keys above, none can be in YAML. A key given as a
+flag is visible to other users of the machine, and is warned about. Key and file together are an error.
+
+## Reload
+
+SIGHUP reads the YAML file and the secret files again. Options marked *live* change at once; the others take
+a restart.
+
+## Shell completion
+
+For bash `eval "$(_CODERAI_COMPLETE=bash_source coderai)"`; for zsh and fish put `zsh_source` or
+`fish_source` there.
+"""
+
+
+def options_md() -> str:
+    return "\n".join([HEAD, *(_group(group.title, group.about) for group in GROUPS), TAIL])
+
+
+def _group(title: str, about: str) -> str:
+    rows = [_row(option) for option in OPTIONS if option.group.title == title and not option.hidden]
+    head = "| flag | environment | YAML | type, default | meaning |\n| --- | --- | --- | --- | --- |\n"
+    return f"## {title}\n\n{about}\n\n{head}{''.join(rows)}"
+
+
+def _row(option: Option) -> str:
+    flag = f"`--{option.flag}`" + (f", `{option.short}`" if option.short else "")
+    variable = f"`{option.variables[0]}`" if option.variables else "-"
+    key = f"`{option.yaml}`" if option.yaml else "none (secret)" if option.secret else "-"
+    default = option.default_help or (f"`{option.default}`" if option.default else "none")
+    meaning = option.help + (" *Live.*" if option.live else "") + f" Since {option.since}."
+    kind = option.kind.name.replace("|", " or ")
+    return f"| {flag} | {variable} | {key} | {kind}, {default} | {meaning} |\n"
+
+
+def write() -> None:
+    (DIRECTORY / "OPTIONS.md").write_text(options_md(), encoding="utf-8")
+    (DIRECTORY / "coderai.yaml").write_text(sample(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

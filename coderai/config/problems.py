@@ -1,0 +1,48 @@
+"""Mistakes in the settings, told all at once: each with where, what, what is expected and what was meant.
+
+No message ever holds a secret.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+LONGEST_QUOTE = 80  # characters of a bad value that are repeated; enough to find it by
+SECRET_WORDS = ("key", "secret", "token", "password", "credential")
+
+
+class SettingsError(Exception):
+    """Every problem that was found, one line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass
+class Report:
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    meaningless: list[str] = field(default_factory=list)  # settings of Coder that have no effect here
+
+    def all_warnings(self) -> list[str]:
+        names = ", ".join(self.meaningless)
+        return [*self.warnings, *([f"settings of Coder that have no effect here: {names}"] if names else [])]
+
+
+def quoted(text: str, *, secret: bool = False) -> str:
+    """A value for a message: on one line, not too long, and never a secret."""
+    if secret:
+        return "(hidden)" if text else '""'
+    shown = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+    return '"' + "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown) + '"'
+
+
+def sounds_secret(name: str) -> bool:
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A clause to append to a message, or nothing."""
+    nearest = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""

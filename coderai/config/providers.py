@@ -1,0 +1,163 @@
+"""The providers behind the gateway: those of the single-provider options, and the indexed ones.
+
+Indexed providers come from `CODER_AIBRIDGE_PROVIDER_<N>_<FIELD>` and from the YAML list `aibridge.providers`,
+where the N-th item is provider N. As with every option the variable wins, field by field, so a file can hold
+name and base URL while the environment holds the key.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from coderai.config.kinds import BOOL, SECRET, URL, Kind
+from coderai.config.problems import quoted
+
+T = TypeVar("T")
+
+# What a type is reached at by default, and so which types there are.
+DEFAULT_BASE_URLS = {"openai": "https://api.openai.com/v1/", "anthropic": "https://api.anthropic.com/"}
+LATER_TYPES = ("copilot",)  # types of Coder that coderai does not have yet
+RESERVED_NAMES = ("interceptions", "sessions", "models", "clients", "proxy", "providers")  # routes of the API
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LONGEST_NAME = 64  # a path segment and a column
+MOST_KEYS = 5  # of one provider, as in Coder
+FIELDS = ("TYPE", "NAME", "KEY", "KEYS", "KEY_FILE", "KEYS_FILE", "BASE_URL", "STREAM_OPTIONS")
+SECRET_FIELDS = ("KEY", "KEYS")
+MEANINGLESS_FIELDS = ("DUMP_DIR",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderSettings:
+    type: str  # openai, anthropic: which formats and which auth header
+    name: str  # the route's first segment
+    base_url: str
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    refuses_stream_options: bool = False  # then no include_usage is added to what goes upstream
+    key_file: str = ""  # where the keys came from, if from a file
+
+
+@dataclass(frozen=True)
+class Given:
+    """One field of an indexed provider, not empty."""
+
+    text: str
+    source: str  # the variable, or file:line
+
+
+Indexed = dict[int, dict[str, Given]]  # number -> FIELD -> value
+
+
+class Invalid(ValueError):
+    """One problem of one provider, ready to be shown."""
+
+
+def build(indexed: Indexed, problems: list[str]) -> tuple[ProviderSettings, ...]:
+    """The indexed providers in order of their number; what is wrong with any goes to `problems`."""
+    providers: list[ProviderSettings] = []
+    named: dict[str, int] = {}
+    for expected, number in enumerate(sorted(indexed)):
+        if number != expected:
+            problems.append(
+                f"CODER_AIBRIDGE_PROVIDER_{expected}_TYPE: provider {expected} is skipped, but {number} is "
+                "configured; number them from 0 without gaps"
+            )
+            break
+    for number, fields in sorted(indexed.items()):
+        try:
+            provider = _provider(number, fields)
+        except Invalid as problem:
+            problems.append(str(problem))
+            continue
+        if provider.name in named:
+            problems.append(
+                f'{_source(number, fields, "NAME")}: duplicate NAME "{provider.name}", which is the name of '
+                f"provider {named[provider.name]} too; give each its own NAME"
+            )
+        named[provider.name] = number
+        providers.append(provider)
+    return tuple(providers)
+
+
+def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
+    kind = _type(number, fields)
+    bedrock = next((name for name in fields if name.startswith("BEDROCK_")), None)
+    if bedrock and kind != "anthropic":
+        where = fields[bedrock].source
+        raise Invalid(f'{where}: BEDROCK_* fields are only supported with TYPE "anthropic", not "{kind}"')
+    if bedrock:
+        raise Invalid(f"{fields[bedrock].source}: Bedrock is not supported yet; remove the BEDROCK_* fields")
+    base_url = fields.get("BASE_URL", Given(DEFAULT_BASE_URLS[kind], ""))
+    stream_options = fields.get("STREAM_OPTIONS", Given("true", ""))
+    keys, key_file = _keys(number, fields)
+    return ProviderSettings(
+        type=kind,
+        name=_name(number, fields, kind),
+        base_url=_parsed(base_url, URL),
+        keys=keys,
+        refuses_stream_options=not _parsed(stream_options, BOOL),
+        key_file=key_file,
+    )
+
+
+def _type(number: int, fields: dict[str, Given]) -> str:
+    given = fields.get("TYPE")
+    known = " or ".join(DEFAULT_BASE_URLS)
+    if given is None:
+        where = _source(number, fields, "TYPE")
+        raise Invalid(f"{where}: TYPE is required for provider {number}; expected {known}")
+    if given.text in LATER_TYPES:
+        raise Invalid(f'{given.source}: TYPE "{given.text}" is not supported yet; expected {known}')
+    if given.text not in DEFAULT_BASE_URLS:
+        raise Invalid(f"{given.source}: unknown TYPE {quoted(given.text)}; expected {known}")
+    return given.text
+
+
+def _name(number: int, fields: dict[str, Given], kind: str) -> str:
+    name = fields["NAME"].text if "NAME" in fields else kind
+    where = _source(number, fields, "NAME")
+    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise Invalid(
+            f"{where}: invalid provider name {quoted(name)}: must contain only lowercase alphanumeric "
+            f"characters and hyphens (single, between them), at most {LONGEST_NAME} in all"
+        )
+    if name in RESERVED_NAMES:
+        raise Invalid(f'{where}: the provider name "{name}" is reserved for a route of the API; choose another')
+    return name
+
+
+def _keys(number: int, fields: dict[str, Given]) -> tuple[tuple[str, ...], str]:
+    """The keys, and the file they came from. Files were read before: KEY and KEYS hold their content."""
+    given = [name for name in SECRET_FIELDS if name in fields]
+    if not given:
+        return (), ""
+    if len(given) > 1:
+        where = _source(number, fields, "KEYS")
+        raise Invalid(f"{where}: KEY and KEYS are mutually exclusive; keep one of them")
+    found = fields[given[0]]
+    keys = [key.strip() for key in found.text.replace("\n", ",").split(",")]
+    for index, key in enumerate(keys):
+        if not key:
+            raise Invalid(f"{found.source}: key at index {index} is empty; remove the comma")
+        if key in keys[:index]:
+            raise Invalid(f"{found.source}: duplicate key at index {index}; remove it")
+        _parsed(Given(key, f"{found.source}: key at index {index}"), SECRET)
+    if len(keys) > MOST_KEYS:
+        raise Invalid(f"{found.source}: too many keys ({len(keys)}), maximum is {MOST_KEYS}")
+    from_file = fields.get(f"{given[0]}_FILE")
+    return tuple(keys), from_file.text if from_file else ""
+
+
+def _parsed(given: Given, kind: Kind[T]) -> T:
+    try:
+        return kind.parse(given.text)
+    except ValueError as reason:
+        value = quoted(given.text, secret=kind is SECRET)
+        raise Invalid(f"{given.source}: {value}: {reason}; expected {kind.expected}") from None
+
+
+def _source(number: int, fields: dict[str, Given], name: str) -> str:
+    """Where the field is, or would be, set."""
+    if name in fields:
+        return fields[name].source
+    yaml = next((given.source for given in fields.values() if not given.source.startswith("CODER_")), None)
+    return yaml or f"CODER_AIBRIDGE_PROVIDER_{number}_{name}"

@@ -1,0 +1,120 @@
+"""All sources into one `Settings`: flag, else variable, else YAML, else default, option by option.
+
+Nothing stops at the first mistake: `SettingsError` holds them all. `Resolved` keeps what it was made from: a
+reload is `resolved.again()`, where the files are read again, flags and environment are as they were.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from coderai.config.config_file import STDIN, config_document, read_stdin
+from coderai.config.indexed import YAML_PATH, indexed_providers
+from coderai.config.option import Option
+from coderai.config.problems import Report, SettingsError
+from coderai.config.providers import ProviderSettings
+from coderai.config.settings import OPTIONS, Settings
+from coderai.config.single import read_key_files, single_providers
+from coderai.config.sources import Flags, Found, Origin, from_environ, from_flags, from_yaml
+from coderai.config.unknown import unknown_flags, unknown_variables
+from coderai.config.yaml_file import Document
+
+CONFIG = next(option for option in OPTIONS if option.name == "config")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    settings: Settings
+    origins: Mapping[str, Origin]  # by attribute name
+    warnings: list[str]
+    indexed: tuple[ProviderSettings, ...]  # the part of settings.providers that is indexed
+    flags: Flags = field(repr=False)
+    environ: Mapping[str, str] = field(repr=False)
+    only: Collection[str] | None
+    standard_input: bytes | None = field(repr=False)  # what --config - read: it cannot be read twice
+
+    def again(self) -> "Resolved":
+        """What the same command would resolve to now; raises SettingsError."""
+        kept = self.standard_input
+        stdin = read_stdin if kept is None else lambda: kept
+        return resolve(self.flags, self.environ, only=self.only, stdin=stdin)
+
+
+def resolve(
+    flags: Flags,
+    environ: Mapping[str, str],
+    *,
+    only: Collection[str] | None = None,
+    stdin: Callable[[], bytes] = read_stdin,
+) -> Resolved:
+    """`only` names the attributes that a command needs: the rest keeps its defaults and is not checked."""
+    report = Report()
+    path = _found(CONFIG, flags, environ, Document(), report)
+    found = {CONFIG.name: path}
+    content, document = config_document(path.value, path.origin.source, stdin, report)
+    for option in OPTIONS:
+        if option.name not in found and (only is None or option.name in only):
+            found[option.name] = _found(option, flags, environ, document, report)
+    origins: dict[str, Origin] = {}
+    ours: tuple[ProviderSettings, ...] = ()
+    if only is None:
+        report.problems += document.problems
+        report.meaningless += document.meaningless
+        unknown_flags(flags, report)
+        unknown_variables(environ, report)
+        _check_together(found, report)
+        ours, origins["providers"] = indexed_providers(environ, document.leaves.get(YAML_PATH, []), report)
+    found |= read_key_files(found, report)
+    legacy = single_providers(found, ours, report)
+    if report.problems:
+        raise SettingsError(report.problems)
+    return Resolved(
+        settings=Settings(providers=(*legacy, *ours), **{name: one.value for name, one in found.items()}),
+        origins=origins | {name: one.origin for name, one in found.items()},
+        warnings=report.all_warnings(),
+        indexed=ours,
+        flags=flags,
+        environ=dict(environ),
+        only=only,
+        standard_input=content if path.value == STDIN else None,
+    )
+
+
+def _found(option: Option, flags: Flags, environ: Mapping[str, str], document: Document, report: Report) -> Found:
+    # Every source is read even if an earlier one wins: what is wrong in a file is told in any case.
+    flag = from_flags(option, flags, report)
+    variable = from_environ(option, environ, report)
+    key = from_yaml(option, document, report)
+    if flag and option.secret and flag.value:
+        report.warnings.append(
+            f"{flag.origin.source}: other users of this machine can see a secret given as a flag; "
+            f"use {option.variables[0]} or {option.variables[0]}_FILE"
+        )
+    return flag or variable or key or Found(option.default_value, Origin("default"))
+
+
+def _check_together(found: Mapping[str, Found], report: Report) -> None:
+    certificates, keys = found["tls_cert_file"].value, found["tls_key_file"].value
+    if found["tls_enable"].value:
+        for name, files in (("--tls-cert-file", certificates), ("--tls-key-file", keys)):
+            if not files:
+                report.problems.append(f"{name}: it is required by --tls-enable; give a PEM file")
+        if certificates and keys and len(certificates) != len(keys):
+            report.problems.append(
+                f"--tls-cert-file: {len(certificates)} certificates and {len(keys)} keys (--tls-key-file); "
+                "expected one key for each certificate"
+            )
+    body, memory = found["aibridge_max_request_body"].value, found["aibridge_max_body_memory"].value
+    if body.bytes > memory.bytes:
+        report.problems.append(
+            f"--aibridge-max-request-body: {body} is more than --aibridge-max-body-memory ({memory}); "
+            "lower the one or raise the other"
+        )
+
+
+def changes(before: Settings, after: Settings) -> tuple[list[str], list[str]]:
+    """Which settings a reload changed, as flags' names: those it applies, and those that take a restart."""
+    changed = [one for one in OPTIONS if getattr(before, one.name) != getattr(after, one.name)]
+    applied = [option.flag for option in changed if option.live]
+    if before.providers != after.providers:
+        applied.append("aibridge-providers")
+    return applied, [option.flag for option in changed if not option.live]

@@ -1,0 +1,27 @@
+"""Secrets from files, such as those that container platforms mount: trimmed, and read again on reload."""
+
+from pathlib import Path
+
+from coderai.config.problems import Report, quoted
+
+LARGEST_SECRET_FILE = 64 * 1024  # bytes; a key is under a kilobyte, anything longer is the wrong file
+
+
+def read_secret(path: str, source: str, report: Report) -> str:
+    """A secret file's content, trimmed; "" (and a problem) where it cannot be had."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_SECRET_FILE + 1)
+        text = content.decode().strip()
+    except OSError as error:
+        report.problems.append(f"{source}: cannot read {quoted(path)}: {error.strerror}; expected a readable file")
+        return ""
+    except UnicodeDecodeError:
+        report.problems.append(f"{source}: {quoted(path)} is not text; expected a file that holds a key")
+        return ""
+    if len(content) > LARGEST_SECRET_FILE:
+        report.problems.append(f"{source}: {quoted(path)} is too large to be a key; expected a file that holds one")
+        return ""
+    if not text:
+        report.problems.append(f"{source}: {quoted(path)} is empty; expected a file that holds a key")
+    return text

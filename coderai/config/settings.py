@@ -1,0 +1,160 @@
+"""The option table: every setting of coderai, declared once.
+
+From it come the flags, the variables, the YAML keys, `--help`, `--write-config`, config/coderai.yaml and
+config/OPTIONS.md. To add one, write an attribute here and a row in tests/config/test_settings.py, and run
+`make goldens`. Names that Coder has too are Coder's: https://coder.com/docs/reference/cli/server
+"""
+
+# ruff: noqa: RUF009 -- option() makes a dataclass field, which is what a default here is meant to be
+
+import re
+from dataclasses import dataclass
+
+from coderai.config.duration import Duration
+from coderai.config.kinds import (
+    BOOL,
+    DATABASE_PATH,
+    DURATION,
+    HOST_PORT,
+    PATH,
+    PATHS,
+    REGEXES,
+    SECRET,
+    SIZE,
+    TLS_VERSION,
+    URL,
+    HostPort,
+    Size,
+)
+from coderai.config.option import Group, option, options_of
+from coderai.config.providers import DEFAULT_BASE_URLS, ProviderSettings
+
+AIBRIDGE = Group("AI gateway", "Which providers stand behind the gateway, and what is kept of the exchanges.")
+NETWORK = Group("Networking", "Where the server listens.")
+TLS = Group("TLS", "Serving HTTPS beside plain HTTP.")
+LOGGING = Group("Logging", "Where log lines go, and which.")
+STORAGE = Group("Storage", "Where the audit trail is kept.")
+PROCESS = Group("Process", "How the server is configured and stopped.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    aibridge_enabled: bool = option(
+        BOOL, "false", yaml="aibridge.enabled", group=AIBRIDGE,
+        help="Serve the AI gateway; without it its routes answer 404.",
+    )  # fmt: skip
+    aibridge_openai_base_url: str = option(
+        URL, DEFAULT_BASE_URLS["openai"], yaml="aibridge.openai_base_url", group=AIBRIDGE, live=True,
+        help="Where OpenAI's API, or one compatible with it, is reached.",
+    )  # fmt: skip
+    aibridge_openai_key: str = option(
+        SECRET, "", secret=True, group=AIBRIDGE, live=True,
+        help="The key for OpenAI. Prefer variable or file: other users of the machine can see flags.",
+    )  # fmt: skip
+    aibridge_openai_key_file: str = option(
+        PATH, "", yaml="aibridge.openai_key_file", group=AIBRIDGE, live=True,
+        help="A file that holds the key for OpenAI, read again on reload.",
+    )  # fmt: skip
+    aibridge_anthropic_base_url: str = option(
+        URL, DEFAULT_BASE_URLS["anthropic"], yaml="aibridge.anthropic_base_url", group=AIBRIDGE, live=True,
+        help="Where Anthropic's API, or one compatible with it, is reached.",
+    )  # fmt: skip
+    aibridge_anthropic_key: str = option(
+        SECRET, "", secret=True, group=AIBRIDGE, live=True,
+        help="The key for Anthropic. Prefer variable or file: other users of the machine can see flags.",
+    )  # fmt: skip
+    aibridge_anthropic_key_file: str = option(
+        PATH, "", yaml="aibridge.anthropic_key_file", group=AIBRIDGE, live=True,
+        help="A file that holds the key for Anthropic, read again on reload.",
+    )  # fmt: skip
+    aibridge_retention: Duration = option(
+        DURATION, "60d", yaml="aibridge.retention", group=AIBRIDGE, live=True,
+        help="How long interceptions and what was recorded of them are kept; 0 keeps them for ever.",
+    )  # fmt: skip
+    aibridge_structured_logging: bool = option(
+        BOOL, "false", yaml="aibridge.structured_logging", group=AIBRIDGE, live=True,
+        help="Write every record as a log line too, with the message `interception log`.",
+    )  # fmt: skip
+    aibridge_max_request_body: Size = option(
+        SIZE, "256MB", yaml="aibridge.max_request_body", group=AIBRIDGE, live=True,
+        help="The largest request body that is taken; a larger one gets 413.",
+    )  # fmt: skip
+    aibridge_max_body_memory: Size = option(
+        SIZE, "1GB", yaml="aibridge.max_body_memory", group=AIBRIDGE, live=True,
+        help="How many bytes of bodies may be in flight in total; a request beyond them gets 503.",
+    )  # fmt: skip
+    aibridge_max_recorded_text: Size = option(
+        SIZE, "1MB", yaml="aibridge.max_recorded_text", group=AIBRIDGE, live=True,
+        help="The longest prompt, tool input or thought that is stored whole; the rest of it is cut off.",
+    )  # fmt: skip
+
+    http_address: HostPort = option(
+        HOST_PORT, "127.0.0.1:3000", yaml="networking.http.httpAddress", group=NETWORK,
+        help="Where plain HTTP is served.",
+    )  # fmt: skip
+    tls_enable: bool = option(
+        BOOL, "false", yaml="networking.tls.enable", group=TLS,
+        help="Serve HTTPS, with the certificate and key below.",
+    )  # fmt: skip
+    tls_address: HostPort = option(
+        HOST_PORT, "127.0.0.1:3443", yaml="networking.tls.address", group=TLS,
+        help="Where HTTPS is served.",
+    )  # fmt: skip
+    tls_cert_file: tuple[str, ...] = option(
+        PATHS, "", yaml="networking.tls.certFiles", group=TLS, live=True,
+        help="The certificate chain, in PEM; one file for each key file, in the same order.",
+    )  # fmt: skip
+    tls_key_file: tuple[str, ...] = option(
+        PATHS, "", yaml="networking.tls.keyFiles", group=TLS, live=True,
+        help="The private key of the certificate, in PEM.",
+    )  # fmt: skip
+    tls_min_version: str = option(
+        TLS_VERSION, "tls12", yaml="networking.tls.minVersion", group=TLS,
+        help="The oldest version of TLS that is spoken.",
+    )  # fmt: skip
+
+    log_human: str = option(
+        PATH, "/dev/stderr", yaml="introspection.logging.humanPath", env="CODER_LOGGING_HUMAN", group=LOGGING,
+        live=True, help="Where readable log lines go; empty turns them off.",
+    )  # fmt: skip
+    log_json: str = option(
+        PATH, "", yaml="introspection.logging.jsonPath", env="CODER_LOGGING_JSON", group=LOGGING, live=True,
+        help="Where log lines go as JSON; empty turns them off.",
+    )  # fmt: skip
+    log_stackdriver: str = option(
+        PATH, "", yaml="introspection.logging.stackdriverPath", env="CODER_LOGGING_STACKDRIVER",
+        group=LOGGING, live=True, help="Where log lines go as Google Cloud's JSON; empty turns them off.",
+    )  # fmt: skip
+    log_filter: tuple[re.Pattern[str], ...] = option(
+        REGEXES, "", yaml="introspection.logging.filter", short="-l", group=LOGGING, live=True,
+        help="Write the debug lines whose logger or message one of these matches; `.*` is all of them.",
+    )  # fmt: skip
+    verbose: bool = option(
+        BOOL, "false", yaml="introspection.logging.verbose", older_yaml=("verbose",), short="-v",
+        group=LOGGING, live=True, help="Write debug lines.",
+    )  # fmt: skip
+
+    sqlite_path: str = option(
+        DATABASE_PATH, "", yaml="sqlitePath", older_yaml=("coderai.sqlite_path",), group=STORAGE,
+        default_help="coderai/coderai.db in the user's data directory", help="The SQLite database.",
+    )  # fmt: skip
+
+    config: str = option(
+        PATH, "", env="CODER_CONFIG_PATH", short="-c", group=PROCESS,
+        help="A YAML file of settings; `-` is standard input.",
+    )  # fmt: skip
+    write_config: bool = option(
+        BOOL, "false", env="", group=PROCESS,
+        help="Print the effective settings as YAML, without secrets, and end.",
+    )  # fmt: skip
+    shutdown_timeout: Duration = option(
+        DURATION, "30s", yaml="coderai.shutdown_timeout", group=PROCESS, live=True,
+        help="How long answers under way may go on when the server is told to stop.",
+    )  # fmt: skip
+
+    # All of them, whether they come from the single-provider options above or are indexed (providers.py).
+    providers: tuple[ProviderSettings, ...] = ()
+
+
+OPTIONS = options_of(Settings)
+GROUPS = (AIBRIDGE, NETWORK, TLS, LOGGING, STORAGE, PROCESS)

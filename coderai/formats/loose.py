@@ -1,0 +1,85 @@
+"""Reading JSON that anybody may have written: nothing here raises but for `object_of` on what is no object.
+
+msgspec is fast and skips what is not wanted, yet refuses some of what is seen in the wild (lone surrogates, odd
+types in fields that do not matter); what it refuses is read by the standard library, which takes nearly all.
+"""
+
+import json
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from coderai.formats.format import NotUnderstood
+
+S = TypeVar("S", bound=Struct)
+
+
+def value(data: Any) -> Any:
+    """What a Raw, or bytes of JSON, stand for; None if they stand for nothing; other values as they are."""
+    if not isinstance(data, Raw | bytes):
+        return data
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(bytes(data))
+    except (ValueError, RecursionError):
+        return None
+
+
+def object_of(body: bytes, kind: type[S]) -> S:
+    """The fields of `kind` from a JSON object; raises NotUnderstood if it is none."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    fields = value(body)
+    if not isinstance(fields, dict):
+        raise NotUnderstood("the body is not a JSON object")
+    return kind(**{name: fields[name] for name in kind.__struct_fields__ if name in fields})
+
+
+def mapping(data: Any) -> dict[str, Any]:
+    found = value(data)
+    return found if isinstance(found, dict) else {}
+
+
+def items(data: Any) -> list[Any]:
+    found = value(data)
+    return found if isinstance(found, list) else []
+
+
+def text(data: Any) -> str:
+    return data if isinstance(data, str) else ""
+
+
+def count(data: Any) -> int:
+    """A number of tokens, whatever the provider wrote."""
+    return int(data) if isinstance(data, int | float) and abs(data) < 2**63 else 0
+
+
+def written(raw: Any) -> str:
+    """A tool's input as the model wrote it: a string's own text, anything else as its JSON stands."""
+    if isinstance(raw, Raw):
+        found = bytes(raw).strip()
+        if found[:1] != b'"':
+            return found.decode("utf-8", "replace")
+        raw = value(found)
+    if raw is None:
+        return ""
+    return raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
+
+
+def error_of(answer: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The type and message of an error body or event, of any of the shapes that providers use."""
+    error = answer.get("error")
+    if isinstance(error, str):
+        return "error", text(answer.get("message")) or error
+    if isinstance(error, dict):
+        kind = text(error.get("type")) or text(error.get("code")) or text(error.get("status")) or "error"
+        return kind, text(error.get("message")) or None
+    if answer.get("type") == "error" or ("message" in answer and "code" in answer):
+        return text(answer.get("code")) or "error", text(answer.get("message")) or None
+    return None, None

@@ -1,0 +1,276 @@
+"""OpenAI's responses. Spec: https://platform.openai.com/docs/api-reference/responses, .../responses-streaming
+
+`POST /responses/compact` is answered in the same shape and read by the same code.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from coderai.formats.chat_completions import ChatCompletions
+from coderai.formats.format import Ask, NotUnderstood, Reading
+from coderai.formats.loose import count, error_of, items, mapping, object_of, text, value, written
+from coderai.formats.prompt import last_message, prompt_of
+from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
+
+
+class _Request(Struct):
+    model: Any = None
+    input: Raw = Raw(b"null")
+    stream: Any = False
+    background: Any = False
+    client_metadata: Any = None
+
+
+class _Response(Struct):
+    """An answer, whole or folded."""
+
+    id: Any = ""
+    output: Any = None  # of Raw or _Item
+    usage: Any = None
+    error: Any = None
+    message: Any = None
+
+
+class _WholeResponse(Struct):
+    id: Any = ""
+    output: list[Raw] | None = None
+    usage: Any = None
+    error: Any = None
+    message: Any = None
+
+
+class _Event(Struct):
+    type: Any = ""
+    response: Raw = Raw(b"null")
+    item: Raw = Raw(b"null")
+    output_index: Any = None
+    delta: Any = None
+    error: Any = None
+    code: Any = None
+    message: Any = None
+
+
+class _Item(Struct):
+    type: Any = ""
+    id: Any = ""
+    call_id: Any = ""
+    name: Any = ""
+    role: Any = ""
+    phase: Any = ""
+    summary: Any = None
+    content: Any = None
+    server_url: Any = None
+    server_label: Any = None
+    error: Any = None
+    arguments: Raw | str = Raw(b"null")
+    input: Raw | str = Raw(b"null")
+    action: Raw = Raw(b"null")
+    operation: Raw = Raw(b"null")
+    queries: Raw = Raw(b"null")
+    code: Raw | str = Raw(b"null")
+    incomplete: bool = False
+
+
+class _RawItem(Struct):
+    type: Any = ""
+    id: Any = ""
+    call_id: Any = ""
+    name: Any = ""
+    role: Any = ""
+    phase: Any = ""
+    summary: Any = None
+    content: Any = None
+    server_url: Any = None
+    server_label: Any = None
+    error: Any = None
+    arguments: Raw = Raw(b"null")
+    input: Raw = Raw(b"null")
+    action: Raw = Raw(b"null")
+    operation: Raw = Raw(b"null")
+    queries: Raw = Raw(b"null")
+    code: Raw = Raw(b"null")
+
+
+_INPUTS = ("arguments", "input", "action", "operation", "queries", "code")
+_SERVER_SIDE = (
+    "mcp_call",
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "image_generation_call",
+)
+# Which field the deltas of an input belong to.
+_DELTAS = {
+    "response.function_call_arguments.delta": "arguments",
+    "response.mcp_call_arguments.delta": "arguments",
+    "response.custom_tool_call_input.delta": "input",
+    "response.code_interpreter_call_code.delta": "code",
+}
+_FINAL = ("response.completed", "response.incomplete", "response.failed")
+
+
+class Responses:
+    path = "/responses"
+    wanted = re.compile(
+        rb'"type"\s*:\s*"(?:response\.(?:created|completed|incomplete|failed|output_item\.(?:added|done)'
+        rb"|function_call_arguments\.delta|mcp_call_arguments\.delta|custom_tool_call_input\.delta"
+        rb'|code_interpreter_call_code\.delta)|error)"'
+    )
+    terminal = re.compile(
+        rb"(?:\A|[\r\n])(?:event:\s?(?:response\.(?:completed|incomplete|failed)|error)\s"
+        rb'|data:\s?\{\s*"type"\s*:\s*"error"|data:\s?\{\s*"error"\s*:\s*[{"])'
+        rb'|"type"\s*:\s*"response\.(?:completed|incomplete|failed)"'
+    )
+    error = ChatCompletions.error
+
+    def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:
+        request = object_of(body, _Request)
+        if not isinstance(request.model, str) or not request.model:
+            raise NotUnderstood("missing required parameter: 'model'")
+        given = request.input
+        if bytes(given)[:1] == b'"':
+            last: dict[str, Any] = {"role": "user", "content": value(given)}
+        else:
+            last = last_message(_items(given))
+        called = text(last.get("call_id")) if text(last.get("type")).endswith("_output") else ""
+        return Ask(
+            model=request.model,
+            body=body,
+            stream=request.stream is True,
+            prompt=prompt_of(last, ("input_text", "text"), joined=True),
+            tool_call_id=called or None,
+            session_id=text(mapping(request.client_metadata).get("session_id")) or None,
+            background=request.background is True,
+        )
+
+    def whole(self, body: bytes) -> _Response:
+        answer = object_of(body, _WholeResponse)
+        output = [_item(raw) for raw in answer.output] if isinstance(answer.output, list) else []
+        return _Response(answer.id, output, answer.usage, answer.error, answer.message)
+
+    def fold(self, events: Sequence[bytes]) -> _Response:
+        """The final event's response, else the items that came until the stream broke off."""
+        seen = _Response(output=[])
+        unfinished: dict[int, _Item] = {}
+        deltas: dict[int, list[str]] = {}
+        for data in events:
+            try:
+                event = object_of(data, _Event)
+            except NotUnderstood:
+                continue
+            index = event.output_index if isinstance(event.output_index, int) else -1
+            kind = text(event.type)
+            if kind in _FINAL:
+                return self.whole(bytes(event.response)) if mapping(event.response) else seen
+            if kind == "response.output_item.added":
+                unfinished[index] = _item(event.item)
+                unfinished[index].incomplete = True
+            elif kind == "response.output_item.done":
+                unfinished.pop(index, None)
+                seen.output.append(_item(event.item))
+            elif kind in _DELTAS and index in unfinished:
+                pieces = deltas.setdefault(index, [])
+                pieces.append(text(event.delta))
+                setattr(unfinished[index], _DELTAS[kind], pieces)
+            elif kind == "error" or event.error:
+                seen.error = event.error or {"code": event.code, "message": event.message}
+            if not seen.id:
+                seen.id = mapping(event.response).get("id", "")
+        for index in sorted(unfinished):
+            for field in ("arguments", "input", "code"):
+                if isinstance(pieces := getattr(unfinished[index], field), list):
+                    setattr(unfinished[index], field, "".join(pieces))
+            seen.output.append(unfinished[index])
+        return seen
+
+    def read(self, answer: _Response) -> Reading:
+        message_id = text(answer.id)
+        findings: list[AnswerFinding] = []
+        if usage := mapping(answer.usage):
+            findings.append(_tokens(message_id, usage))
+        for item in answer.output or ():
+            if text(item.type).endswith("_call"):
+                findings.append(_tool(message_id, item))
+            else:
+                findings += _thoughts(item)
+        error_type, error_message = error_of({"error": answer.error, "message": answer.message})
+        return Reading(
+            message_id=message_id,
+            findings=tuple(findings),
+            error_type=error_type if answer.error else None,
+            error_message=error_message if answer.error else None,
+        )
+
+    def withheld(self, event: bytes) -> bool:
+        return False
+
+
+def _items(raw: Raw) -> list[Any]:
+    try:
+        return object_of(b'{"items":' + bytes(raw) + b"}", _Items).items or []
+    except NotUnderstood:
+        return []
+
+
+class _Items(Struct):
+    items: list[Raw] | None = None
+
+
+def _item(raw: Raw) -> _Item:
+    try:
+        item = object_of(bytes(raw) if isinstance(raw, Raw) else b"{}", _RawItem)
+    except NotUnderstood:
+        return _Item()
+    return _Item(*(getattr(item, name) for name in _RawItem.__struct_fields__))
+
+
+def _tool(message_id: str, item: _Item) -> ToolCall:
+    kind = text(item.type)
+    metadata: Metadata = {}
+    if kind in _SERVER_SIDE:
+        metadata["kind"] = "server"
+    if isinstance(item.server_label, str):
+        metadata["server_label"] = item.server_label
+    if item.incomplete:
+        metadata["incomplete"] = True
+    inputs = (getattr(item, name) for name in _INPUTS)
+    given = next((some for some in inputs if some != Raw(b"null") and some != Raw(b"")), None)
+    return ToolCall(
+        message_id=message_id,
+        call_id=text(item.call_id) or text(item.id),
+        tool=text(item.name) or kind.removesuffix("_call"),
+        input=written(given),
+        server_url=item.server_url if isinstance(item.server_url, str) else None,
+        invocation_error=written(item.error) if item.error else None,
+        metadata=metadata,
+    )
+
+
+def _thoughts(item: _Item) -> Iterable[Thought]:
+    if item.type == "reasoning":
+        for part in map(mapping, items(item.summary)):
+            if words := text(part.get("text")):
+                yield Thought(words, {"source": "reasoning_summary"})
+    elif item.type == "message" and item.role == "assistant" and item.phase == "commentary":
+        words = "".join(text(mapping(part).get("text")) for part in items(item.content))
+        if words:
+            yield Thought(words, {"source": "commentary"})
+
+
+def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
+    cached = mapping(usage.get("input_tokens_details")).get("cached_tokens")
+    extra = {
+        "input_cached": cached,
+        "output_reasoning": mapping(usage.get("output_tokens_details")).get("reasoning_tokens"),
+        "total_tokens": usage.get("total_tokens"),
+    }
+    return Tokens(
+        message_id=message_id,
+        input=max(0, count(usage.get("input_tokens")) - count(cached)),
+        output=count(usage.get("output_tokens")),
+        cache_read=count(cached),
+        metadata={name: count(figure) for name, figure in extra.items() if figure is not None},
+    )

@@ -1,0 +1,64 @@
+"""Asking for a stream's usage by splicing bytes into the request: all other bytes stay as they came.
+
+`"stream_options":{"include_usage":true}` goes behind the object's first brace. Where the key exists already
+(with other options, or null), its value is changed in place: of a key that stands twice, JSON parsers take the last.
+"""
+
+import re
+
+_ASKED = b'"stream_options":{"include_usage":true}'
+_INCLUDE = re.compile(rb'"include_usage"\s*:\s*(?:false|null|true)')
+_SPACE = b" \t\r\n"
+
+
+def with_usage(body: bytes) -> bytes:
+    """The body of a JSON object, valid by then, with include_usage true."""
+    found = _last_value(body, b"stream_options")
+    if found is None:
+        at = body.index(b"{") + 1
+        comma = b"" if body[at:].lstrip(_SPACE).startswith(b"}") else b","
+        return b"%b%b%b%b" % (body[:at], _ASKED, comma, body[at:])
+    start, end = found
+    return body[:start] + _changed(body[start:end]) + body[end:]
+
+
+def _changed(options: bytes) -> bytes:
+    if not options.startswith(b"{"):
+        return b'{"include_usage":true}'
+    if _INCLUDE.search(options):
+        return _INCLUDE.sub(b'"include_usage":true', options)
+    comma = b"" if options[1:].lstrip(_SPACE).startswith(b"}") else b","
+    return b'{"include_usage":true%b%b' % (comma, options[1:])
+
+
+# What matters of a JSON text's structure: strings whole, brackets, commas and colons.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
+
+
+def _last_value(body: bytes, key: bytes) -> tuple[int, int] | None:
+    """Where the value of the object's own (last) key of that name begins and ends."""
+    quoted = b'"%b"' % key
+    if quoted not in body:
+        return None
+    found = None
+    depth = 0
+    begun: int | None = None
+    previous = b""
+    for token in _TOKEN.finditer(body):
+        mark = token.group()
+        if depth == 1 and mark in (b",", b"}") and begun is not None:
+            found = _trimmed(body, begun, token.start())
+            begun = None
+        if mark in (b"{", b"["):
+            depth += 1
+        elif mark in (b"}", b"]"):
+            depth -= 1
+        elif mark == b":" and depth == 1 and previous == quoted:
+            begun = token.end()
+        previous = mark
+    return found
+
+
+def _trimmed(body: bytes, start: int, end: int) -> tuple[int, int]:
+    value = body[start:end]
+    return end - len(value.lstrip(_SPACE)), start + len(value.rstrip(_SPACE))

@@ -1,0 +1,116 @@
+"""What a request goes through, in order: route, token, limits, body; then interception or passthrough."""
+
+import asyncio
+
+from coderai.auth import Authenticator, Suspended, Unauthenticated, User, token_of
+from coderai.formats import CHAT_COMPLETIONS
+from coderai.formats.format import Format
+from coderai.gateway.interceptor import Interceptor
+from coderai.gateway.passthrough import Passthrough
+from coderai.gateway.refusal import Refusal
+from coderai.logs import Logger
+from coderai.providers import NoRoute, Provider, Route, Routes
+from coderai.recorder import Recorder
+from coderai.wire.headers import tokens
+from coderai.wire.inbound import BodyTooLarge, NoRoomForBody, Request
+
+
+class Gateway:
+    """Serves the providers' routes. `routes` is replaced by a reload while serving."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        recorder: Recorder,
+        interceptor: Interceptor,
+        passthrough: Passthrough,
+        log: Logger,
+    ) -> None:
+        self.routes = Routes(())
+        self._authenticator = authenticator
+        self._recorder = recorder
+        self._interceptor = interceptor
+        self._passthrough = passthrough
+        self._log = log
+
+    def serves(self, path: bytes) -> bool:
+        """Whether the raw path is a provider's."""
+        return self.routes.serves(path)
+
+    async def handle(self, request: Request) -> None:
+        """Answers the request, whatever happens; cancelled when its client goes or the server stops."""
+        try:
+            await self._serve(request)
+        except asyncio.CancelledError:
+            request.cut()
+        except Exception as fault:
+            self._log.error("request failed", error=type(fault).__name__, path=request.path.decode("latin-1"))
+            if request.answered:
+                request.cut()
+            else:
+                Refusal(500, "coderai failed on this request; its log says more", retry=True).answer(
+                    request, self._format(request)
+                )
+
+    def _format(self, request: Request) -> Format:
+        """Whose error shape an answer of our own takes."""
+        try:
+            route = self.routes.find(request.method, request.path)
+        except NoRoute as nowhere:
+            return nowhere.provider.kind.error_format if nowhere.provider else CHAT_COMPLETIONS
+        return route.format or route.provider.kind.error_format
+
+    async def _serve(self, request: Request) -> None:
+        try:
+            route = self._route(request)
+            if route is None:
+                return request.answer(200, b"", [])
+            user = await self._user(request)
+            self._check(route.provider)
+            body = await self._body(request)
+            if route.format is None:
+                await self._passthrough.serve(request, route, user, body)
+            else:
+                await self._interceptor.serve(request, route, route.format, user, body)
+        except Refusal as refusal:
+            refusal.answer(request, self._format(request))
+
+    def _route(self, request: Request) -> Route | None:
+        """Where it goes; None for the HEAD by which Claude Code asks, without a token, who is there."""
+        if b"websocket" in tokens(request.headers, b"upgrade") and self.routes.intercepts(request.path):
+            # before authentication: Codex falls back to HTTP at once on 426, after seven attempts on 401
+            raise Refusal(426, "WebSocket is not served here: use HTTP")
+        try:
+            return self.routes.find(request.method, request.path)
+        except NoRoute as nowhere:
+            if request.method == "HEAD" and nowhere.at_root:
+                return None
+            path = request.path.decode("latin-1")
+            self._log.warn("route not supported", method=request.method, path=path)
+            raise Refusal(404, f"route not supported: {request.method} {path}") from None
+
+    async def _user(self, request: Request) -> User:
+        token = token_of(request.header)
+        if token is None:
+            raise Refusal(401, "no coderai token in Coder-Session-Token, Authorization: Bearer or X-Api-Key")
+        try:
+            return self._authenticator.lookup(token) or await self._authenticator.resolve(token)
+        except Unauthenticated as reason:
+            raise Refusal(401, str(reason)) from None
+        except Suspended as reason:
+            raise Refusal(403, str(reason)) from None
+
+    def _check(self, provider: Provider) -> None:
+        """Whether an exchange can be served, and recorded, now."""
+        if not provider.credential:
+            raise Refusal(503, f"coderai has no key for {provider.name}: set {provider.kind.key_option}")
+        if (reason := self._recorder.refusal()) is not None:
+            raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
+
+    async def _body(self, request: Request) -> bytes:
+        try:
+            return await request.body()
+        except BodyTooLarge:
+            raise Refusal(413, "the request's body is larger than --aibridge-max-request-body allows") from None
+        except NoRoomForBody:
+            raise Refusal(503, "too many request bodies in flight", retry=True) from None

@@ -1,0 +1,127 @@
+"""One intercepted exchange as the trail sees it: what is recorded at its start and at its end."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from coderai.auth import User
+from coderai.clients import recognise, session_id
+from coderai.formats import RESPONSES
+from coderai.formats.format import Ask, Reading
+from coderai.providers import Route
+from coderai.recorder import Recorder
+from coderai.records import (
+    AnsweredPrompt,
+    Ended,
+    Finding,
+    Prompt,
+    ProviderObject,
+    Record,
+    Started,
+    Thought,
+    ToolCall,
+    new_id,
+)
+from coderai.wire.inbound import Request
+
+
+class Interception:
+    """Writes the records of one exchange; `end` counts once."""
+
+    def __init__(self, recorder: Recorder, text_limit: int, user: User, route: Route, ask: Ask) -> None:
+        self.id = new_id()
+        self.ended = False
+        self._recorder = recorder
+        self._text_limit = text_limit
+        self._user = user
+        self._route = route
+        self._ask = ask
+        self._prompt: Record | None = None
+
+    def begin(self, request: Request) -> asyncio.Future[None]:
+        """Resolved when the start, and the prompt with it, are stored."""
+        client = recognise(request.header)
+        provider = self._route.provider
+        started = Started(
+            initiator_id=self._user.id,
+            api_key_id=self._user.token_id,
+            provider=provider.kind.name,
+            provider_name=provider.name,
+            model=self._ask.model,
+            client=client,
+            client_session_id=session_id(client, request.header, self._ask.session_id),
+            correlating_tool_call_id=self._ask.tool_call_id,
+            credential_hint=provider.key_hint,
+            metadata={"request_user_agent": request.header("user-agent") or ""},
+        )
+        at = time.time_ns() // 1000
+        records = [Record(self.id, self.id, at, started)]
+        if self._ask.prompt is not None:
+            self._prompt = Record(new_id(), self.id, at, shortened(self._ask.prompt, self._text_limit))
+            records.append(self._prompt)
+        return self._recorder.put(records)
+
+    def end(
+        self,
+        status: int | None,
+        reading: Reading,
+        error_type: str | None = None,
+        error_message: str | None = None,
+    ) -> asyncio.Future[None]:
+        """Resolved when all that was found in the answer, and the end, are stored."""
+        self.ended = True
+        at = time.time_ns() // 1000
+        records = [self._record(at, finding) for finding in self._findings(reading)]
+        if self._prompt is not None:
+            prompt = self._prompt
+            assert isinstance(prompt.finding, Prompt)
+            answered = AnsweredPrompt(prompt.finding, reading.message_id)
+            records.insert(0, Record(prompt.id, self.id, prompt.at, answered))
+        ended = Ended(
+            status=status,
+            error_type=error_type or reading.error_type,
+            error_message=self._without_secrets(error_message or reading.error_message),
+        )
+        records.append(self._record(at, ended))
+        return self._recorder.put(records)
+
+    def _record(self, at: int, finding: Finding) -> Record:
+        return Record(new_id(), self.id, at, finding)
+
+    def _findings(self, reading: Reading) -> Iterable[Finding]:
+        for finding in reading.findings:
+            yield shortened(finding, self._text_limit)
+        if self._route.format is RESPONSES and reading.message_id:
+            # GET /responses/{id} and the like are for this user only
+            yield ProviderObject(
+                object_id=reading.message_id,
+                provider_name=self._route.provider.name,
+                initiator_id=self._user.id,
+            )
+
+    def _without_secrets(self, message: str | None) -> str | None:
+        for secret in self._route.provider.secrets if message else ():
+            message = message.replace(secret, "***") if message else message
+        return message
+
+
+def shortened(finding: Finding, limit: int) -> Finding:
+    """The finding with its text cut to `limit` bytes of UTF-8, and the full length noted in its metadata."""
+    match finding:
+        case Prompt(text=text):
+            field = "text"
+        case ToolCall(input=text):
+            field = "input"
+        case Thought(content=text):
+            field = "content"
+        case _:
+            return finding
+    if len(text) * 4 <= limit:  # the usual case: no character is longer than four bytes
+        return finding
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) <= limit:
+        return finding
+    metadata = {**finding.metadata, "truncated": True, "full_length": len(data)}
+    return replace(finding, **{field: data[:limit].decode("utf-8", "ignore"), "metadata": metadata})

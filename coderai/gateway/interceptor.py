@@ -1,0 +1,101 @@
+"""An intercepted exchange, from body to last byte.
+
+The order is the promise: the start is stored before the answer's first byte goes out, all findings and the
+end before its terminal event does (or its last bytes, where there is none).
+"""
+
+import asyncio
+
+from msgspec.structs import replace
+
+from coderai.auth import User
+from coderai.formats.format import Ask, Format, NotUnderstood, Reading
+from coderai.gateway.interception import Interception
+from coderai.gateway.refusal import Refusal
+from coderai.gateway.relay import Ending, Relay
+from coderai.gateway.upcall import Failed, call, head
+from coderai.logs import Logger
+from coderai.providers import Route
+from coderai.recorder import Recorder
+from coderai.tap import StreamTap, Tap, WholeTap
+from coderai.wire.encodings import Undecodable, decode
+from coderai.wire.headers import first
+from coderai.wire.inbound import Request
+from coderai.wire.upstream import Answer, Upstreams
+
+# What the trail says of a model that could not be read from the request.
+UNKNOWN_MODEL = "unknown"
+
+
+class Interceptor:
+    """`text_limit`: bytes of one prompt, tool input or thought that are stored; 0 until it is set."""
+
+    def __init__(self, upstreams: Upstreams, recorder: Recorder, log: Logger) -> None:
+        self._upstreams = upstreams
+        self._recorder = recorder
+        self._log = log
+        self.text_limit = 0
+
+    async def serve(self, request: Request, route: Route, format: Format, user: User, body: bytes) -> None:
+        ask = self._ask(request, route, format, body)
+        interception = Interception(self._recorder, self.text_limit, user, route, ask)
+        started = interception.begin(request)
+        tap: Tap | None = None
+        answer: Answer | None = None
+        try:
+            plain = ask.withholds_usage
+            answer = await call(self._upstreams, route, head(request, route, len(ask.body), plain=plain), ask.body)
+            await started
+            tap = _tap(answer, format, ask)
+            relay = Relay(request, answer, tap)
+            relay.start(at_once=isinstance(tap, StreamTap), resized=ask.withholds_usage)
+            ending = await relay.settled
+            await self._end(interception, answer.status, tap, ending)
+            relay.release()
+            await relay.done
+        except Failed as failed:
+            await interception.end(failed.status, Reading(), failed.error_type, failed.message)
+            raise
+        except asyncio.CancelledError:
+            if not interception.ended:
+                why = "client_disconnected" if request.gone else "interrupted"
+                interception.end(request.status, tap.read() if tap else Reading(), why)
+            raise
+        finally:
+            if answer is not None:
+                answer.abandon()
+
+    def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
+        """What was asked; a body in an unknown coding is forwarded all the same, and noted without prompt."""
+        coding = first(request.headers, b"content-encoding")
+        try:
+            plain = decode(coding, body)
+        except Undecodable as fault:
+            self._log.warn("request body not read", path=route.path.decode("latin-1"), error=str(fault))
+            return Ask(model=UNKNOWN_MODEL, body=body)
+        try:
+            ask = format.ask(plain, include_usage=route.provider.include_usage and plain is body)
+        except NotUnderstood as fault:
+            raise Refusal(400, str(fault)) from None
+        if ask.background:
+            raise Refusal(501, "background responses are not supported: their answers would go unrecorded")
+        return ask if plain is body else replace(ask, body=body)
+
+    async def _end(self, interception: Interception, status: int, tap: Tap, ending: Ending) -> None:
+        reading = tap.read()
+        if tap.fault is not None:
+            self._log.warn("answer not read", interception_id=interception.id, error=tap.fault)
+        error_type = None
+        if ending is Ending.BREAK:
+            error_type = "upstream_disconnected"
+        elif isinstance(tap, StreamTap) and not tap.terminal:
+            error_type = "incomplete_stream"
+        await interception.end(status, reading, error_type)
+
+
+def _tap(answer: Answer, format: Format, ask: Ask) -> Tap:
+    coding = first(answer.headers, b"content-encoding")
+    kind = (first(answer.headers, b"content-type") or b"").lower()
+    if kind.startswith(b"text/event-stream") or (ask.stream and answer.status == 200 and b"json" not in kind):
+        return StreamTap(format, coding, ask.withholds_usage)
+    return WholeTap(format, coding)

@@ -1,0 +1,109 @@
+"""Requests that are relayed unrecorded: one log line each, so that an auditor sees that they happened.
+
+What opens one user's data (a stored response, a conversation) passes only for that user: one organisation
+key stands behind everybody's requests, so the provider cannot tell them apart.
+"""
+
+import time
+from typing import Any, Protocol
+
+import msgspec
+
+from coderai.auth import User
+from coderai.formats.format import NotUnderstood, Reading
+from coderai.gateway.refusal import Refusal
+from coderai.gateway.relay import Relay
+from coderai.gateway.upcall import call, head
+from coderai.logs import RecordLog
+from coderai.providers import Route
+from coderai.recorder import Recorder
+from coderai.records import ProviderObject, Record, new_id
+from coderai.tap import NoTap, Tap, WholeTap
+from coderai.wire.headers import first
+from coderai.wire.inbound import Request
+from coderai.wire.upstream import Answer, Upstreams
+
+
+class Owners(Protocol):
+    """Who created what the provider keeps."""
+
+    async def owner(self, provider_name: str, object_id: str) -> str | None: ...
+
+
+class Passthrough:
+    """`record_log`: where each request leaves its line; None: nowhere."""
+
+    def __init__(self, upstreams: Upstreams, recorder: Recorder, owners: Owners) -> None:
+        self._upstreams = upstreams
+        self._recorder = recorder
+        self._owners = owners
+        self.record_log: RecordLog | None = None
+
+    async def serve(self, request: Request, route: Route, user: User, body: bytes) -> None:
+        try:
+            if route.owned is not None:
+                await self._check_owner(route, user, route.owned.decode("latin-1"))
+            answer = await call(self._upstreams, route, head(request, route, len(body)), body)
+            try:
+                await self._relay(request, route, user, answer)
+            finally:
+                answer.abandon()
+        except Refusal as refusal:
+            self._log(request, route, user, refusal.status)
+            raise
+
+    async def _check_owner(self, route: Route, user: User, object_id: str) -> None:
+        if await self._owners.owner(route.provider.name, object_id) != user.id:
+            raise Refusal(404, f"{object_id!r} was not created by this user through this gateway")
+
+    async def _relay(self, request: Request, route: Route, user: User, answer: Answer) -> None:
+        creates = request.method == "POST" and route.path in _CREATING and answer.status == 200
+        tap: Tap = WholeTap(_CREATED, first(answer.headers, b"content-encoding")) if creates else NoTap()
+        relay = Relay(request, answer, tap)
+        relay.start(at_once=not creates, resized=False)
+        await relay.settled
+        if creates and (object_id := tap.read().message_id):
+            owned = ProviderObject(object_id=object_id, provider_name=route.provider.name, initiator_id=user.id)
+            await self._recorder.put([Record(new_id(), "", time.time_ns() // 1000, owned)])
+        self._log(request, route, user, answer.status)
+        relay.release()
+        await relay.done
+
+    def _log(self, request: Request, route: Route, user: User, status: int) -> None:
+        if self.record_log is not None:
+            self.record_log.passthrough(
+                route=route.path.decode("latin-1"),
+                method=request.method,
+                status=status,
+                initiator_id=user.id,
+                api_key_id=user.token_id,
+                provider=route.provider.kind.name,
+                provider_name=route.provider.name,
+                created_at=time.time_ns() // 1000,
+            )
+
+
+# Where the answer's `id` names something that is its creator's alone.
+_CREATING = frozenset((b"/conversations",))
+
+
+class _Id(msgspec.Struct):
+    id: str = ""
+
+
+class _Created:
+    """Reads the id of what was created."""
+
+    path = "created object"
+
+    def whole(self, body: bytes) -> Any:
+        try:
+            return msgspec.json.decode(body, type=_Id)
+        except msgspec.DecodeError as fault:
+            raise NotUnderstood(str(fault)) from None
+
+    def read(self, answer: Any) -> Reading:
+        return Reading(message_id=answer.id)
+
+
+_CREATED = _Created()

@@ -1,0 +1,108 @@
+"""One answer on its way from the provider to the client, at the callback level.
+
+What the provider sends goes through the tap to the client in the same callback. The relay settles when all
+that can be noted of the answer has come (its terminal event, its end, or its break); what the tap holds back
+from then on goes out at `release`, when the records are stored.
+"""
+
+import asyncio
+from enum import Enum
+
+from coderai.tap import Tap
+from coderai.wire.headers import HOP_BY_HOP, end_to_end, first
+from coderai.wire.inbound import Request
+from coderai.wire.upstream import Answer
+
+# What may pile up behind a terminal event while its records are being stored.
+HELD_LIMIT = 64 * 1024
+
+_UNSIZED = HOP_BY_HOP | {b"content-length"}
+
+
+class Ending(Enum):
+    TERMINAL = "the terminal event"
+    END = "the end of the body"
+    BREAK = "a broken connection"
+
+
+class Relay:
+    """A Sink of wire.upstream."""
+
+    def __init__(self, request: Request, answer: Answer, tap: Tap) -> None:
+        loop = asyncio.get_running_loop()
+        self.settled: asyncio.Future[Ending] = loop.create_future()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self._request = request
+        self._answer = answer
+        self._tap = tap
+        self._released = False
+        self._held = 0
+        self._ending: Ending | None = None
+
+    def start(self, *, at_once: bool, resized: bool) -> None:
+        """Gives the head and lets the body flow.
+
+        at_once: the head does not wait for the first byte of the body. resized: the body may lose a chunk,
+        so a length that the provider gave does not hold.
+        """
+        answer = self._answer
+        resized = resized or first(answer.headers, b"transfer-encoding") is not None
+        headers = end_to_end(answer.headers, _UNSIZED if resized else HOP_BY_HOP)
+        self._request.flow = answer
+        self._request.respond(answer.status, answer.reason, headers)
+        if at_once:
+            self._request.flush()
+        answer.pipe(self)
+
+    def data(self, data: bytes) -> None:
+        if self._released:
+            return self._request.write(data)
+        out = self._tap.feed(data)
+        if out:
+            self._request.write(out)
+        if self._tap.terminal:
+            self._hold(len(data))
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        if self._held > HELD_LIMIT:
+            self._answer.pause()
+        self._settle(Ending.TERMINAL)
+
+    def end(self) -> None:
+        self._over(Ending.END)
+
+    def lost(self) -> None:
+        self._over(Ending.BREAK)
+
+    def _over(self, ending: Ending) -> None:
+        self._ending = ending
+        self._settle(ending)
+        if self._released:
+            self._finish(b"")
+
+    def _settle(self, ending: Ending) -> None:
+        if not self.settled.done():
+            self.settled.set_result(ending)
+
+    def release(self) -> None:
+        """The records are stored: what was held back goes out, and the rest flows unread."""
+        self._released = True
+        held = self._tap.held()
+        if self._ending is not None:
+            self._finish(held)
+            return
+        if held:
+            self._request.write(held)
+        if self._held > HELD_LIMIT:
+            self._answer.resume()
+
+    def _finish(self, last: bytes) -> None:
+        if self._ending is Ending.END:
+            self._request.end(last)
+        else:
+            if last:
+                self._request.write(last)
+            self._request.cut()
+        if not self.done.done():
+            self.done.set_result(None)

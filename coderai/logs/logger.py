@@ -1,0 +1,87 @@
+"""The logger: what the rest of the program calls.
+
+Contract: `open_logs` needs no event loop, so that errors of the start are logged too; a `Logger` is used from
+any thread, never blocks and never raises. Known secrets are masked in the finished line, in whatever field,
+message or error they turn up.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from coderai.logs.layouts import DEBUG, ERROR, INFO, WARN, Entry, Level
+from coderai.logs.outputs import Outputs
+from coderai.logs.sinks import SinkStatus
+
+
+class Logger:
+    """Writes lines under a name; `named` gives the loggers of the parts."""
+
+    def __init__(self, outputs: Outputs, names: tuple[str, ...] = ()) -> None:
+        self.outputs = outputs
+        self.names = names
+
+    def named(self, name: str) -> "Logger":
+        return Logger(self.outputs, (*self.names, name))
+
+    def debug(self, message: str, /, **fields: Any) -> None:
+        if self.outputs.debug:
+            self._log(DEBUG, message, fields)
+
+    def info(self, message: str, /, **fields: Any) -> None:
+        self._log(INFO, message, fields)
+
+    def warn(self, message: str, /, **fields: Any) -> None:
+        self._log(WARN, message, fields)
+
+    def error(self, message: str, /, **fields: Any) -> None:
+        self._log(ERROR, message, fields)
+
+    def _log(self, level: Level, message: str, fields: dict[str, Any]) -> None:
+        outputs = self.outputs
+        if outputs.routes:
+            entry = Entry(time.time_ns(), level, self.names, message, outputs.site(2), fields)
+            if outputs.wanted(entry):
+                outputs.put(entry)
+
+    def redact(self, values: Iterable[str]) -> None:
+        """Mask these secrets as *** in every line from now on (those of eight characters and more)."""
+        self.outputs.secrets.add(values)
+
+    def reconfigure(
+        self,
+        *,
+        human: str = "/dev/stderr",
+        json: str = "",
+        stackdriver: str = "",
+        verbose: bool = False,
+        filters: Sequence[str] = (),
+    ) -> None:
+        """Apply new options; raises LogError and changes nothing if one cannot be followed."""
+        self.outputs.configure(human, json, stackdriver, verbose, filters)
+
+    def reopen(self) -> None:
+        """Open every log file anew, after logrotate has moved it away."""
+        for sink in self.outputs.sinks.values():
+            sink.reopen()
+
+    def sinks_status(self) -> list[SinkStatus]:
+        return [sink.status() for sink in self.outputs.sinks.values()]
+
+    def close(self) -> None:
+        """Write what is queued, for two seconds at most. Lines logged afterwards are dropped."""
+        self.outputs.close()
+
+
+def open_logs(
+    *,
+    human: str = "/dev/stderr",
+    json: str = "",
+    stackdriver: str = "",
+    verbose: bool = False,
+    filters: Sequence[str] = (),
+) -> Logger:
+    """The root logger; raises LogError if an option cannot be followed."""
+    outputs = Outputs()
+    outputs.configure(human, json, stackdriver, verbose, filters)
+    return Logger(outputs)

@@ -1,0 +1,195 @@
+"""A sink: an open file and the thread that writes to it, so that a slow disk or a full pipe holds up no loop.
+
+Contract: `put` never blocks and never raises. Lines wait in a bounded queue; beyond it they are dropped and
+counted. A write that fails is counted and tried again every second, from the very byte where it stopped, so
+that no line is torn. A file is opened with O_APPEND and written with one `write` a batch.
+"""
+
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+QUEUE_BYTES = 16 * 1024 * 1024  # what waits for a sink that stands still: some 30,000 records, yet no danger
+RETRY_SECONDS = 1.0  # a full disk or a closed pipe is not mended faster
+STALL_SECONDS = 1.0  # a write that takes longer counts as stalled; nobody waits for such a sink
+FILE_MODE = 0o640  # prompts are personal: Coder's 0644 would let every account of the machine read them
+STANDARD_STREAMS = {
+    "/dev/stdout": 1,
+    "/dev/stderr": 2,
+}  # by number: opening them fails where they are sockets
+
+Done = Callable[[], None]
+
+
+class LogError(Exception):
+    """A log option that cannot be followed; the message names the option, its value and the remedy."""
+
+
+class SinkStatus(Struct, frozen=True):
+    """How one sink fares, for /readyz."""
+
+    path: str
+    written: int  # lines
+    dropped: int  # lines that the queue had no room for, or that were left when the sink closed
+    failed: int  # writes that the system refused
+    queued_bytes: int
+    stalled: bool
+    error: str | None  # the last one, None once a write has succeeded again
+
+
+def open_file(path: str) -> int:
+    """Raises OSError. O_NONBLOCK only for the opening: that of a FIFO without a reader would never return."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, FILE_MODE)
+    os.set_blocking(fd, True)
+    return fd
+
+
+class Sink:
+    """Raises OSError if `path` cannot be opened."""
+
+    def __init__(self, path: str, queue_bytes: int = QUEUE_BYTES) -> None:
+        self.path = path
+        self._queue_bytes = queue_bytes
+        self._standard = STANDARD_STREAMS.get(path)
+        self._fd = open_file(path) if self._standard is None else self._standard
+        # Shared with the writer thread, under the condition's lock:
+        self._changed = threading.Condition()
+        self._queue: list[bytes] = []
+        self._waiting: list[Done] = []
+        self._queued = 0  # bytes, with those being written
+        self._reopening = self._closing = False
+        self._written = self._dropped = self._failed = 0
+        self._busy_since: float | None = None
+        self._error: str | None = None
+        self._in_flight: list[Done] = []  # of the batch being written; the writer thread's own
+        self._thread = threading.Thread(target=self._run, name=f"log {path}", daemon=True)
+        self._thread.start()
+
+    def put(self, lines: Sequence[bytes], done: Done | None = None) -> bool:
+        """Queue whole lines; the writer thread calls `done` when they are written or a write has failed.
+
+        False, and `done` is never called, if there was no room.
+        """
+        data = b"".join(lines)
+        with self._changed:
+            # A single entry larger than the queue still goes through an empty one.
+            if self._closing or (self._queued and self._queued + len(data) > self._queue_bytes):
+                self._dropped += len(lines)
+                return False
+            self._queue.append(data)
+            self._queued += len(data)
+            if done:
+                self._waiting.append(done)
+            self._changed.notify()
+        return True
+
+    @property
+    def stalled(self) -> bool:
+        since = self._busy_since
+        return since is not None and (self._error is not None or time.monotonic() - since > STALL_SECONDS)
+
+    def status(self) -> SinkStatus:
+        with self._changed:
+            return SinkStatus(
+                path=self.path,
+                written=self._written,
+                dropped=self._dropped,
+                failed=self._failed,
+                queued_bytes=self._queued,
+                stalled=self.stalled,
+                error=self._error,
+            )
+
+    def reopen(self) -> None:
+        """Open the path anew (logrotate has moved the file away); what is queued is kept."""
+        with self._changed:
+            self._reopening = self._standard is None
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Write what is queued, then end; returns at once. What a failing sink cannot take is dropped."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._reopening or self._closing)
+                batch, self._queue = b"".join(self._queue), []
+                self._in_flight, self._waiting = self._waiting, []
+                self._busy_since = time.monotonic() if batch else None
+                ending = self._closing and not batch
+            self._open_anew()
+            if batch:
+                self._write(batch)
+            if ending:
+                break
+        if self._standard is None:
+            os.close(self._fd)
+
+    def _write(self, batch: bytes) -> None:
+        start = torn = 0
+        while start < len(batch):
+            try:
+                start += os.write(self._fd, memoryview(batch)[start:])
+            except BlockingIOError:  # a standard stream that its owner has made non-blocking
+                poll = select.poll()
+                poll.register(self._fd, select.POLLOUT)
+                poll.poll(RETRY_SECONDS * 1000)
+            except OSError as error:
+                if not self._wait_to_retry(error):
+                    break
+                if self._open_anew() and start and batch[start - 1 : start] != b"\n":
+                    # The rest of a line whose beginning is in the old file belongs into no other.
+                    start = batch.index(b"\n", start) + 1
+                    torn += 1
+        lost = batch.count(b"\n", start) + torn
+        with self._changed:
+            self._dropped += lost
+            self._written += batch.count(b"\n") - lost
+            self._queued -= len(batch)
+            self._busy_since = None
+            if start == len(batch):
+                self._error = None
+        self._release()
+
+    def _wait_to_retry(self, error: OSError) -> bool:
+        """Whether to try again: not when the sink is being closed."""
+        with self._changed:
+            self._failed += 1
+            self._error = error.strerror or str(error)
+            self._in_flight += self._waiting  # nobody waits for a second attempt
+            self._waiting = []
+        self._release()
+        with self._changed:
+            self._changed.wait_for(lambda: self._reopening or self._closing, RETRY_SECONDS)
+            return not self._closing
+
+    def _open_anew(self) -> bool:
+        with self._changed:
+            asked, self._reopening = self._reopening, False
+        if not asked:
+            return False
+        try:
+            fd = open_file(self.path)
+        except OSError as error:  # the old file is better than none
+            with self._changed:
+                self._failed += 1
+                self._error = error.strerror or str(error)
+            return False
+        os.close(self._fd)
+        self._fd = fd
+        return True
+
+    def _release(self) -> None:
+        released, self._in_flight = self._in_flight, []
+        for done in released:
+            done()

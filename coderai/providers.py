@@ -1,0 +1,170 @@
+"""Which upstream a request goes to, by which route, with which credential.
+
+A provider's routes stand below `/api/v2/aibridge/<name>` (and `/api/v2/ai-gateway/<name>`): the intercepted
+ones by exact path, the passed-through ones by an allow-list of method and path. Everything else is nobody's
+route: an admin key may stand behind the gateway. Paths are compared and forwarded raw, as the client sent
+them, so nothing that decodes differently upstream can slip by.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
+from coderai.formats.format import Format
+from coderai.wire.headers import Headers
+from coderai.wire.upstream import Origin
+
+PREFIXES = (b"/api/v2/aibridge/", b"/api/v2/ai-gateway/")
+
+# Segments that a server may resolve or decode into another path than the one that was allowed.
+_AMBIGUOUS = re.compile(rb"//|\\|/\.{1,2}(?:/|$)|%(?:2e|2f|5c|00)", re.IGNORECASE)
+
+
+class Passed(NamedTuple):
+    """One line of a passthrough allow-list."""
+
+    methods: frozenset[str]
+    path: re.Pattern[bytes]  # below the provider's route prefix
+    owned: bool = False  # the id (group 1) opens its creator's data: only for that user
+
+
+class ProviderType(NamedTuple):
+    """What all providers of one type have in common."""
+
+    name: str
+    route_prefix: bytes  # after /<name>; the base URL stands for it
+    formats: dict[bytes, Format]  # intercepted: POST, path below the route prefix
+    passed: tuple[Passed, ...]
+    error_format: Format  # whose error shape refusals take where no format is known
+    key_header: bytes
+    key_scheme: bytes
+    key_option: str  # for the message that says which is missing
+
+
+_READ = frozenset(("GET",))
+_WRITE = frozenset(("POST",))
+_ANY = frozenset(("GET", "POST", "DELETE"))
+
+OPENAI = ProviderType(
+    name="openai",
+    route_prefix=b"/v1",
+    formats={
+        b"/chat/completions": CHAT_COMPLETIONS,
+        b"/responses": RESPONSES,
+        b"/responses/compact": RESPONSES,
+    },
+    passed=(
+        Passed(_READ, re.compile(rb"/models(?:/.+)?")),
+        Passed(_WRITE, re.compile(rb"/conversations")),
+        Passed(_ANY, re.compile(rb"/(?:conversations|responses)/([^/]+)(?:/.*)?"), owned=True),
+    ),
+    error_format=CHAT_COMPLETIONS,
+    key_header=b"Authorization",
+    key_scheme=b"Bearer ",
+    key_option="--aibridge-openai-key",
+)
+ANTHROPIC = ProviderType(
+    name="anthropic",
+    route_prefix=b"",
+    formats={b"/v1/messages": MESSAGES},
+    passed=(
+        Passed(_READ, re.compile(rb"/v1/models(?:/.+)?")),
+        Passed(_WRITE, re.compile(rb"/v1/messages/count_tokens")),
+        Passed(_WRITE, re.compile(rb"/api/event_logging/.+")),
+    ),
+    error_format=MESSAGES,
+    key_header=b"X-Api-Key",
+    key_scheme=b"",
+    key_option="--aibridge-anthropic-key",
+)
+TYPES = {kind.name: kind for kind in (OPENAI, ANTHROPIC)}
+
+
+class Provider:
+    """One configured upstream."""
+
+    def __init__(self, kind: ProviderType, name: str, base_url: str, key: str, include_usage: bool = True) -> None:
+        self.kind = kind
+        self.name = name
+        self.origin = Origin.of(base_url)
+        self.base_path = urlsplit(base_url).path.rstrip("/").encode()
+        self.include_usage = include_usage  # whether the provider takes stream_options
+        self.key_hint = mask(key)
+        self.authority = self.origin.authority
+        self.credential: Headers = [(kind.key_header, kind.key_scheme + key.encode())] if key else []
+        self.secrets = (key,) if key else ()
+
+    def target(self, path: bytes, query: bytes) -> bytes:
+        """The request target upstream, for a path below the route prefix."""
+        return b"%b%b?%b" % (self.base_path, path, query) if query else self.base_path + path
+
+
+def mask(secret: str) -> str:
+    """What may be shown of a secret: its first and last characters, by its length."""
+    shown = next((n for n, least in ((4, 20), (2, 10), (1, 5)) if len(secret) >= least), 0)
+    return f"{secret[:shown]}...{secret[len(secret) - shown :]}" if secret else ""
+
+
+class Route(NamedTuple):
+    """Where one request goes."""
+
+    provider: Provider
+    path: bytes  # below the provider's route prefix, raw
+    format: Format | None  # intercepted, in this format; None: passed through
+    owned: bytes | None = None  # the id whose owner alone may pass
+
+
+class NoRoute(Exception):
+    """Nothing of this path and method is served; `provider`, where it is known, gives the error's shape."""
+
+    def __init__(self, provider: Provider | None, at_root: bool = False) -> None:
+        super().__init__("route not supported")
+        self.provider = provider
+        self.at_root = at_root  # the provider's name and nothing after it
+
+
+class Routes:
+    """All providers by name, and which requests are theirs."""
+
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        self.providers = {provider.name: provider for provider in providers}
+        self._intercepted: dict[bytes, Route] = {}
+        for provider in self.providers.values():
+            for prefix in PREFIXES:
+                root = prefix + provider.name.encode()
+                for path, format in provider.kind.formats.items():
+                    self._intercepted[root + provider.kind.route_prefix + path] = Route(provider, path, format)
+
+    def serves(self, path: bytes) -> bool:
+        """Whether this path is some provider's, routed or not."""
+        return path in self._intercepted or self._split(path) is not None
+
+    def intercepts(self, path: bytes) -> bool:
+        return path in self._intercepted
+
+    def find(self, method: str, path: bytes) -> Route:
+        """Raises NoRoute."""
+        route = self._intercepted.get(path)
+        if route is not None and method == "POST":
+            return route
+        found = self._split(path)
+        if found is None:
+            raise NoRoute(None)
+        provider, rest = found
+        below = rest.removeprefix(provider.kind.route_prefix)
+        if rest.startswith(provider.kind.route_prefix) and not _AMBIGUOUS.search(path):
+            for passed in provider.kind.passed:
+                if method in passed.methods and (match := passed.path.fullmatch(below)):
+                    return Route(provider, below, None, match[1] if passed.owned else None)
+        raise NoRoute(provider, at_root=not rest)
+
+    def _split(self, path: bytes) -> tuple[Provider, bytes] | None:
+        """The provider that the path names, and what follows its name."""
+        for prefix in PREFIXES:
+            if path.startswith(prefix):
+                name, slash, rest = path[len(prefix) :].partition(b"/")
+                provider = self.providers.get(name.decode("latin-1"))
+                return (provider, slash + rest) if provider else None
+        return None

@@ -1,0 +1,187 @@
+"""Group commit: whoever puts records gets a future, which is done once they are stored (and logged).
+
+One task writes. While a batch commits, the next one gathers, so a busy gateway makes few and large
+transactions and an idle one commits at once. An accepted record is never dropped: a commit that fails is
+tried again, with the waiters waiting, until it succeeds. Meanwhile `refusal` tells the gateway when to take
+no new requests. Records go to the log after their commit, so no line tells of what is not stored.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+from coderai.logs import Logger
+from coderai.records import Record, Thread
+from coderai.store import Store
+from coderai.store.storable import storable
+
+# For so long the ends of answers wait for a store that fails; then new requests are refused.
+GRACE_SECONDS = 10.0
+# Records in memory that are not stored yet: some 100 MB if all hold long prompts; at 200 requests a second
+# more than the grace period brings.
+BACKLOG_LIMIT = 20_000
+# Records in one transaction: 10 ms of the writer's time, so that one commit never holds up the next for long.
+BATCH_LIMIT = 1000
+# Waits between tries of a failed commit: short at first, for a lock that is held for a moment.
+FIRST_RETRY_SECONDS = 0.05
+LAST_RETRY_SECONDS = 2.0
+# A database that cannot be written must not hold up the end of the process for ever.
+DRAIN_SECONDS = 10.0
+
+
+class RecordLog(Protocol):
+    """Where records become log lines. Takes no longer than it is allowed to hold up the ends of answers."""
+
+    async def write(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None: ...
+
+
+class NotStored(Exception):
+    """The recorder was closed before these records could be stored."""
+
+
+class _Waiter(NamedTuple):
+    records: Sequence[Record]
+    done: asyncio.Future[None]
+
+
+class Recorder:
+    def __init__(
+        self,
+        store: Store,
+        log: Logger,
+        record_log: RecordLog | None = None,
+        *,
+        grace: float = GRACE_SECONDS,
+        backlog_limit: int = BACKLOG_LIMIT,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self.record_log = record_log  # may be changed at any time
+        self._record_log_failing = False
+        self._grace = grace
+        self._backlog_limit = backlog_limit
+        self._waiting: deque[_Waiter] = deque()
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+        self._commit_began: float | None = None  # monotonic; a commit that hangs is a failing store, too
+        self.failing_since: float | None = None  # monotonic, of the first failure in a row
+        self.backlog = 0  # records accepted and not yet stored
+        self._task = asyncio.get_running_loop().create_task(self._write_on(), name="recorder")
+
+    def put(self, records: Sequence[Record]) -> asyncio.Future[None]:
+        """Accept these records, to be stored together and in order; the future is done when they are."""
+        done = asyncio.get_running_loop().create_future()
+        if self._closed:
+            done.set_exception(NotStored("the recorder is closed"))
+        elif not records:
+            done.set_result(None)
+        else:
+            self._waiting.append(_Waiter([storable(record) for record in records], done))
+            self.backlog += len(records)
+            self._idle.clear()
+            self._arrived.set()
+        return done
+
+    def refusal(self) -> str | None:
+        """Why no new request may be taken now, in words for the client; None if all is well."""
+        if self.backlog > self._backlog_limit:
+            return "too many audit records are waiting to be stored; try again shortly"
+        began = self._commit_began if self.failing_since is None else self.failing_since
+        if began is not None and time.monotonic() - began > self._grace:
+            return "audit records cannot be stored at the moment; try again shortly"
+        return None
+
+    async def close(self, drain: float = DRAIN_SECONDS) -> int:
+        """Store what is left, for so many seconds at most; returns how many records could not be stored."""
+        self._closed = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), drain)
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        if self.backlog:
+            self._log.error("records could not be stored before the end", records=self.backlog)
+        return self.backlog
+
+    async def _write_on(self) -> None:
+        waiters: list[_Waiter] = []
+        try:
+            while True:
+                await self._arrived.wait()
+                waiters = self._gather()
+                batch = [record for waiter in waiters for record in waiter.records]
+                threads = await self._commit(batch)
+                await self._write_log(batch, threads)
+                self._release(waiters, len(batch))
+        finally:  # closed, with records that could not be stored
+            for waiter in (*waiters, *self._waiting):
+                if not waiter.done.done():
+                    waiter.done.set_exception(NotStored("the database could not be written before the end"))
+                    waiter.done.exception()  # nobody may be waiting any more
+
+    def _gather(self) -> list[_Waiter]:
+        """The next batch; at least one waiter's, whose records are never parted."""
+        waiters: list[_Waiter] = []
+        size = 0
+        while self._waiting and (not waiters or size + len(self._waiting[0].records) <= BATCH_LIMIT):
+            waiters.append(self._waiting.popleft())
+            size += len(waiters[-1].records)
+        if not self._waiting:
+            self._arrived.clear()
+        return waiters
+
+    async def _commit(self, batch: Sequence[Record]) -> Mapping[str, Thread]:
+        wait = FIRST_RETRY_SECONDS
+        refused = self._store.unstorable
+        while True:
+            self._commit_began = time.monotonic()
+            try:
+                threads = await self._store.write(batch)
+            except Exception as error:  # whatever it is, the records are kept and tried again
+                self._failed(error)
+            else:
+                self._worked()
+                if more := self._store.unstorable - refused:
+                    self._log.error("records hold values that the database refuses", records=more)
+                return threads
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LAST_RETRY_SECONDS)
+
+    def _failed(self, error: Exception) -> None:
+        if self.failing_since is None:
+            self.failing_since = self._commit_began
+            self._log.error(
+                "records cannot be stored, they wait in memory", error=str(error), kind=type(error).__name__
+            )
+
+    def _worked(self) -> None:
+        self._commit_began = None
+        if self.failing_since is not None:
+            seconds = round(time.monotonic() - self.failing_since, 1)
+            self.failing_since = None
+            self._log.info("records are stored again", failing_seconds=seconds, backlog=self.backlog)
+
+    async def _write_log(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None:
+        if self.record_log is None:
+            return
+        try:
+            await self.record_log.write(batch, threads)
+        except Exception as error:  # the records are stored: a log that fails must not hold up any answer
+            if not self._record_log_failing:
+                self._log.error("records cannot be logged", error=str(error), kind=type(error).__name__)
+            self._record_log_failing = True
+        else:
+            self._record_log_failing = False
+
+    def _release(self, waiters: Sequence[_Waiter], count: int) -> None:
+        self.backlog -= count
+        for waiter in waiters:
+            if not waiter.done.done():  # a waiter that was cancelled has its records stored like any other
+                waiter.done.set_result(None)
+        if not self.backlog:
+            self._idle.set()

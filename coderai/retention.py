@@ -1,0 +1,54 @@
+"""Deletes what is older than the retention: at start and every ten minutes, in small transactions.
+
+Between two of them the writer is left alone for as long as the last one took, so a purge of whatever size
+takes at most half of the writer's time and no request waits longer than for one small transaction.
+"""
+
+import asyncio
+import time
+
+from coderai.logs import Logger
+from coderai.store import Store, StoreUnavailable, times
+
+INTERVAL_SECONDS = 600.0
+# A rest below this would be swallowed by the loop's own delays; recorders get in between.
+SHORTEST_REST_SECONDS = 0.005
+
+
+class Retention:
+    def __init__(self, store: Store, log: Logger, seconds: float = 0) -> None:
+        self._store = store
+        self._log = log
+        self.seconds = seconds  # 0 keeps everything; may change at any time and counts from the next purge on
+
+    async def run(self) -> None:
+        """Purge again and again, for as long as the process lives."""
+        while True:
+            await self.purge()
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    async def purge(self) -> dict[str, int]:
+        """Delete all that is too old now; rows by table."""
+        if not self.seconds:
+            return {}
+        counts: dict[str, int] = {}
+        began = time.monotonic()
+        try:
+            await self._delete(times.now() - int(self.seconds * 1_000_000), counts)
+        except StoreUnavailable as error:
+            self._log.error("old records could not be deleted, next try in ten minutes", error=str(error), **counts)
+        else:
+            if counts:
+                self._log.info("deleted old records", **counts, seconds=round(time.monotonic() - began, 2))
+        return counts
+
+    async def _delete(self, cutoff: int, counts: dict[str, int]) -> None:
+        while True:
+            began = time.monotonic()
+            deleted = await self._store.purge.batch(cutoff)
+            more_space = bool(counts or deleted) and await self._store.purge.reclaim()
+            for table, count in deleted.items():
+                counts[table] = counts.get(table, 0) + count
+            if not deleted and not more_space:
+                return
+            await asyncio.sleep(max(time.monotonic() - began, SHORTEST_REST_SECONDS))

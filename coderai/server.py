@@ -1,0 +1,209 @@
+"""The composition root: every part is made here, from the settings, and ended here, in the order of stopping.
+
+Stop accepting; let answers under way finish for a while; cut the rest; drain the recorder; close the store.
+"""
+
+import asyncio
+import errno
+import os
+import signal
+import ssl
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from coderai.api import application
+from coderai.auth import Authenticator
+from coderai.config import HostPort, Resolved, Settings, SettingsError, changes
+from coderai.gateway import Gateway
+from coderai.gateway.interceptor import Interceptor
+from coderai.gateway.passthrough import Passthrough
+from coderai.logs import LogError, Logger, RecordLog
+from coderai.providers import TYPES, Provider, Routes
+from coderai.recorder import Recorder
+from coderai.retention import Retention
+from coderai.store import Store, open_sqlite
+from coderai.wire.listener import Listener
+from coderai.wire.tls import BadCertificate, load, server_context
+from coderai.wire.upstream import Upstreams
+
+
+class CannotServe(Exception):
+    """An address that cannot be listened on; the message names option, value and remedy."""
+
+
+class Server:
+    """All parts, wired."""
+
+    def __init__(self, resolved: Resolved, store: Store, log: Logger) -> None:
+        self.resolved = resolved
+        self.log = log
+        bridge = log.named("aibridge")
+        self.record_log = RecordLog(log)
+        self.recorder = Recorder(store, log.named("recorder"))
+        self.authenticator = Authenticator(store, log.named("auth"))
+        self.upstreams = Upstreams()
+        self.interceptor = Interceptor(self.upstreams, self.recorder, bridge)
+        self.passthrough = Passthrough(self.upstreams, self.recorder, store)
+        self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, bridge)
+        self.retention = Retention(store, log.named("retention"))
+        enabled = resolved.settings.aibridge_enabled
+        app = application(store, self.authenticator, enabled, self.unready, log.named("api"))
+        # one request for each connection handed over: the next one may be the gateway's
+        app.on_response_prepare.append(_close_after)
+        self.api = web.AppRunner(app, access_log=None)
+        self.listener = Listener(self.gateway, self.successor)
+        self.tls: ssl.SSLContext | None = None
+        self.apply()
+
+    @property
+    def settings(self) -> Settings:
+        return self.resolved.settings
+
+    def apply(self) -> None:
+        """Takes over all settings that can change while serving."""
+        settings = self.settings
+        self.gateway.routes = routes(settings)
+        structured = self.record_log if settings.aibridge_structured_logging else None
+        self.recorder.record_log = self.passthrough.record_log = structured
+        self.interceptor.text_limit = settings.aibridge_max_recorded_text.bytes
+        self.retention.seconds = settings.aibridge_retention.seconds
+        self.listener.max_body = settings.aibridge_max_request_body.bytes
+        self.listener.bodies.limit = settings.aibridge_max_body_memory.bytes
+
+    def reload(self) -> None:
+        """Reads the settings again: all of them hold from now on, or, with one mistake in them, none."""
+        before = self.settings
+        try:
+            resolved = self.resolved.again()
+            if before.tls_enable and self.tls is not None:
+                pairs = resolved.settings.tls_cert_file, resolved.settings.tls_key_file
+                server_context(*pairs, before.tls_min_version)  # tried on a context that serves nobody
+                load(self.tls, *pairs)
+            configure(self.log, resolved.settings)
+            self.log.reopen()
+        except (SettingsError, BadCertificate, LogError) as error:
+            for problem in error.problems if isinstance(error, SettingsError) else [str(error)]:
+                self.log.error("new settings refused, the old ones hold", problem=problem)
+            return
+        applied, waiting = changes(before, resolved.settings)
+        self.resolved = resolved
+        self.apply()
+        for warning in resolved.warnings:
+            self.log.warn(warning)
+        self.log.info("settings read again", applied=",".join(applied), need_a_restart=",".join(waiting))
+
+    async def listen(self) -> None:
+        """Raises CannotServe, BadCertificate."""
+        settings = self.settings
+        await self.api.setup()
+        await self._listen("--http-address", settings.http_address, None)
+        if settings.tls_enable:
+            self.tls = server_context(settings.tls_cert_file, settings.tls_key_file, settings.tls_min_version)
+            await self._listen("--tls-address", settings.tls_address, self.tls)
+
+    async def _listen(self, option: str, at: HostPort, tls: ssl.SSLContext | None) -> None:
+        try:
+            addresses = await self.listener.listen(at.host, at.port, tls)
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            why = "it is taken by another process" if taken else os.strerror(error.errno or 0)
+            raise CannotServe(f"{option} {at}: {why}; give another host:port") from None
+        for host, port in addresses:
+            url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+            self.log.info("listening", address=url, database=self.settings.sqlite_path)
+
+    def successor(self) -> asyncio.Protocol:
+        """Health and audit API: an ordinary aiohttp application takes the connection over."""
+        assert self.api.server is not None
+        return self.api.server()
+
+    def unready(self) -> list[str]:
+        """Why requests would be refused now."""
+        reasons = []
+        if self.listener.stopping:
+            reasons.append("stopping")
+        if (refusal := self.recorder.refusal()) is not None:
+            reasons.append(refusal)
+        return reasons
+
+    async def stop(self) -> None:
+        timeout = self.settings.shutdown_timeout
+        self.log.info("stopping", shutdown_timeout=str(timeout))
+        if cut := await self.listener.stop(timeout.seconds):
+            self.log.warn("requests cut off", count=cut)
+        await self.api.cleanup()
+        self.upstreams.close()
+
+
+def routes(settings: Settings) -> Routes:
+    """No routes at all while the gateway is off: then the API says how to turn it on."""
+    return Routes(
+        Provider(
+            TYPES[provider.type],
+            provider.name,
+            provider.base_url,
+            provider.keys[0] if provider.keys else "",
+            include_usage=not provider.refuses_stream_options,
+        )
+        for provider in (settings.providers if settings.aibridge_enabled else ())
+    )
+
+
+def _warn(settings: Settings, log: Logger) -> None:
+    """What is legal and yet hardly meant."""
+    if not settings.aibridge_enabled:
+        log.warn("the AI gateway is off: set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true")
+    elif not any(provider.keys for provider in settings.providers):
+        log.warn("no provider has a key: set --aibridge-openai-key or --aibridge-anthropic-key, or their variables")
+
+
+async def _close_after(request: web.Request, response: web.StreamResponse) -> None:
+    response.force_close()
+
+
+def configure(log: Logger, settings: Settings) -> None:
+    """Has the log written where and how the settings say, without the secrets in them. Raises LogError."""
+    log.redact(key for provider in settings.providers for key in provider.keys)
+    log.reconfigure(
+        human=settings.log_human,
+        json=settings.log_json,
+        stackdriver=settings.log_stackdriver,
+        verbose=settings.verbose,
+        filters=[pattern.pattern for pattern in settings.log_filter],
+    )
+
+
+async def serve(resolved: Resolved, log: Logger) -> None:
+    """Serves until SIGTERM or SIGINT; SIGHUP reads the settings again.
+
+    Raises CannotServe, BadCertificate, StoreUnavailable.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stopping.set)
+    async with AsyncExitStack() as stack:
+        store = await open_sqlite(Path(resolved.settings.sqlite_path))
+        stack.push_async_callback(store.close)
+        server = Server(resolved, store, log)
+        stack.push_async_callback(server.recorder.close)
+        for work in (server.authenticator.run(), server.retention.run()):
+            await stack.enter_async_context(_running(work))
+        _warn(resolved.settings, log)
+        await server.listen()
+        stack.push_async_callback(server.stop)
+        loop.add_signal_handler(signal.SIGHUP, server.reload)
+        await stopping.wait()
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

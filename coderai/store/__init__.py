@@ -1,0 +1,9 @@
+"""The audit trail in a database: `open_sqlite(path)` gives a `Store`; all SQL is in this package and nowhere
+else.
+"""
+
+from coderai.store.driver import StoreUnavailable
+from coderai.store.sqlite import open_sqlite
+from coderai.store.store import Store
+
+__all__ = ["Store", "StoreUnavailable", "open_sqlite"]

@@ -1,0 +1,54 @@
+"""What a database has to offer: one kind of write transaction, and two kinds of reading.
+
+The SQL above it is the same for every database: `?` for parameters, standard types, `ON CONFLICT DO NOTHING`.
+Writing is a plain function over a DB-API connection (PEP 249), run by the driver in its one writing thread; a
+whole batch so costs one hop between threads, not one for each statement.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be read or written now; the message names it, what is wrong, and the remedy."""
+
+
+class BadData(Exception):
+    """The database works, but it does not take these values; the transaction was rolled back."""
+
+
+class Cursor(Protocol):
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    def execute(self, sql: str, parameters: Any = ..., /) -> Cursor: ...
+
+    def executemany(self, sql: str, parameters: Any, /) -> Cursor: ...
+
+
+class Driver(Protocol):
+    async def transaction(self, work: Callable[[Connection], T]) -> T:
+        """`work` in one write transaction: committed when it returns, rolled back when it raises.
+
+        Raises BadData or StoreUnavailable for what the database raised, and passes on everything else.
+        """
+
+    async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """A short look-up by index. Never waits for a report."""
+
+    async def report(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """A question that may have to read much."""
+
+    async def reclaim(self) -> bool:
+        """Give some of the space of deleted rows back, briefly; whether there is more to give back."""
+
+    async def close(self) -> None: ...

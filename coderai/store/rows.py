@@ -1,0 +1,152 @@
+"""How each finding is stored: its statement, and its record as a row of parameters.
+
+The order of STATEMENTS is the order of execution: interceptions first, because the other rows refer to them.
+Every statement may run again with the same records: what is there already stays as it is.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from coderai.records import (
+    AnsweredPrompt,
+    Ended,
+    Metadata,
+    Prompt,
+    ProviderObject,
+    Record,
+    Started,
+    Thought,
+    Thread,
+    Tokens,
+    ToolCall,
+)
+from coderai.store import times
+from coderai.store.driver import Row
+
+_encode = msgspec.json.Encoder().encode
+
+INSERT_INTERCEPTION = """
+    INSERT INTO aibridge_interceptions (id, initiator_id, api_key_id, provider, provider_name, model, client,
+        client_session_id, credential_kind, credential_hint, metadata, started_at, thread_parent_id,
+        thread_root_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
+_INSERT_PROMPT = """
+    INSERT INTO aibridge_user_prompts (id, interception_id, provider_response_id, prompt, metadata,
+        created_at)
+    VALUES (?, ?, '', ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
+_ANSWER_PROMPT = """
+    UPDATE aibridge_user_prompts SET provider_response_id = ? WHERE interception_id = ? AND id = ?"""
+_INSERT_TOKENS = """
+    INSERT INTO aibridge_token_usages (id, interception_id, provider_response_id, input_tokens, output_tokens,
+        cache_read_input_tokens, cache_write_input_tokens, metadata, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
+_INSERT_TOOL = """
+    INSERT INTO aibridge_tool_usages (id, interception_id, provider_response_id, provider_tool_call_id,
+        server_url, tool, input, injected, invocation_error, metadata, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
+_INSERT_THOUGHT = """
+    INSERT INTO aibridge_model_thoughts (id, interception_id, content, metadata, created_at)
+    VALUES (?, ?, ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
+# The first to be answered with an id owns it.
+INSERT_OBJECT = """
+    INSERT INTO aibridge_provider_objects (provider_name, object_id, initiator_id, created_at)
+    VALUES (?, ?, ?, ?) ON CONFLICT (provider_name, object_id) DO NOTHING"""
+# A true end overrides one that was only inferred, and keeps the mark of a record that could not be stored.
+_END = """
+    UPDATE aibridge_interceptions SET ended_at = ?, status = ?,
+        error_type = coalesce(?, nullif(error_type, 'interrupted')),
+        error_message = coalesce(?, CASE WHEN error_type = 'interrupted' THEN NULL ELSE error_message END)
+    WHERE id = ? AND (ended_at IS NULL OR error_type = 'interrupted')"""
+
+
+def interception(record: Record, finding: Started, thread: Thread | None) -> Row:
+    return (
+        record.id,
+        finding.initiator_id,
+        finding.api_key_id,
+        finding.provider,
+        finding.provider_name,
+        finding.model,
+        finding.client,
+        finding.client_session_id,
+        finding.credential_kind,
+        finding.credential_hint,
+        _json(finding.metadata),
+        times.text(record.at),
+        thread.parent_id if thread else None,
+        thread.root_id if thread else None,
+    )
+
+
+def _prompt(record: Record, finding: Prompt) -> Row:
+    return record.id, record.interception_id, finding.text, _json(finding.metadata), times.text(record.at)
+
+
+def _answered(record: Record, finding: AnsweredPrompt) -> Row:
+    return finding.message_id, record.interception_id, record.id
+
+
+def _tokens(record: Record, finding: Tokens) -> Row:
+    return (
+        record.id,
+        record.interception_id,
+        finding.message_id,
+        finding.input,
+        finding.output,
+        finding.cache_read,
+        finding.cache_write,
+        _json(finding.metadata),
+        times.text(record.at),
+    )
+
+
+def _tool(record: Record, finding: ToolCall) -> Row:
+    return (
+        record.id,
+        record.interception_id,
+        finding.message_id,
+        finding.call_id,
+        finding.server_url,
+        finding.tool,
+        finding.input,
+        finding.injected,
+        finding.invocation_error,
+        _json(finding.metadata),
+        times.text(record.at),
+    )
+
+
+def _thought(record: Record, finding: Thought) -> Row:
+    return record.id, record.interception_id, finding.content, _json(finding.metadata), times.text(record.at)
+
+
+def _object(record: Record, finding: ProviderObject) -> Row:
+    return finding.provider_name, finding.object_id, finding.initiator_id, times.text(record.at)
+
+
+def _ended(record: Record, finding: Ended) -> Row:
+    return (
+        times.text(record.at),
+        finding.status,
+        finding.error_type,
+        finding.error_message,
+        record.interception_id,
+    )
+
+
+# Of everything that follows an interception's own row.
+STATEMENTS: tuple[tuple[type, str, Callable[[Record, Any], Row]], ...] = (
+    (Prompt, _INSERT_PROMPT, _prompt),
+    (Tokens, _INSERT_TOKENS, _tokens),
+    (ToolCall, _INSERT_TOOL, _tool),
+    (Thought, _INSERT_THOUGHT, _thought),
+    (ProviderObject, INSERT_OBJECT, _object),
+    (AnsweredPrompt, _ANSWER_PROMPT, _answered),
+    (Ended, _END, _ended),
+)
+
+
+def _json(metadata: Metadata) -> str:
+    return _encode(metadata).decode() if metadata else "{}"

@@ -1,0 +1,91 @@
+"""Values that every database takes: applied to a record when it is accepted, before anything waits for it.
+
+PostgreSQL's text holds no NUL and UTF-8 holds no lone surrogate, though JSON can bring both; integers are 64
+bits wide; a few columns have a width. What cannot be stored is shown escaped (`\\x00`, `\\udc80`), never
+left out.
+"""
+
+import re
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from coderai.records import Record
+
+INT64_MAX = 2**63 - 1
+INT64_MIN = -(2**63)
+# Columns of Coder's schema with a width, and ids that are indexed: an index entry has to fit in a third of a
+# page, 2,704 bytes in PostgreSQL, and 512 characters are at most 2,048. The model name is cut likewise.
+ID_CHARACTERS = 512
+WIDTHS = {
+    "client": 64,
+    "client_session_id": 256,
+    "credential_hint": 15,
+    "model": ID_CHARACTERS,
+    "message_id": ID_CHARACTERS,
+    "call_id": ID_CHARACTERS,
+    "correlating_tool_call_id": ID_CHARACTERS,
+    "object_id": ID_CHARACTERS,
+}
+# Metadata nested deeper than any provider's; below it, text.
+METADATA_DEPTH = 20
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(record: Record) -> Record:
+    """The same record where all is well, which takes about a microsecond, else a copy that can be stored."""
+    finding = _struct(record.finding)
+    return record if finding is record.finding else replace(record, finding=finding)
+
+
+def _struct(struct: Any) -> Any:
+    changes: dict[str, Any] = {}
+    for name, value in zip(struct.__struct_fields__, astuple(struct), strict=True):
+        if not value:  # None, "", 0, False, {}
+            continue
+        if type(value) is str:
+            # Nearly all texts end here: isascii reads a flag, and 15 is the narrowest width.
+            if value.isascii() and "\x00" not in value and (len(value) <= 15 or name not in WIDTHS):
+                continue
+            fits = _text(value)[: WIDTHS.get(name)]
+        else:
+            fits = _struct(value) if isinstance(value, Struct) else _value(value, METADATA_DEPTH)
+        if fits is not value:
+            changes[name] = fits
+    return replace(struct, **changes) if changes else struct
+
+
+def _value(value: Any, depth: int) -> Any:
+    """The very same object if nothing had to change."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        return value if INT64_MIN <= value <= INT64_MAX else max(INT64_MIN, min(INT64_MAX, value))
+    if value is None or isinstance(value, float):
+        return value
+    if depth == 0 or not isinstance(value, dict | list | tuple):
+        return _text(str(value))
+    if isinstance(value, dict):
+        items = {_text(str(key)): _value(item, depth - 1) for key, item in value.items()}
+        same = all(a is b for a, b in zip(items, value, strict=False)) and all(items[k] is value[k] for k in items)
+        return value if same and len(items) == len(value) else items
+    items_list = [_value(item, depth - 1) for item in value]
+    return value if all(a is b for a, b in zip(items_list, value, strict=True)) else items_list
+
+
+def _text(value: str) -> str:
+    if "\x00" not in value and _encodes(value):
+        return value
+    return _UNSTORABLE.sub(lambda found: ascii(found[0])[1:-1], value)
+
+
+def _encodes(value: str) -> bool:
+    if value.isascii():  # a flag of the string, no search
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

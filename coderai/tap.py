@@ -1,0 +1,235 @@
+"""What is noted of one answer while it is relayed: bytes in, the same bytes out, no I/O.
+
+The relay knows one call, `feed(chunk) -> bytes to send now`. Beside it a tap keeps what the format wants to
+read: it searches whole events for the wanted ones and decodes nothing before the answer is over. From the
+terminal event on (an answer's last bytes, where there is none) it holds everything back: `held()` gives that
+once the records are stored. A tap never raises; what it cannot read, it relays unread.
+"""
+
+import re
+from typing import Any, Protocol
+
+from coderai import sse
+from coderai.formats.format import Format, NotUnderstood, Reading
+from coderai.wire.encodings import Decoder, Undecodable, decode, decoder
+
+# What is kept of one answer for reading: more than any model writes in one, and a bound on memory.
+KEPT_LIMIT = 64 * 1024 * 1024
+
+
+class Tap(Protocol):
+    terminal: bool  # the terminal event has come: nothing goes out until `held`
+    fault: str | None  # why this answer could not be read, for one log line
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may go to the client now."""
+
+    def held(self) -> bytes:
+        """What was held back; call it once, when the records are stored and no more `feed` holds."""
+
+    def read(self) -> Reading:
+        """What was found, as far as the answer came."""
+
+
+class NoTap:
+    """Relays, reads nothing, holds nothing back."""
+
+    terminal = False
+    fault: str | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        return chunk
+
+    def held(self) -> bytes:
+        return b""
+
+    def read(self) -> Reading:
+        return Reading()
+
+
+class WholeReader(Protocol):
+    """The part of a Format that reads whole bodies."""
+
+    path: str
+
+    def whole(self, body: bytes) -> Any: ...
+    def read(self, answer: Any) -> Reading: ...
+
+
+class WholeTap:
+    """A whole body: kept for reading, and its latest chunk held back until the next one or the end."""
+
+    terminal = False
+
+    def __init__(self, format: WholeReader, coding: bytes | None) -> None:
+        self.fault: str | None = None
+        self._format = format
+        self._coding = coding
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._last = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        out, self._last = self._last, chunk
+        self._size += len(chunk)
+        if self._size <= KEPT_LIMIT:
+            self._kept.append(chunk)
+        else:
+            self._kept.clear()
+        return out
+
+    def held(self) -> bytes:
+        held, self._last = self._last, b""
+        return held
+
+    def read(self) -> Reading:
+        if self._size > KEPT_LIMIT:
+            self.fault = f"larger than {KEPT_LIMIT} bytes"
+            return Reading()
+        try:
+            return self._format.read(self._format.whole(decode(self._coding, b"".join(self._kept))))
+        except (NotUnderstood, Undecodable) as fault:
+            self.fault = str(fault)
+        except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
+            self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
+        return Reading()
+
+
+class StreamTap:
+    """A stream of server-sent events."""
+
+    def __init__(self, format: Format, coding: bytes | None, withhold: bool = False) -> None:
+        self.terminal = False
+        self.fault: str | None = None
+        self._format = format
+        self._interesting = _either(format.wanted, format.terminal)
+        self._decoder: Decoder | None = None
+        self._unreadable = False
+        try:
+            self._decoder = decoder(coding)
+        except Undecodable as fault:
+            self._give_up(str(fault))
+        # a coded stream cannot have an event taken out, so its client sees one chunk more
+        self._withhold = withhold and self._decoder is None and not self._unreadable
+        self._kept: list[bytes] = []
+        self._kept_size = 0
+        self._pieces: list[bytes] = []  # of an event that is not complete yet
+        self._pieces_size = 0
+        self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
+        self._held: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> bytes:
+        if self.terminal:
+            self._held.append(chunk)
+            return b""
+        if self._unreadable:
+            return chunk
+        if self._decoder is None:
+            return self._read_plain(chunk)
+        try:
+            self._scan(self._decoder(chunk))
+        except Undecodable as fault:
+            self._give_up(str(fault))
+        if self.terminal:
+            self._held.append(chunk)
+            return b""
+        return chunk
+
+    def _read_plain(self, chunk: bytes) -> bytes:
+        sent = 0 if self._withhold else self._pieces_size
+        found = self._scan(chunk)
+        if self._withhold:
+            out = found
+        elif self.terminal:
+            # the terminal event begins at `terminal_at`, counted from the first of the pieces
+            cut = max(0, self._terminal_at - sent)
+            out = chunk[:cut]
+            self._held.append(chunk[cut:])
+        else:
+            out = chunk
+        return out
+
+    def _scan(self, data: bytes) -> bytes:
+        """Reads decoded bytes; returns the complete events that the client is to see (when withholding)."""
+        end = sse.last_boundary(self._tail + data if self._tail else data) - len(self._tail)
+        if end <= 0:
+            return self._gather(data)
+        rest = data[end:] if end < len(data) else b""
+        events = data[:end] if rest else data
+        if self._pieces:
+            events = b"".join((*self._pieces, events))
+            self._pieces.clear()
+        self._pieces_size = 0
+        self._tail = b""
+        if not self._kept or self._interesting.search(events):
+            events = self._pick(events, rest)
+        if rest and not self.terminal:
+            return events + self._gather(rest) if self._withhold else self._gather(rest)
+        return events
+
+    def _gather(self, data: bytes) -> bytes:
+        """Puts by what is no complete event yet."""
+        if not data:
+            return b""
+        self._pieces.append(data)
+        self._pieces_size += len(data)
+        self._tail = (self._tail + data)[-3:]
+        if self._pieces_size > KEPT_LIMIT:
+            out = b"".join(self._pieces) if self._withhold else b""
+            self._give_up(f"an event larger than {KEPT_LIMIT} bytes")
+            return out
+        return b""
+
+    def _pick(self, events: bytes, rest: bytes) -> bytes:
+        """Keeps the wanted ones of these whole events; returns those for the client, held ones left out."""
+        out: list[bytes] = []
+        at = 0
+        for event in sse.split(events)[0]:
+            if self._format.terminal.search(event):
+                self._keep(event)
+                self.terminal = True
+                self._terminal_at = at
+                if self._withhold:
+                    self._held.append(events[at:] + rest)
+                break
+            if not self._kept or self._format.wanted.search(event):
+                self._keep(event)
+            if self._withhold and not self._format.withheld(event):
+                out.append(event)
+            at += len(event)
+        return b"".join(out)
+
+    def _keep(self, event: bytes) -> None:
+        self._kept_size += len(event)
+        if self._kept_size > KEPT_LIMIT:
+            self.fault = f"more than {KEPT_LIMIT} bytes to note"
+        else:
+            self._kept.append(event)
+
+    def _give_up(self, fault: str) -> None:
+        self.fault = fault
+        self._unreadable = True
+        self._pieces = []
+
+    def held(self) -> bytes:
+        if self._withhold:
+            self._held += self._pieces
+        held = b"".join(self._held)
+        self._held.clear()
+        return held
+
+    def read(self) -> Reading:
+        if not self.terminal and self._pieces:
+            event = b"".join(self._pieces)  # an end without a blank line
+            self._keep(event)
+            self.terminal = self._format.terminal.search(event) is not None
+        payloads = [data for event in self._kept if (data := sse.payload(event)) is not None]
+        try:
+            return self._format.read(self._format.fold(payloads))
+        except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
+            self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
+            return Reading()
+
+
+def _either(a: re.Pattern[bytes], b: re.Pattern[bytes]) -> re.Pattern[bytes]:
+    return re.compile(b"(?:%b)|(?:%b)" % (a.pattern, b.pattern), a.flags)

@@ -1,0 +1,59 @@
+"""Header fields as they came: an ordered list of (name, value) in raw bytes, case and duplicates kept.
+
+Which fields belong to one connection only is RFC 9110, section 7.6.1.
+"""
+
+from collections.abc import Iterable
+
+Headers = list[tuple[bytes, bytes]]
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+
+
+def first(headers: Headers, name: bytes) -> bytes | None:
+    """The first field of that (lower-case) name, as it came."""
+    for field, value in headers:
+        if field.lower() == name:
+            return value
+    return None
+
+
+def tokens(headers: Headers, name: bytes) -> set[bytes]:
+    """The comma-separated members, lower-case, of all fields of that name."""
+    return {member.strip().lower() for field, value in headers if field.lower() == name for member in value.split(b",")}
+
+
+def end_to_end(headers: Headers, removed: frozenset[bytes] = HOP_BY_HOP) -> Headers:
+    """The fields that pass on: without `removed` (which holds HOP_BY_HOP) and those named in Connection."""
+    kept = []
+    connection = None
+    for field in headers:
+        name = field[0].lower()
+        if name not in removed:
+            kept.append(field)
+        elif name == b"connection":
+            connection = field[1] if connection is None else connection + b"," + field[1]
+    if connection is not None and (named := _named(connection)):
+        kept = [field for field in kept if field[0].lower() not in named]
+    return kept
+
+
+def _named(connection: bytes) -> set[bytes]:
+    return {name.strip().lower() for name in connection.split(b",")} - {b"close", b"keep-alive", b""}
+
+
+def block(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The fields as they go over the wire, each with its line end."""
+    return b"".join([b"%b: %b\r\n" % field for field in headers])

@@ -1,0 +1,395 @@
+"""The client's side: requests in, answers out, over one asyncio transport.
+
+A connection serves one request at a time. The handler's task starts when the head is there, so that it can
+refuse before a body is read; `await request.body()` then gives the whole body, its bytes as sent. When the
+client goes away, the handler's task is cancelled, and `request.gone` says why.
+
+Requests of paths that the gateway does not serve itself (health, audit API) are handed over, connection and
+all, to another asyncio protocol. Spec: RFC 9112.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, Protocol, cast
+
+import httptools
+
+from coderai.wire.headers import Headers, block, first, tokens
+
+# What nginx and others call large; a coding tool's own fields stay under 8 kB.
+FIELD_LIMIT = 64 * 1024
+# All fields together: a head that is larger than this is no request of a tool.
+HEAD_LIMIT = 256 * 1024
+
+NO_BODY = frozenset((204, 304))
+
+
+class BodyTooLarge(Exception):
+    """The request's body is over the limit; what came of it was thrown away."""
+
+
+class NoRoomForBody(Exception):
+    """The bodies in flight together are over their limit: this one has to come again later."""
+
+
+class BodyMemory:
+    """Bytes of request bodies in flight, all connections together."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+
+class Flow(Protocol):
+    """Where a request's answer comes from: held back while the client does not read."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Site(Protocol):
+    """What a connection needs to know of the server it belongs to."""
+
+    max_body: int
+    bodies: BodyMemory
+    stopping: bool
+
+    def serves(self, path: bytes) -> bool:
+        """Whether `handle` serves this raw path; every other request is handed over."""
+
+    async def handle(self, request: "Request") -> None: ...
+
+    def successor(self) -> asyncio.Protocol:
+        """The protocol that takes a connection over, whose request `handle` does not serve."""
+
+    def joined(self, connection: "ClientConnection") -> None: ...
+    def left(self, connection: "ClientConnection") -> None: ...
+
+
+class Request:
+    """One request, and the way back to its client."""
+
+    def __init__(self, connection: "ClientConnection", method: bytes, target: bytes, headers: Headers) -> None:
+        self.method = method.decode("ascii")
+        self.target = target  # raw: path and query as sent
+        self.path = target.partition(b"?")[0]
+        self.headers = headers
+        self.status: int | None = None  # of the answer, once its head is on its way
+        self.flow: Flow | None = None
+        self.gone = False  # the client has hung up
+        self._named: dict[bytes, bytes] | None = None
+        self._connection = connection
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._refusal: type[BodyTooLarge] | type[NoRoomForBody] | None = None
+        self._complete = False
+        self._waiting: asyncio.Future[None] | None = None
+        self._head: bytes | None = None
+        self._chunked = False
+
+    def header(self, name: str) -> str | None:
+        """The first field of that name."""
+        if self._named is None:
+            self._named = {field.lower(): value for field, value in reversed(self.headers)}
+        value = self._named.get(name.lower().encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+    # -- the request's body
+
+    async def body(self) -> bytes:
+        """The whole body; raises BodyTooLarge or NoRoomForBody."""
+        if not self._complete and self._refusal is None:
+            length = first(self.headers, b"content-length")
+            if length is not None and int(length) > self._connection.site.max_body:
+                raise BodyTooLarge
+            if b"100-continue" in tokens(self.headers, b"expect"):
+                self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        if self._refusal is not None:
+            raise self._refusal
+        if len(self._parts) > 1:
+            self._parts = [b"".join(self._parts)]
+        return self._parts[0] if self._parts else b""
+
+    def receive(self, data: bytes) -> None:
+        if self._refusal is not None or self.answered:
+            return  # read to its end and thrown away, so that the client gets to read the answer
+        bodies = self._connection.site.bodies
+        if self._size + len(data) > self._connection.site.max_body:
+            self._refuse(BodyTooLarge)
+        elif bodies.used + len(data) > bodies.limit:
+            self._refuse(NoRoomForBody)
+        else:
+            self._size += len(data)
+            bodies.used += len(data)
+            self._parts.append(data)
+
+    def _refuse(self, refusal: type[BodyTooLarge] | type[NoRoomForBody]) -> None:
+        self._refusal = refusal
+        self.forget()
+        self.received()
+
+    def received(self) -> None:
+        self._complete = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def forget(self) -> None:
+        """Gives the body's room back."""
+        self._connection.site.bodies.used -= self._size
+        self._size = 0
+        self._parts = []
+
+    # -- the way back
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer's head has been given."""
+        return self.status is not None
+
+    def respond(self, status: int, reason: bytes, headers: Headers) -> None:
+        """Gives the head; it goes out with the first bytes of the body, or at `flush`.
+
+        `headers` hold Content-Length where the length is known; where they do not, the body is chunked.
+        """
+        self.status = status
+        connection = self._connection
+        framing = b""
+        if status in NO_BODY:
+            pass
+        elif first(headers, b"content-length") is None:
+            if connection.http10:
+                connection.keep_alive = False
+            else:
+                self._chunked = True
+                framing = b"Transfer-Encoding: chunked\r\n"
+        if connection.site.stopping:
+            connection.keep_alive = False
+        if not connection.keep_alive:
+            framing += b"Connection: close\r\n"
+        elif connection.http10:
+            framing += b"Connection: keep-alive\r\n"
+        self._head = b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, reason, block(headers), framing)
+
+    def flush(self) -> None:
+        """Sends the head by itself: a stream's client sees its status before the first event."""
+        if self._head is not None:
+            self._connection.transport.write(self._head)
+            self._head = None
+
+    def write(self, data: bytes) -> None:
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._head is not None:
+            data = self._head + data
+            self._head = None
+        self._connection.transport.write(data)
+
+    def end(self, data: bytes = b"") -> None:
+        """The last bytes, and the end of the answer."""
+        if self._chunked:
+            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+        if self._head is not None:
+            data = self._head + data
+            self._head = None
+        if data:
+            self._connection.transport.write(data)
+        self._connection.finished()
+
+    def answer(self, status: int, body: bytes, headers: Headers) -> None:
+        """A whole answer of our own."""
+        reason = HTTPStatus(status).phrase.encode()
+        length = (b"Content-Length", b"%d" % len(body))
+        self.respond(status, reason, [*headers, length])
+        self.end(b"" if self.method == "HEAD" else body)
+
+    def cut(self) -> None:
+        """Breaks the answer off so that no client can take it for whole."""
+        self._connection.cut()
+
+
+class ClientConnection(asyncio.Protocol):
+    """One client's connection. See Request for what it carries."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.keep_alive = True
+        self.http10 = False
+        self.request: Request | None = None
+        self.since = asyncio.get_running_loop().time()  # of the last change between idle and busy
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._task: asyncio.Task[None] | None = None
+        self._head: list[bytes] | None = []  # the bytes of a head that is not complete yet
+        self._target = b""
+        self._fields: Headers = []
+        self._receiving = False  # a message has begun and has not been parsed to its end
+        self._handed_over = False
+        self._broken = False
+
+    @property
+    def idle(self) -> bool:
+        return self.request is None
+
+    @property
+    def head_begun(self) -> bool:
+        """Whether part of a head has come."""
+        return bool(self._head)
+
+    # -- transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self.site.joined(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._broken:
+            return
+        if self._head is not None:
+            self._head.append(data)
+            if sum(map(len, self._head)) > HEAD_LIMIT:
+                return self._refuse(431)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # not switched to: what follows is HTTP/1.1 as before
+            self._parser = httptools.HttpRequestParser(self)
+            if rest := data[upgrade.args[0] :]:
+                self.data_received(rest)
+        except httptools.HttpParserCallbackError as error:
+            self._refuse(431 if isinstance(error.__context__, _FieldTooLarge) else 400)
+        except httptools.HttpParserError:
+            self._refuse(400)
+        if self._handed_over:
+            self._hand_over()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._broken = True
+        self.site.left(self)
+        if self.request is not None:
+            self.request.forget()
+            self.request.gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        if self.request is not None and self.request.flow is not None:
+            self.request.flow.pause()
+
+    def resume_writing(self) -> None:
+        if self.request is not None and self.request.flow is not None:
+            self.request.flow.resume()
+
+    # -- parser
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._fields = []
+        self._receiving = True
+        if self.request is not None:
+            # A request sent before the last one was answered: not served, the client asks again elsewhere
+            # (RFC 9112, section 9.3.2 lets a server close after any answer).
+            self.keep_alive = False
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(name) + len(value) > FIELD_LIMIT:
+            raise _FieldTooLarge
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self.request is not None:
+            return
+        parser = self._parser
+        self.keep_alive = parser.should_keep_alive()
+        self.http10 = parser.get_http_version() == "1.0"
+        if not self._target.startswith(b"/"):
+            raise ValueError("a request target that is no path")
+        if not self.site.serves(self._target.partition(b"?")[0]):
+            self._handed_over = True
+            return
+        self._head = None
+        self.since = asyncio.get_running_loop().time()
+        self.request = request = Request(self, parser.get_method(), self._target, self._fields)
+        self._task = asyncio.get_running_loop().create_task(self.site.handle(request))
+
+    def on_body(self, data: bytes) -> None:
+        if self.request is not None and self._fields is self.request.headers:
+            self.request.receive(data)
+
+    def on_message_complete(self) -> None:
+        self._receiving = False
+        request = self.request
+        if request is not None and self._fields is request.headers:
+            request.received()
+            if self._task is None:
+                self._next()
+
+    # -- ends
+
+    def finished(self) -> None:
+        """The answer is out: on to the next request, once this one's body has been read to its end."""
+        if self.request is not None:
+            self.request.forget()
+        self._task = None  # what the handler still does is its own: a client that goes now is no loss
+        if not self.keep_alive:
+            self._close()
+        elif not self._receiving:
+            self._next()
+
+    def _next(self) -> None:
+        self.request = None
+        self._head = []
+        self.since = asyncio.get_running_loop().time()
+
+    def cut(self) -> None:
+        """Ends the connection amid an answer; what was written goes out, the answer's end does not."""
+        if self.request is not None:
+            self.request.forget()
+        self._task = None
+        self._broken = True
+        if self.http10:
+            self.transport.abort()  # the end of the connection would be the end of the body
+        else:
+            self.transport.close()
+
+    def stop(self) -> None:
+        """Ends the connection at once; the handler, cancelled, finds its client not gone."""
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self.transport.close()
+
+    def _close(self) -> None:
+        self._broken = True
+        self.transport.close()
+
+    def _refuse(self, status: int) -> None:
+        """What cannot be parsed gets a plain answer, as no provider's shape is known yet."""
+        self._broken = True
+        if self._task is not None:
+            self._task.cancel()
+        if self.request is None or not self.request.answered:
+            phrase = HTTPStatus(status).phrase
+            body = b'{"message":"%b"}\n' % phrase.encode()
+            fields = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
+            head = b"HTTP/1.1 %d %b\r\n%bConnection: close\r\n\r\n" % (status, phrase.encode(), block(fields))
+            self.transport.write(head + body)
+        self.transport.close()
+
+    def _hand_over(self) -> None:
+        data = b"".join(self._head or ())
+        self._broken = True
+        self.site.left(self)
+        successor = self.site.successor()
+        self.transport.set_protocol(successor)
+        successor.connection_made(self.transport)
+        successor.data_received(data)
+
+
+class _FieldTooLarge(ValueError):
+    """A header field over FIELD_LIMIT."""

@@ -1,0 +1,98 @@
+"""Where clients connect: the listening sockets, the connections on them, and how they end."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+from coderai.wire.inbound import BodyMemory, ClientConnection, Request
+
+# As many as the kernel keeps by itself (net.core.somaxconn): a burst of connections is not refused.
+BACKLOG = 4096
+# Longer than the pools of common clients keep a connection, so that it is they who close it.
+IDLE_LIMIT_S = 300.0
+# A head that has not come by then is no tool's.
+HEAD_LIMIT_S = 60.0
+SWEEP_S = 15.0
+# What a cancelled handler needs to put its last records, and a transport to close.
+CUT_S = 1.0
+
+
+class Handler(Protocol):
+    """Who answers the requests of the paths that it serves."""
+
+    def serves(self, path: bytes) -> bool: ...
+    async def handle(self, request: Request) -> None: ...
+
+
+class Listener:
+    """Accepts connections and keeps count of them. A Site of wire.inbound."""
+
+    def __init__(self, handler: Handler, successor: Callable[[], asyncio.Protocol]) -> None:
+        self.serves = handler.serves
+        self.handle = handler.handle
+        self.successor = successor
+        self.max_body = 0  # bytes of one request's body
+        self.bodies = BodyMemory(0)
+        self.stopping = False
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[ClientConnection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> list[tuple[str, int]]:
+        """Starts to accept; returns the addresses it listens on. Raises OSError where the port is taken."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: ClientConnection(self), host or None, port, ssl=tls, backlog=BACKLOG, reuse_address=True
+        )
+        self._servers.append(server)
+        if self._sweeper is None:
+            self._sweeper = loop.create_task(self._sweep())
+        return [socket.getsockname()[:2] for socket in server.sockets]
+
+    def joined(self, connection: ClientConnection) -> None:
+        self._connections.add(connection)
+        self._empty.clear()
+
+    def left(self, connection: ClientConnection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+    async def _sweep(self) -> None:
+        """Closes connections that nobody uses, or that send their head too slowly to mean it."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = clock()
+            for connection in [c for c in self._connections if c.idle]:
+                limit = HEAD_LIMIT_S if connection.head_begun else IDLE_LIMIT_S
+                if now - connection.since > limit:
+                    connection.transport.close()
+
+    async def stop(self, seconds: float) -> int:
+        """Accepts no more, lets requests under way end for so many `seconds`, cuts the rest; how many."""
+        self.stopping = True
+        for server in self._servers:
+            server.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in [c for c in self._connections if c.idle]:
+            connection.transport.close()
+        if await self._emptied(seconds):
+            return 0
+        rest = list(self._connections)
+        for connection in rest:
+            connection.stop()
+        await self._emptied(CUT_S)
+        return len(rest)
+
+    async def _emptied(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,46 @@
+"""The server's own TLS: a context whose certificates can be loaded anew while it serves."""
+
+import ssl
+from collections.abc import Sequence
+
+VERSIONS = {
+    "tls10": ssl.TLSVersion.TLSv1,
+    "tls11": ssl.TLSVersion.TLSv1_1,
+    "tls12": ssl.TLSVersion.TLSv1_2,
+    "tls13": ssl.TLSVersion.TLSv1_3,
+}
+
+
+class BadCertificate(Exception):
+    """A certificate or key that cannot be used; the message names the file and the remedy."""
+
+
+def server_context(certificates: Sequence[str], keys: Sequence[str], oldest: str) -> ssl.SSLContext:
+    """A context for serving; raises BadCertificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = VERSIONS[oldest]
+    context.set_alpn_protocols(["http/1.1"])
+    load(context, certificates, keys)
+    return context
+
+
+def load(context: ssl.SSLContext, certificates: Sequence[str], keys: Sequence[str]) -> None:
+    """Loads the pairs, the first last so that it is the one for clients that name no host they want."""
+    for certificate, key in reversed(list(zip(certificates, keys, strict=True))):
+        try:
+            context.load_cert_chain(certificate, key, password=_no_password)
+        except _Encrypted:
+            raise BadCertificate(f"--tls-key-file {key}: it is encrypted; give one without a passphrase") from None
+        except OSError as error:
+            what = f"{certificate}, {key}: {error.strerror or type(error).__name__}"
+            raise BadCertificate(
+                f"--tls-cert-file, --tls-key-file {what}; give readable PEM files, a chain and its own key"
+            ) from None
+
+
+class _Encrypted(Exception):
+    """The key asks for a passphrase, which nobody is there to type."""
+
+
+def _no_password() -> str:
+    raise _Encrypted

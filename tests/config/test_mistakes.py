@@ -1,0 +1,144 @@
+"""Each deliberate mistake gets a message that says where it is and what to do; all come at once."""
+
+import pytest
+
+from coderai.config import SettingsError, resolve
+
+
+def problems(flags=None, environ=None, yaml=None):
+    given = dict(flags or {})
+    if yaml is not None:
+        given["config"] = "-"
+    with pytest.raises(SettingsError) as caught:
+        resolve(given, environ or {}, stdin=lambda: yaml if isinstance(yaml, bytes) else yaml.encode())
+    assert all("\n" not in problem for problem in caught.value.problems)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "expected"),
+    [
+        ("aibridge-enabled", "maybe", '"maybe": it is neither true nor false; expected true or false'),
+        ("aibridge-retention", "60", '"60": a unit is missing (60s? 60d?); expected a duration such as 60d'),
+        ("aibridge-retention", "-1d", '"-1d": it must not be negative'),
+        ("aibridge-openai-base-url", "api.openai.com", "does not start with http:// or https://"),
+        ("aibridge-openai-base-url", "https://", "names no host"),
+        ("aibridge-openai-base-url", "https://u:p@h/", "it holds credentials"),
+        ("aibridge-openai-base-url", "https://h/?a=1", "a query"),
+        ("aibridge-openai-base-url", "https://h:99999/", "ort out of range"),
+        ("aibridge-openai-base-url", "https://h/a b", "white space"),
+        ("http-address", "3000", "it is not host:port; expected host:port such as 127.0.0.1:3000"),
+        ("http-address", "", "it must not be empty"),
+        ("http-address", "h:70000", "the port is above 65535"),
+        ("http-address", "::1:80", "it is not host:port"),
+        ("log-filter", "a,(", "'(' is not a regular expression: missing ), unter"),
+        ("tls-min-version", "tls10", "RFC 8996 forbids TLS 1.0"),
+        ("tls-min-version", "1.2", "expected tls12 or tls13"),
+        ("tls-cert-file", '"a', "not a comma-separated list"),
+        ("aibridge-max-request-body", "0", "above 0"),
+        ("aibridge-max-request-body", "lots", "it is not a size; expected a size such as"),
+        ("aibridge-max-request-body", "2GB", "2GB is more than --aibridge-max-body-memory (1GB)"),
+        ("aibridge-rate-limit", "5", "this option of Coder is not supported by coderai; remove it"),
+        ("postgres-url", "postgres://", "not supported"),
+        ("aibridge-retentoin", "5d", "unknown flag; did you mean aibridge-retention?"),
+        ("log-json", "a\0b", "NUL"),
+    ],
+)
+def test_flags(flag, text, expected):
+    (problem,) = problems({flag: text})
+    assert problem.startswith(f"--{flag}: ") and expected in problem
+
+
+def test_variables_are_named():
+    (problem,) = problems(environ={"CODER_AIBRIDGE_RETENTION": "5x"})
+    assert problem == (
+        'CODER_AIBRIDGE_RETENTION: "5x": it is not a duration; expected a duration such as 60d, 1h30m, 90s or 0'
+    )
+
+
+def test_a_bad_secret_is_not_shown():
+    (problem,) = problems(environ={"CODER_AIBRIDGE_OPENAI_KEY": "sk hush"})
+    assert problem.startswith("CODER_AIBRIDGE_OPENAI_KEY: (hidden): it holds white space")
+
+
+@pytest.mark.parametrize(
+    ("yaml", "expected"),
+    [
+        ("aibridge:\n  retentoin: 5d\n",
+         ':2: aibridge.retentoin: unknown key, with the value "5d"; did you mean aibridge.retention?'),
+        ("aibrige:\n  enabled: true\n",
+         ":1: aibrige: unknown key, with the value a group of keys; did you mean aibridge?"),
+        ("aibridge:\n  enabled: true\n  enabled: true\n",
+         ":3: aibridge.enabled: the key was given before, on line 2; remove one"),
+        ("aibridge: {enabled: 3}", ':1: aibridge.enabled: "3": YAML reads it as int; expected true'),
+        ("aibridge: {enabled: [true]}", ":1: aibridge.enabled: a list: it is a list; expected true or false"),
+        ("aibridge: true", ':1: aibridge: "true" was given; expected a group of keys'),
+        ("aibridge:\n  retention: {days: 60}", ":2: aibridge.retention: a group of keys: it is a group"),
+        ("aibridge:\n  retention: 60", ':2: aibridge.retention: "60": a unit is missing'),
+        ("networking: {http: {httpAdress: ':1'}}", "did you mean networking.http.httpAddress?"),
+        ("networking: {tls: {certFiles: a.pem}}", 'certFiles: "a.pem": it is not a list; expected a list'),
+        ("introspection: {logging: {humanPath: false}}", 'YAML reads it as bool; expected a path, in quotes'),
+        ("introspection: {logging: {filter: ['(']}}", "is not a regular expression"),
+        ("? [a, b]\n: 1", ":1: a key below the top is a list; expected text"),
+        ("<<: {aibridge: 1}", "<<: unknown key"),
+        ("- 1", ":1: the file is a list; expected keys such as aibridge: and networking:"),
+        ("just text", ":1: the file is a single value; expected keys"),
+        ("a: 1\n---\nb: 2\n", ":2: a second document begins; expected one"),
+        ("a: 1\n b: 2\n", ":2: not YAML: mapping values are not allowed here"),
+        ("a: *b", ":1: not YAML: found undefined alias"),
+        (b"\xff\xfe\x00", ": not YAML: "),
+        (b"a: \x01", ": not YAML: "),
+        ("[" * 5000, ": nested too deeply to be settings"),
+        ("sqlitePath: /a\ncoderai: {sqlite_path: /b}", "sqlitePath and standard input:2: coderai.sqlite"),
+        ("aibridge: &a {providers: *a}", "aibridge.providers: it is a group of keys; expected a list"),
+    ],
+)  # fmt: skip
+def test_yaml(yaml, expected):
+    (problem,) = problems(yaml=yaml)
+    assert problem.startswith("standard input") and expected in problem
+
+
+def test_a_secret_in_yaml_is_refused_and_not_shown():
+    yaml = "aibridge:\n  openai_key: sk-hush\n  opnai_key: sk-hush\n"
+    exact, misspelt = problems(yaml=yaml)
+    assert "set CODER_AIBRIDGE_OPENAI_KEY, or aibridge.openai_key_file" in exact
+    assert "(hidden)" in misspelt
+    assert "sk-hush" not in exact + misspelt
+
+
+def test_everything_is_told_at_once():
+    yaml = "aibridge:\n  retention: soon\n  nonsense: 1\nnetworking:\n  http:\n    httpAddress: x\n"
+    found = problems(
+        {"log-filter": "(", "aibridge-retention": "1d"},
+        {"CODER_AIBRIDGE_ENABLED": "maybe", "CODER_AIBRIDGE_PROVIDER_0_TYPE": "x"},
+        yaml,
+    )
+    text = "\n".join(found)
+    assert len(found) == 6
+    for part in ("--log-filter", "CODER_AIBRIDGE_ENABLED", ":2: ", ":3: ", ":6: ", "unknown TYPE"):
+        assert part in text
+
+
+@pytest.mark.parametrize("path", ["/nowhere/x.yaml", "/"])
+def test_a_file_that_cannot_be_read(path):
+    (problem,) = problems({"config": path})
+    assert problem.startswith(f'--config: cannot read "{path}": ') and problem.endswith("expected a YAML file")
+    (problem,) = problems(environ={"CODER_CONFIG_PATH": path})
+    assert problem.startswith("CODER_CONFIG_PATH: cannot read")
+
+
+def test_an_endless_file():
+    (problem,) = problems({"config": "/dev/zero"})
+    assert "is over 4194304 bytes" in problem
+
+
+def test_tls_needs_certificates():
+    cert, key = problems({"tls-enable": "true"})
+    assert cert.startswith("--tls-cert-file: ") and key.startswith("--tls-key-file: ")
+    (problem,) = problems({"tls-enable": "true", "tls-cert-file": "a,b", "tls-key-file": "a"})
+    assert "2 certificates and 1 keys" in problem
+
+
+def test_a_long_or_odd_value_stays_on_one_line():
+    (problem,) = problems({"aibridge-retention": "x\n\x1b[31m" + "y" * 500})
+    assert r"x\n\x1b[31m" in problem and len(problem) < 250

@@ -1,0 +1,128 @@
+"""The gateway under test: the installed command, started as a user starts it, in a folder of its own."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_S = 20
+PROVIDER_KEY = "sk-provider-0123456789abcdef"
+
+
+def coderai(*arguments: str, env: Mapping[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "coderai", *arguments],
+        env=clean(env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def clean(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment without anybody's own settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODER", "OPENAI", "ANTHROPIC"))}
+    return {**kept, **env}
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    broken: bool = False  # the body did not come to its end
+
+    def header(self, name: str) -> str | None:
+        return next((value for field, value in self.headers if field.lower() == name.lower()), None)
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Gateway:
+    """A running `coderai server`."""
+
+    def __init__(self, folder: Path, provider_url: str, *flags: str, **env: str) -> None:
+        self.log = folder / "log.json"
+        self.database = folder / "coderai.db"
+        self.env = {
+            "CODER_AIBRIDGE_ENABLED": "true",
+            "CODER_AIBRIDGE_STRUCTURED_LOGGING": "true",
+            "CODER_AIBRIDGE_OPENAI_KEY": PROVIDER_KEY,
+            "CODER_AIBRIDGE_OPENAI_BASE_URL": f"{provider_url}/v1/",
+            "CODER_AIBRIDGE_ANTHROPIC_KEY": PROVIDER_KEY,
+            "CODER_AIBRIDGE_ANTHROPIC_BASE_URL": f"{provider_url}/",
+            "CODER_HTTP_ADDRESS": "127.0.0.1:0",
+            "CODER_LOGGING_JSON": str(self.log),
+            "CODER_SQLITE_PATH": str(self.database),
+            **env,
+        }
+        self.flags = flags
+        self.stderr = folder / "stderr.txt"
+        self.start()
+
+    def start(self) -> None:
+        with self.stderr.open("a") as errors:
+            at = errors.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "coderai", "server", *self.flags], env=clean(self.env), stderr=errors
+            )
+        limit = time.monotonic() + START_S
+        while "listening" not in (text := self.stderr.read_text()[at:]):
+            assert self.process.poll() is None, f"the server ended: {text}"
+            assert time.monotonic() < limit, f"the server does not listen: {text}"
+            time.sleep(0.01)  # polls a file: there is nothing to wait on
+        address = text.split("address=", 1)[1].split()[0]
+        self.host, port = address.removeprefix("http://").rsplit(":", 1)
+        self.port = int(port)
+
+    def user(self, name: str, role: str = "member") -> str:
+        """A new user's token."""
+        coderai("users", "create", name, "--role", role, env=self.env)
+        return coderai("tokens", "create", "--user", name, "--name", "test", env=self.env).stdout.strip()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+    ) -> Answer:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        fields = dict(headers or {})
+        if token is not None:
+            fields["Authorization"] = f"Bearer {token}"
+        try:
+            connection.request(method, path, body, fields)
+            answer = connection.getresponse()
+            try:
+                return Answer(answer.status, answer.getheaders(), answer.read())
+            except http.client.IncompleteRead as cut:
+                return Answer(answer.status, answer.getheaders(), cut.partial, broken=True)
+        finally:
+            connection.close()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """All JSON log lines so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def records(self) -> list[dict[str, Any]]:
+        """The structured log so far: the fields of each `interception log` line."""
+        return [line["fields"] for line in self.lines() if line["msg"] == "interception log"]
+
+    def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(sign)
+        return self.process.wait(40)

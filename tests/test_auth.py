@@ -1,0 +1,176 @@
+"""Tokens on a real store: who gets in, who no longer does, and what is asked of the database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from coderai.auth import Authenticator, Suspended, Unauthenticated, User, new_token, token_of
+from coderai.logs import open_logs
+from coderai.store import Store, StoreUnavailable, open_sqlite
+from tests.trail import now
+
+LOG = open_logs(human="")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await open_sqlite(tmp_path / "coderai.db")
+    yield opened
+    await opened.close()
+
+
+async def issue(store: Store, name: str = "alice", role: str = "member", expires_at: int | None = None) -> str:
+    user = await store.people.user(name) or await store.people.create_user(name, "", role)
+    token, token_id, digest = new_token()
+    await store.people.create_token(token_id, user.id, "test", digest, expires_at)
+    return token
+
+
+async def test_a_token_is_its_user(store: Store) -> None:
+    token = await issue(store, role="auditor")
+    authenticator = Authenticator(store, LOG)
+    alice = await store.people.user("alice")
+    assert alice is not None
+    assert authenticator.lookup(token) is None
+    user = await authenticator.user(token)
+    assert user == User(id=alice.id, name="alice", role="auditor", token_id=token[:10])
+    assert authenticator.lookup(token) is user
+
+
+async def test_from_memory_after_the_first_time(store: Store, tmp_path: Path) -> None:
+    token = await issue(store)
+    authenticator = Authenticator(store, LOG)
+    user = await authenticator.user(token)
+    await store.close()
+    assert await authenticator.user(token) is user
+
+
+async def test_only_a_digest_is_stored(store: Store, tmp_path: Path) -> None:
+    token = await issue(store)
+    await store.close()
+    content = (tmp_path / "coderai.db").read_bytes()
+    assert token[:10].encode() in content
+    assert token[11:].encode() not in content
+
+
+@pytest.mark.parametrize("token", [None, "", "x", "abcdefghij-", "abcdefghij-short", "ab\u0660defghij-" + "x" * 22])
+async def test_no_token_at_all(store: Store, token: str | None) -> None:
+    with pytest.raises(Unauthenticated):
+        await Authenticator(store, LOG).user(token)
+
+
+async def test_a_wrong_secret(store: Store) -> None:
+    token = await issue(store)
+    authenticator = Authenticator(store, LOG)
+    wrong = token[:-1] + ("a" if token[-1] != "a" else "b")
+    with pytest.raises(Unauthenticated, match="unknown or revoked"):
+        await authenticator.user(wrong)
+    await authenticator.user(token)
+    with pytest.raises(Unauthenticated, match="unknown or revoked"):
+        authenticator.lookup(wrong)
+
+
+async def test_an_unknown_id_is_remembered_for_a_moment(store: Store) -> None:
+    authenticator = Authenticator(store, LOG)
+    token = new_token()[0]
+    with pytest.raises(Unauthenticated):
+        await authenticator.user(token)
+    with pytest.raises(Unauthenticated):  # without a question to the database
+        authenticator.lookup(token)
+
+
+async def test_an_expired_token(store: Store) -> None:
+    token = await issue(store, expires_at=now() - 1)
+    with pytest.raises(Unauthenticated, match="expired"):
+        await Authenticator(store, LOG).user(token)
+
+
+async def test_a_token_expires_in_memory_too(store: Store) -> None:
+    token = await issue(store, expires_at=now() + 300_000)
+    authenticator = Authenticator(store, LOG)
+    await authenticator.user(token)
+    await asyncio.sleep(0.31)  # the passing of time is what is tested
+    with pytest.raises(Unauthenticated, match="expired"):
+        authenticator.lookup(token)
+
+
+async def _revoke(store: Store, token: str) -> None:
+    assert await store.people.revoke_token(token[:10])
+
+
+async def _delete(store: Store, token: str) -> None:
+    user = await store.people.user("alice")
+    assert user is not None
+    await store.people.delete_user(user.id)
+
+
+async def _suspend(store: Store, token: str) -> None:
+    user = await store.people.user("alice")
+    assert user is not None
+    await store.people.set_status(user.id, "suspended")
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"), [(_revoke, Unauthenticated), (_delete, Unauthenticated), (_suspend, Suspended)]
+)
+async def test_changes_act_with_the_next_refresh(
+    store: Store, change: Callable[[Store, str], Awaitable[None]], refusal: type[Exception]
+) -> None:
+    token = await issue(store)
+    authenticator = Authenticator(store, LOG)
+    await authenticator.user(token)
+    await change(store, token)
+    assert authenticator.lookup(token) is not None
+    await authenticator.refresh()
+    with pytest.raises(refusal):
+        authenticator.lookup(token)
+    with pytest.raises(refusal):
+        await authenticator.resolve(token)
+
+
+async def test_a_suspended_user_comes_back(store: Store) -> None:
+    token = await issue(store)
+    authenticator = Authenticator(store, LOG)
+    user = await authenticator.user(token)
+    await store.people.set_status(user.id, "suspended")
+    await authenticator.refresh()
+    await store.people.set_status(user.id, "active")
+    await authenticator.refresh()
+    assert authenticator.lookup(token) == user
+
+
+async def test_memory_that_nobody_confirms_is_not_believed(store: Store) -> None:
+    token = await issue(store)
+    authenticator = Authenticator(store, LOG, fresh=0.0)
+    await authenticator.user(token)
+    await store.close()
+    await authenticator.refresh()
+    assert authenticator.lookup(token) is None
+    with pytest.raises(StoreUnavailable):
+        await authenticator.user(token)
+
+
+def test_tokens_are_as_described() -> None:
+    token, token_id, _ = new_token()
+    public, secret = token.split("-")
+    assert public == token_id
+    assert len(public) == 10 and len(secret) >= 22
+    assert new_token()[0] != token
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({}, None),
+        ({"Coder-Session-Token": "a", "Authorization": "Bearer b", "X-Api-Key": "c"}, "a"),
+        ({"Authorization": "bEARER b", "X-Api-Key": "c"}, "b"),
+        ({"Authorization": "Bearer b d", "X-Api-Key": "c"}, "c"),
+        ({"Authorization": "Basic b", "X-Api-Key": "c"}, "c"),
+        ({"Authorization": "Bearer", "X-Api-Key": ""}, None),
+        ({"Authorization": "Bearer  b"}, "b"),
+    ],
+)
+def test_where_the_token_is_read(headers: dict[str, str], token: str | None) -> None:
+    assert token_of(headers.get) == token

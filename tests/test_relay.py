@@ -1,0 +1,307 @@
+"""What the client gets is what the provider sent, and the other way round, byte for byte."""
+
+import http.client
+import json
+import socket
+import threading
+
+import pytest
+
+from tests.gateway import PROVIDER_KEY, Gateway
+from tests.provider import CUT, LAST_CHUNK, Pause, Provider, chunk, stream, whole
+
+CHAT = "/api/v2/aibridge/openai/v1/chat/completions"
+MESSAGES = "/api/v2/aibridge/anthropic/v1/messages"
+RESPONSES = "/api/v2/aibridge/openai/v1/responses"
+ASK = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"hello"}]}'
+ASK_STREAM = b'{"model":"claude-x","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hello"}]}'
+# Odd spacing, a duplicate key, a lone number format: all of it has to survive.
+ODD = b'{ "id":"x",  "id":"chatcmpl-1","choices":[ ],"n":1.0e0,"u":"\\u00e9","usage":{"prompt_tokens":3,"completion_tokens":2}}\n'
+
+START = b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","content":[],"usage":{"input_tokens":7,"output_tokens":1}}}\n\n'
+TEXT = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}\n\n'
+DELTA = b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}}\n\n'
+STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+
+def post(gateway: Gateway, path: str, body: bytes, token: str, **headers: str):
+    fields = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+    return gateway.request("POST", path, body, fields, token)
+
+
+class Reader:
+    """A client that reads what has come so far."""
+
+    def __init__(self, gateway: Gateway, path: str, body: bytes, token: str) -> None:
+        self.socket = socket.create_connection((gateway.host, gateway.port), timeout=30)
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self.socket.sendall(head.encode() + body)
+        self.got = b""
+
+    def until(self, end: bytes) -> bytes:
+        while end not in self.got:
+            data = self.socket.recv(65536)
+            assert data, f"the connection ended after {self.got!r}"
+            self.got += data
+        return self.got
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+def test_a_whole_answer_comes_back_byte_for_byte(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(
+        whole(ODD, headers=("Content-Type: application/json", "x-request-id: req_1", "X-Dup: a", "X-Dup: b"))
+    )
+    answer = post(gateway, CHAT, ASK, token)
+    assert answer.status == 200
+    assert answer.body == ODD
+    assert answer.headers == [
+        ("Content-Type", "application/json"),
+        ("x-request-id", "req_1"),
+        ("X-Dup", "a"),
+        ("X-Dup", "b"),
+        ("Content-Length", str(len(ODD))),
+    ]
+
+
+def test_the_request_reaches_the_provider_byte_for_byte(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(whole(ODD))
+    body = b'{ "messages":[{"role":"user","content":"h\\u00e9"}],\t"model":"gpt-4.1","seed":1.0, "model":"gpt-4.1" }'
+    post(gateway, CHAT + "?a=b%20c&d", body, token, OpenAI_Organization="org", X_Custom="Yes", Cookie="c=1")
+    (received,) = provider.requests
+    assert (received.method, received.target) == ("POST", "/v1/chat/completions?a=b%20c&d")
+    assert received.body == body
+    assert received.header("OpenAI-Organization") == "org"
+    assert ("X-Custom", "Yes") in received.headers
+    assert received.header("Authorization") == f"Bearer {PROVIDER_KEY}"
+    assert received.header("Host") == f"127.0.0.1:{provider.port}"
+    assert token not in str(received.headers)
+
+
+@pytest.mark.parametrize("field", ["Authorization", "X-Api-Key", "Coder-Session-Token"])
+def test_no_token_reaches_the_provider(gateway: Gateway, provider: Provider, token: str, field: str) -> None:
+    provider.answers(whole(b"{}"))
+    value = f"Bearer {token}" if field == "Authorization" else token
+    answer = gateway.request("POST", MESSAGES, ASK, {field: value})
+    assert answer.status == 200
+    (received,) = provider.requests
+    assert token not in str(received.headers)
+    assert received.header("X-Api-Key") == PROVIDER_KEY
+    assert received.header("Authorization") is None
+
+
+def test_hop_by_hop_fields_and_those_named_in_connection_stay(gateway: Gateway, provider: Provider, token: str) -> None:
+    """facts.md E13.14"""
+    provider.answers(
+        whole(b"{}", headers=("Connection: x-hop, keep-alive", "X-Hop: 1", "Keep-Alive: timeout=5", "X-End: 2"))
+    )
+    answer = post(gateway, CHAT, ASK, token, Connection="X-Mine", X_Mine="secret", TE="trailers", X_End="1")
+    (received,) = provider.requests
+    assert received.header("X-Mine") is None and received.header("TE") is None and received.header("X-End") == "1"
+    assert answer.header("X-Hop") is None and answer.header("Keep-Alive") is None and answer.header("X-End") == "2"
+
+
+def test_a_stream_is_not_held_back_but_for_its_terminal_event(gateway: Gateway, provider: Provider, token: str) -> None:
+    first, second = Pause(), Pause()
+    head, *events = stream(START, TEXT, DELTA, STOP)
+    provider.answers(head, first, events[0], events[1], second, *events[2:])
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(b"\r\n\r\n")  # the head comes before any event
+        first.go()
+        client.until(chunk(TEXT).split(b"\r\n", 1)[1])
+        assert b"message_delta" not in client.got
+        second.go()
+        client.until(LAST_CHUNK)
+    body = client.got.partition(b"\r\n\r\n")[2]
+    assert unchunked(body) == START + TEXT + DELTA + STOP
+
+
+def unchunked(data: bytes) -> bytes:
+    out = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        out += data[: int(size, 16)]
+        data = data[int(size, 16) + 2 :]
+    return out
+
+
+def test_an_event_is_stored_and_logged_before_its_terminal_event_goes_out(
+    gateway: Gateway, provider: Provider, token: str
+) -> None:
+    provider.answers(stream(START, TEXT, DELTA, STOP))
+    known = len(gateway.records())
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(b"message_stop")
+    kinds = [record["record_type"] for record in gateway.records()[known:]]
+    assert kinds == ["interception_start", "prompt_usage", "token_usage", "interception_end"]
+
+
+def test_a_cut_stream_is_cut_likewise(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(stream(START, TEXT, ended=False), CUT)
+    answer = post(gateway, MESSAGES, ASK_STREAM, token)
+    assert answer.broken
+    assert START.startswith(answer.body[: len(START)])
+    assert gateway.records()[-1]["error_type"] == "upstream_disconnected"
+
+
+def test_a_clean_end_without_terminal_event_is_relayed_and_recorded(
+    gateway: Gateway, provider: Provider, token: str
+) -> None:
+    provider.answers(stream(START, TEXT))
+    answer = post(gateway, MESSAGES, ASK_STREAM, token)
+    assert answer.body == START + TEXT and not answer.broken
+    assert gateway.records()[-1]["error_type"] == "incomplete_stream"
+
+
+def test_an_unreachable_provider_is_a_502_in_its_shape(gateway: Gateway, provider: Provider, token: str) -> None:
+    """facts.md E13.17: not an empty 200"""
+    provider.answers(CUT)
+    provider.answers(CUT)  # a kept-alive connection is tried once more
+    answer = post(gateway, MESSAGES, ASK, token)
+    assert answer.status == 502
+    assert answer.json()["type"] == "error"
+    assert gateway.records()[-1] | {"ended_at": ""} == {
+        "record_type": "interception_end",
+        "interception_id": gateway.records()[-1]["interception_id"],
+        "ended_at": "",
+        "status": 502,
+        "error_type": "upstream_unreachable",
+        "error_message": "the provider closed the connection before it answered",
+    }
+
+
+def test_a_stale_kept_alive_connection_is_tried_once_more(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(whole(b"{}"))
+    post(gateway, CHAT, ASK, token)
+    provider.answers(CUT)  # on the kept-alive connection, before any byte
+    provider.answers(whole(b'{"id":"2"}'))
+    assert post(gateway, CHAT, ASK, token).body == b'{"id":"2"}'
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "429 Too Many Requests", "529 Site Overloaded", "500 Oh No"])
+def test_a_provider_error_is_relayed_word_for_word(
+    gateway: Gateway, provider: Provider, token: str, status: str
+) -> None:
+    body = b'{"type":"error","error":{"type":"some_error","message":"words that tools know"}}'
+    provider.answers(whole(body, status, ("Content-Type: application/json", "retry-after: 7")))
+    connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=30)
+    connection.request("POST", MESSAGES, ASK, {"X-Api-Key": token})
+    answer = connection.getresponse()
+    assert f"{answer.status} {answer.reason}" == status
+    assert answer.read() == body
+    assert answer.getheader("retry-after") == "7"
+    connection.close()
+    end = gateway.records()[-1]
+    assert (end["status"], end["error_type"], end["error_message"]) == (
+        int(status[:3]), "some_error", "words that tools know",
+    )  # fmt: skip
+
+
+def test_a_client_that_hangs_up_closes_the_providers_request(gateway: Gateway, provider: Provider, token: str) -> None:
+    silent = Pause()
+    provider.answers(stream(START, TEXT, ended=False), silent, LAST_CHUNK)
+    client = Reader(gateway, MESSAGES, ASK_STREAM, token)
+    client.until(b"text_delta")
+    silent.reached.wait(10)
+    client.socket.close()
+    wait_for_end(gateway, "client_disconnected")
+    silent.go()
+    assert provider.closed.acquire(timeout=5)
+
+
+def wait_for_end(gateway: Gateway, error_type: str) -> None:
+    done = threading.Event()
+    for _ in range(500):
+        records = gateway.records()
+        if records and records[-1]["record_type"] == "interception_end" and records[-1]["error_type"] == error_type:
+            return
+        done.wait(0.01)  # polls a file: there is nothing to wait on
+    raise AssertionError(f"no end with {error_type}: {gateway.records()[-1]}")
+
+
+def test_hanging_up_after_the_terminal_event_is_a_success(gateway: Gateway, provider: Provider, token: str) -> None:
+    late = Pause()
+    provider.answers(stream(START, TEXT, DELTA, STOP, ended=False), late, LAST_CHUNK)
+    client = Reader(gateway, MESSAGES, ASK_STREAM, token)
+    client.until(b"message_stop")
+    end = gateway.records()[-1]
+    client.socket.close()
+    late.go()
+    assert (end["record_type"], end["error_type"]) == ("interception_end", None)
+
+
+def test_the_usage_chunk_that_nobody_asked_for_is_left_out(gateway: Gateway, provider: Provider, token: str) -> None:
+    content = b'data: {"id":"c1","choices":[{"index":0,"delta":{"content":"hi"}}],"usage":null}\n\n'
+    usage = b'data: {"id":"c1","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4}}\n\n'
+    provider.answers(stream(content, usage, b"data: [DONE]\n\n"))
+    answer = post(gateway, CHAT, b'{"model":"m","stream":true,"messages":[]}', token, Accept_Encoding="gzip")
+    assert answer.body == content + b"data: [DONE]\n\n"
+    (received,) = provider.requests
+    assert json.loads(received.body)["stream_options"] == {"include_usage": True}
+    assert received.header("Accept-Encoding") == "identity"
+    tokens = next(r for r in reversed(gateway.records()) if r["record_type"] == "token_usage")
+    assert (tokens["input_tokens"], tokens["output_tokens"], tokens["msg_id"]) == (9, 4, "c1")
+
+
+def test_expect_100_continue_and_a_chunked_request_body(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(whole(b"{}"))
+    client = socket.create_connection((gateway.host, gateway.port), timeout=30)
+    client.sendall(
+        f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {token}\r\nExpect: 100-continue\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n".encode()
+    )
+    assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sendall(chunk(ASK[:10]) + chunk(ASK[10:]) + LAST_CHUNK)
+    assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+    client.close()
+    assert provider.requests[0].body == ASK
+    assert provider.requests[0].header("Transfer-Encoding") is None
+
+
+def test_a_header_field_of_64_kb_passes_and_a_larger_one_is_431(
+    gateway: Gateway, provider: Provider, token: str
+) -> None:
+    provider.answers(whole(b"{}"))
+    large = "x" * (64 * 1024 - len("X-Large"))
+    assert post(gateway, CHAT, ASK, token, X_Large=large).status == 200
+    assert provider.requests[0].header("X-Large") == large
+    assert post(gateway, CHAT, ASK, token, X_Large=large + "x").status == 431
+    assert len(provider.requests) == 1
+
+
+def test_an_interim_answer_is_not_the_answer(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + whole(b'{"id":"1"}'))
+    answer = post(gateway, CHAT, ASK, token)
+    assert (answer.status, answer.body, answer.header("Link")) == (200, b'{"id":"1"}', None)
+
+
+def test_a_body_that_ends_with_the_connection(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n{"id":"1"}')
+    answer = post(gateway, CHAT, ASK, token)
+    assert answer.body == b'{"id":"1"}' and not answer.broken
+
+
+def test_trailers_are_read_over(gateway: Gateway, provider: Provider, token: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    provider.answers(
+        head + chunk(b'{"id":"1"}') + b"0\r\nX-Trailer: 1\r\n\r\n",
+    )
+    answer = post(gateway, CHAT, ASK, token)
+    assert answer.body == b'{"id":"1"}' and answer.header("X-Trailer") is None
+
+
+def test_one_connection_serves_many_requests(gateway: Gateway, provider: Provider, token: str) -> None:
+    connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=30)
+    connections = provider.connections
+    for number in range(5):
+        provider.answers(whole(b'{"id":"%d"}' % number))
+        connection.request("POST", CHAT, ASK, {"X-Api-Key": token})
+        assert connection.getresponse().read() == b'{"id":"%d"}' % number
+    connection.close()
+    assert provider.connections - connections <= 1

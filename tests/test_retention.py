@@ -1,0 +1,128 @@
+"""Retention on a real store: what goes, what stays, and that no orphan is left."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from coderai.logs import open_logs
+from coderai.retention import Retention
+from coderai.store import Store, open_sqlite
+from coderai.store.purge import BATCH
+from coderai.store.trail import Filter
+from tests.trail import exchange, now, read_only
+
+HOUR = 3600
+TABLES = (
+    "aibridge_interceptions",
+    "aibridge_model_thoughts",
+    "aibridge_provider_objects",
+    "aibridge_token_usages",
+    "aibridge_tool_usages",
+    "aibridge_user_prompts",
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "coderai.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[Store]:
+    opened = await open_sqlite(path)
+    yield opened
+    await opened.close()
+
+
+def counts(path: Path) -> dict[str, int]:
+    database = sqlite3.connect(path)
+    try:
+        return {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+    finally:
+        database.close()
+
+
+def test_every_table_of_records_is_purged(path: Path) -> None:
+    """Fails for a table of the trail that TABLES, and so the tests below, do not know."""
+
+    async def create() -> None:
+        await (await open_sqlite(path)).close()
+
+    asyncio.run(create())
+    database = sqlite3.connect(path)
+    names = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    database.close()
+    assert names - {"users", "tokens"} == set(TABLES)
+
+
+async def test_old_records_go_and_new_ones_stay(store: Store, path: Path, tmp_path: Path) -> None:
+    log = open_logs(human="", json=str(tmp_path / "log.json"))
+    old = now() - 2 * HOUR * 1_000_000
+    for _ in range(2 * BATCH + 1):
+        await store.write(exchange(old))
+    await store.write(exchange(now()))
+    retention = Retention(store, log, seconds=HOUR)
+    assert await retention.purge() == dict.fromkeys(TABLES, 2 * BATCH + 1)
+    assert counts(path) == dict.fromkeys(TABLES, 1)
+    assert await retention.purge() == {}
+    log.close()
+    (line,) = [json.loads(line) for line in (tmp_path / "log.json").read_text().splitlines()]
+    assert line["msg"] == "deleted old records"
+    assert {name: line["fields"][name] for name in TABLES} == dict.fromkeys(TABLES, 2 * BATCH + 1)
+
+
+async def test_space_is_given_back(store: Store, path: Path) -> None:
+    old = now() - 2 * HOUR * 1_000_000
+    for _ in range(300):
+        await store.write(exchange(old, model="m" * 500, client_session_id="s" * 250))
+    await Retention(store, open_logs(human=""), seconds=HOUR).purge()
+    database = sqlite3.connect(path)
+    free = database.execute("PRAGMA freelist_count").fetchone()[0]
+    database.close()
+    assert free == 0
+
+
+async def test_zero_keeps_everything_and_can_be_changed(store: Store, path: Path) -> None:
+    await store.write(exchange(0))
+    retention = Retention(store, open_logs(human=""))
+    assert await retention.purge() == {}
+    assert counts(path) == dict.fromkeys(TABLES, 1)
+    retention.seconds = HOUR
+    assert await retention.purge() == dict.fromkeys(TABLES, 1)
+
+
+async def test_it_runs_at_the_start(store: Store, path: Path) -> None:
+    await store.write(exchange(0))
+    running = asyncio.create_task(Retention(store, open_logs(human=""), seconds=HOUR).run())
+    async with asyncio.timeout(5):
+        while await store.trail.count(Filter()):
+            pass
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_writers_get_in_between(store: Store, path: Path) -> None:
+    for _ in range(5 * BATCH):
+        await store.write(exchange(0))
+    purge = asyncio.create_task(Retention(store, open_logs(human=""), seconds=HOUR).purge())
+    await store.write(exchange(now()))
+    assert not purge.done()
+    await purge
+    assert counts(path) == dict.fromkeys(TABLES, 1)
+
+
+async def test_a_failing_store_is_logged_and_tried_again_later(store: Store, path: Path, tmp_path: Path) -> None:
+    log = open_logs(human="", json=str(tmp_path / "log.json"))
+    await store.write(exchange(0))
+    retention = Retention(store, log, seconds=HOUR)
+    read_only(store, True)
+    assert await retention.purge() == {}
+    read_only(store, False)
+    assert await retention.purge() == dict.fromkeys(TABLES, 1)
+    log.close()
+    messages = [json.loads(line)["msg"] for line in (tmp_path / "log.json").read_text().splitlines()]
+    assert messages == ["old records could not be deleted, next try in ten minutes", "deleted old records"]

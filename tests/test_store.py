@@ -1,0 +1,278 @@
+"""The store on a real SQLite file: opening it, writing batches, and what is in the tables afterwards."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from coderai.records import Prompt, Thread, Tokens
+from coderai.store import Store, StoreUnavailable, open_sqlite, times
+from coderai.store.migrations import MIGRATIONS
+from tests.trail import AT, ended, exchange, found, read_only, started
+
+TABLES = (
+    "aibridge_interceptions",
+    "aibridge_token_usages",
+    "aibridge_user_prompts",
+    "aibridge_tool_usages",
+    "aibridge_model_thoughts",
+    "aibridge_provider_objects",
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "coderai.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[Store]:
+    opened = await open_sqlite(path)
+    yield opened
+    await opened.close()
+
+
+def rows(path: Path, table: str) -> list[dict[str, object]]:
+    database = sqlite3.connect(path)
+    database.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY 1")]
+    finally:
+        database.close()
+
+
+def counts(path: Path) -> dict[str, int]:
+    return {table: len(rows(path, table)) for table in TABLES}
+
+
+async def test_new_file_is_private_and_its_space_can_be_reclaimed(store: Store, path: Path) -> None:
+    await store.write([started()])
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    for file in path.parent.iterdir():
+        assert file.stat().st_mode & 0o777 == 0o600, file
+    database = sqlite3.connect(path)
+    pragmas = {
+        name: database.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("auto_vacuum", "journal_mode", "user_version")
+    }
+    database.close()
+    assert pragmas == {"auto_vacuum": 2, "journal_mode": "wal", "user_version": len(MIGRATIONS)}
+
+
+async def test_every_kind_of_record_has_its_row(store: Store, path: Path) -> None:
+    batch = exchange(client_session_id="session", credential_hint="sk-a...efgh")
+    start = batch[0]
+    assert await store.write(batch) == {}
+    assert rows(path, "aibridge_interceptions") == [
+        {
+            "id": start.id,
+            "initiator_id": "user-1",
+            "api_key_id": "abcdefghij",
+            "provider": "openai",
+            "provider_name": "openai",
+            "model": "gpt-5",
+            "client": "Codex",
+            "client_session_id": "session",
+            "credential_kind": "centralized",
+            "credential_hint": "sk-a...efgh",
+            "metadata": '{"request_user_agent":"codex_cli_rs/0.1"}',
+            "started_at": "2026-02-02T02:40:00.123456Z",
+            "ended_at": "2026-02-02T02:40:01.123456Z",
+            "status": 200,
+            "error_type": None,
+            "error_message": None,
+            "thread_parent_id": None,
+            "thread_root_id": None,
+            "session_id": "session",
+        }
+    ]
+    (prompt,) = rows(path, "aibridge_user_prompts")
+    assert (prompt["prompt"], prompt["provider_response_id"]) == ("fix the bug", "resp_1")
+    assert prompt["metadata"] == '{"images":1}'
+    (tokens,) = rows(path, "aibridge_token_usages")
+    assert [tokens[f"{kind}_tokens"] for kind in ("input", "output", "cache_read_input", "cache_write_input")] == [
+        5,
+        7,
+        3,
+        0,
+    ]
+    (tool,) = rows(path, "aibridge_tool_usages")
+    assert (tool["provider_tool_call_id"], tool["tool"], tool["input"]) == (
+        "call_1",
+        "shell",
+        '{"command": "ls"}',
+    )
+    assert (tool["injected"], tool["server_url"], tool["invocation_error"]) == (0, None, None)
+    (thought,) = rows(path, "aibridge_model_thoughts")
+    assert (thought["content"], thought["interception_id"]) == ("I should look", start.id)
+    assert await store.owner("openai", f"resp_{start.id}") == "user-1"
+
+
+async def test_writing_the_same_batch_again_changes_nothing(store: Store, path: Path) -> None:
+    batch = exchange()
+    await store.write(batch)
+    before = {table: rows(path, table) for table in TABLES}
+    await store.write(batch)
+    assert {table: rows(path, table) for table in TABLES} == before
+
+
+async def test_first_owner_keeps_an_object(store: Store) -> None:
+    await store.own("openai", "conv_1", "alice")
+    await store.own("openai", "conv_1", "bob")
+    assert await store.owner("openai", "conv_1") == "alice"
+    assert await store.owner("other", "conv_1") is None
+
+
+async def test_an_end_is_kept_but_for_an_inferred_one(store: Store, path: Path) -> None:
+    start = started()
+    await store.write([start, ended(start, status=None, error_type="interrupted", error_message="killed")])
+    await store.write([ended(start, status=200)])
+    await store.write([ended(start, status=500, error_type="late")])
+    (row,) = rows(path, "aibridge_interceptions")
+    assert (row["status"], row["error_type"], row["error_message"]) == (200, None, None)
+
+
+class TestThreads:
+    async def test_a_tool_result_hangs_below_the_call_and_its_root(self, store: Store, path: Path) -> None:
+        first = exchange(call_id="call_a")
+        await store.write(first)
+        second = exchange(call_id="call_b", correlating_tool_call_id="call_a")
+        assert await store.write(second) == {second[0].id: Thread(first[0].id, first[0].id)}
+        third = exchange(call_id="call_c", correlating_tool_call_id="call_b")
+        assert await store.write(third) == {third[0].id: Thread(second[0].id, first[0].id)}
+        row = {row["id"]: row for row in rows(path, "aibridge_interceptions")}[third[0].id]
+        assert (row["thread_parent_id"], row["thread_root_id"]) == (second[0].id, first[0].id)
+        assert row["session_id"] == first[0].id
+
+    async def test_within_one_batch(self, store: Store, path: Path) -> None:
+        first = exchange(call_id="call_a")
+        second = exchange(call_id="call_b", correlating_tool_call_id="call_a")
+        third = exchange(call_id="call_c", correlating_tool_call_id="call_b")
+        threads = await store.write([*first, *second, *third])
+        assert threads == {
+            second[0].id: Thread(first[0].id, first[0].id),
+            third[0].id: Thread(second[0].id, first[0].id),
+        }
+        row = {row["id"]: row for row in rows(path, "aibridge_interceptions")}[third[0].id]
+        assert (row["thread_parent_id"], row["session_id"]) == (second[0].id, first[0].id)
+
+    async def test_newest_call_of_the_same_user_counts(self, store: Store) -> None:
+        old, new = exchange(call_id="call_1"), exchange(AT + 1, call_id="call_1")
+        others = exchange(AT + 2, call_id="call_1", initiator_id="user-2")
+        await store.write([*new, *old, *others])
+        answer = started(AT + 3, correlating_tool_call_id="call_1")
+        assert await store.write([answer]) == {answer.id: Thread(new[0].id, new[0].id)}
+
+    async def test_an_unknown_call_starts_a_thread(self, store: Store) -> None:
+        assert await store.write([started(correlating_tool_call_id="call_unknown")]) == {}
+
+
+class TestValuesThatTheDatabaseRefuses:
+    async def test_only_the_bad_record_is_replaced(self, store: Store, path: Path) -> None:
+        good, bad = exchange(), exchange()
+        bad[2] = found(bad[0], Tokens(message_id="resp_1", input=2**70))
+        await store.write([*bad, *good])
+        assert counts(path) == {**dict.fromkeys(TABLES, 2), "aibridge_token_usages": 1}
+        errors = {row["id"]: row["error_type"] for row in rows(path, "aibridge_interceptions")}
+        assert errors == {bad[0].id: "unstorable_record", good[0].id: None}
+        assert store.unstorable == 1
+
+    async def test_a_bad_start_still_has_its_interception(self, store: Store, path: Path) -> None:
+        start = started(model="gpt-\udc80")
+        await store.write([start, found(start, Prompt("hi")), ended(start)])
+        (row,) = rows(path, "aibridge_interceptions")
+        assert (row["model"], row["error_type"], row["status"]) == ("gpt-\\udc80", "unstorable_record", 200)
+        assert "could not be stored" in str(row["error_message"])
+        assert len(rows(path, "aibridge_user_prompts")) == 1
+
+    async def test_a_finding_without_its_interception_stops_nobody(self, store: Store, path: Path) -> None:
+        gone = started()
+        await store.write([found(gone, Prompt("late")), *exchange()])
+        assert counts(path) == dict.fromkeys(TABLES, 1)
+
+
+class TestOpening:
+    async def refusal(self, path: Path) -> str:
+        with pytest.raises(StoreUnavailable) as caught:
+            await open_sqlite(path)
+        assert str(path) in str(caught.value)
+        return str(caught.value)
+
+    async def test_a_directory(self, tmp_path: Path) -> None:
+        assert "is a directory; name a file with --sqlite-path" in await self.refusal(tmp_path)
+
+    async def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "notes.txt"
+        path.write_text("my notes, which are long enough to look like a header" * 10)
+        assert "damaged or no database" in await self.refusal(path)
+        assert path.read_text().startswith("my notes")
+
+    async def test_a_newer_schema(self, store: Store, path: Path) -> None:
+        database = sqlite3.connect(path)
+        database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+        database.close()
+        assert "newer coderai" in await self.refusal(path)
+
+    async def test_another_programs_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "other.db"
+        database = sqlite3.connect(path)
+        database.execute("CREATE TABLE bookmarks (url)")
+        database.close()
+        assert "another program" in await self.refusal(path)
+
+    async def test_a_parent_that_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        assert "--sqlite-path" in await self.refusal(tmp_path / "file" / "coderai.db")
+
+    async def test_a_locked_file(self, path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("coderai.store.sqlite.BUSY_TIMEOUT_SECONDS", 0.01)
+        impatient = await open_sqlite(path)
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="another process holds it"):
+            await impatient.write([started()])
+        holder.close()
+        await impatient.write([started()])
+        await impatient.close()
+
+    async def test_again_with_all_that_was_in_it(self, path: Path) -> None:
+        first = await open_sqlite(path)
+        await first.write(exchange())
+        await first.close()
+        second = await open_sqlite(path)
+        assert len(rows(path, "aibridge_interceptions")) == 1
+        await second.close()
+
+
+async def test_a_store_that_cannot_write_says_so_and_recovers(store: Store, path: Path) -> None:
+    read_only(store, True)
+    with pytest.raises(StoreUnavailable, match="can be written"):
+        await store.write(exchange())
+    await store.ping()
+    read_only(store, False)
+    await store.write(exchange())
+    assert counts(path) == dict.fromkeys(TABLES, 1)
+
+
+async def test_a_closed_store_says_so(path: Path) -> None:
+    store = await open_sqlite(path)
+    await store.close()
+    await store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.write([started()])
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.ping()
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (AT, "2026-02-02T02:40:00.123456Z"),
+        (1_770_000_000_000_001, "2026-02-02T02:40:00.000001Z"),
+    ],
+)
+def test_times_are_text_that_sorts(microseconds: int, text: str) -> None:
+    assert times.text(microseconds) == text
+    assert times.microseconds(text) == microseconds

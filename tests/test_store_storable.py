@@ -1,0 +1,67 @@
+"""What happens to values that a database cannot hold, before they are accepted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coderai.records import AnsweredPrompt, Prompt, Record, Thought, Tokens, ToolCall
+from coderai.store.storable import storable
+from tests.trail import exchange, found, started
+
+
+def test_clean_records_are_the_same_objects() -> None:
+    for record in exchange(client_session_id="ä" * 256, model="模型"):
+        assert storable(record) is record
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [("a\x00b", "a\\x00b"), ("a\udc80b", "a\\udc80b"), ("😀\ud83d", "😀\\ud83d"), ("a\x1bb\n", "a\x1bb\n")],
+)
+def test_what_cannot_be_stored_is_shown_escaped(text: str, stored: str) -> None:
+    start = started()
+    assert storable(found(start, Prompt(text))).finding.text == stored
+    assert storable(found(start, AnsweredPrompt(Prompt(text), text))).finding == AnsweredPrompt(Prompt(stored), stored)
+    assert storable(found(start, Thought("", {"k": [{text: text}]}))).finding.metadata == {"k": [{stored: stored}]}
+
+
+def test_integers_are_clamped_to_64_bits() -> None:
+    tokens = Tokens(message_id="m", input=2**70, output=-(2**70), cache_read=5, metadata={"n": 2**64})
+    kept = storable(found(started(), tokens)).finding
+    assert (kept.input, kept.output, kept.cache_read) == (2**63 - 1, -(2**63), 5)
+    assert kept.metadata == {"n": 2**63 - 1}
+
+
+def test_texts_are_cut_to_their_columns() -> None:
+    start = storable(
+        started(client="c" * 65, client_session_id="s" * 257, credential_hint="h" * 16, model="m" * 10_000)
+    ).finding
+    assert [len(text) for text in (start.client, start.client_session_id, start.credential_hint, start.model)] == [
+        64,
+        256,
+        15,
+        512,
+    ]
+    call = ToolCall(message_id="m" * 600, call_id="c" * 600, tool="t" * 600, input="i" * 100_000)
+    kept = storable(found(started(correlating_tool_call_id="c" * 600), call)).finding
+    assert [len(text) for text in (kept.message_id, kept.call_id, kept.tool, kept.input)] == [
+        512,
+        512,
+        600,
+        100_000,
+    ]
+
+
+def test_metadata_that_is_no_json_becomes_text() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(100):
+        deep = {"deeper": deep}
+    kept = storable(found(started(), Thought("", {"set": {1}, "deep": deep}))).finding.metadata
+    assert kept["set"] == "{1}"
+
+
+@given(st.text(alphabet=st.characters(codec=None, categories=None), max_size=20))
+def test_any_text_can_be_encoded_afterwards(text: str) -> None:
+    record: Record = storable(found(started(), Prompt(text)))
+    assert "\x00" not in record.finding.text
+    record.finding.text.encode()

@@ -1,0 +1,67 @@
+"""Records of one exchange, and a real store that can be made to fail."""
+
+import time
+from typing import Any
+
+from coderai.records import (
+    AnsweredPrompt,
+    Ended,
+    Prompt,
+    ProviderObject,
+    Record,
+    Started,
+    Thought,
+    Tokens,
+    ToolCall,
+    new_id,
+)
+from coderai.store import Store
+
+AT = 1_770_000_000_123_456  # 2026-02-02T02:40:00.123456Z
+
+
+def started(at: int = AT, **changes: Any) -> Record:
+    values: dict[str, Any] = {
+        "initiator_id": "user-1",
+        "api_key_id": "abcdefghij",
+        "provider": "openai",
+        "provider_name": "openai",
+        "model": "gpt-5",
+        "client": "Codex",
+        "metadata": {"request_user_agent": "codex_cli_rs/0.1"},
+    }
+    interception_id = new_id()
+    return Record(interception_id, interception_id, at, Started(**{**values, **changes}))
+
+
+def found(start: Record, finding: Any, at: int | None = None) -> Record:
+    return Record(new_id(), start.id, start.at if at is None else at, finding)
+
+
+def ended(start: Record, **changes: Any) -> Record:
+    return Record(start.id, start.id, start.at + 1_000_000, Ended(**{"status": 200, **changes}))
+
+
+def exchange(at: int = AT, call_id: str = "call_1", **changes: Any) -> list[Record]:
+    """One of each kind."""
+    start = started(at, **changes)
+    prompt = found(start, Prompt("fix the bug", {"images": 1}))
+    return [
+        start,
+        prompt,
+        found(start, Tokens(message_id="resp_1", input=5, output=7, cache_read=3, metadata={"total_tokens": 15})),
+        found(start, ToolCall(message_id="resp_1", call_id=call_id, tool="shell", input='{"command": "ls"}')),
+        found(start, Thought("I should look", {"source": "reasoning_summary"})),
+        found(start, ProviderObject(f"resp_{start.id}", "openai", start.finding.initiator_id)),
+        Record(prompt.id, start.id, at, AnsweredPrompt(prompt.finding, "resp_1")),
+        ended(start),
+    ]
+
+
+def now() -> int:
+    return time.time_ns() // 1000
+
+
+def read_only(store: Store, on: bool) -> None:
+    """Every write fails from now on, or works again: the effect of a full or read-only disk."""
+    store._driver._writer.execute(f"PRAGMA query_only = {'ON' if on else 'OFF'}")

@@ -1,0 +1,65 @@
+"""Reading what is coded, and never more of it than the limit."""
+
+import gzip
+import zlib
+
+import brotli
+import pytest
+import zstandard
+
+from coderai.wire import encodings
+from coderai.wire.encodings import DECODED_LIMIT, Undecodable, decode, decoder
+
+TEXT = b'{"a": "hello world"}' * 3000
+
+
+def bare_deflate(data: bytes) -> bytes:
+    return zlib.compress(data, wbits=-15)
+
+
+CODINGS = [
+    (b"gzip", gzip.compress),
+    (b"X-GZIP", gzip.compress),
+    (b"deflate", zlib.compress),
+    (b"deflate", bare_deflate),
+    (b"br", brotli.compress),
+    (b"zstd", zstandard.compress),
+]
+
+
+@pytest.mark.parametrize(("coding", "encode"), CODINGS)
+@pytest.mark.parametrize("size", [1, 2, 7, 97, 10**6])
+def test_decodes_whatever_the_cut(coding: bytes, encode, size: int) -> None:
+    coded = encode(TEXT)
+    decoding = decoder(coding)
+    assert b"".join(decoding(coded[at : at + size]) for at in range(0, len(coded), size)) == TEXT
+
+
+@pytest.mark.parametrize("encode", [gzip.compress, zstandard.compress])
+def test_members_that_follow_one_another(encode) -> None:
+    coding = b"gzip" if encode is gzip.compress else b"zstd"
+    assert decode(coding, encode(b"one ") + encode(b"two")) == b"one two"
+
+
+@pytest.mark.parametrize("coding", [None, b"", b"identity", b" Identity "])
+def test_nothing_to_decode(coding: bytes | None) -> None:
+    assert decoder(coding) is None
+    assert decode(coding, TEXT) is TEXT
+
+
+@pytest.mark.parametrize("coding", [b"compress", b"gzip, br", b"\xff"])
+def test_an_unknown_coding_is_named(coding: bytes) -> None:
+    with pytest.raises(Undecodable, match="not known"):
+        decoder(coding)
+
+
+@pytest.mark.parametrize(("coding", "encode"), CODINGS)
+def test_a_bomb_is_refused(coding: bytes, encode) -> None:
+    with pytest.raises(Undecodable, match="more than"):
+        decode(coding, encode(bytes(DECODED_LIMIT + 1)))
+
+
+@pytest.mark.parametrize("coding", sorted(encodings._DECODERS))
+def test_garbage_is_undecodable(coding: bytes) -> None:
+    with pytest.raises(Undecodable):
+        decode(coding, b"\xff\xfe\xfd not coded at all, whatever the field says" * 10)
