@@ -1,0 +1,191 @@
+"""How a server starts, stops, and dies: nothing completed is lost, and no mistake shows a traceback."""
+
+import http.client
+import signal
+import socket
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import PROVIDER_KEY, Gateway, coderai
+from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
+from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader
+
+ASK = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"hello"}]}'
+ANSWER = b'{"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_stream_in_flight_ends_and_then_the_server(tmp_path: Path, provider: Provider, sign: signal.Signals) -> None:
+    gateway = Gateway(tmp_path, provider.url)
+    token = gateway.user("alice")
+    pause = Pause()
+    provider.answers(stream(START, TEXT, ended=False), pause, *stream(DELTA, STOP)[1:])
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(b"text_delta")
+        gateway.process.send_signal(sign)
+        refused(gateway)
+        pause.go()
+        client.until(LAST_CHUNK)
+    assert gateway.process.wait(10) == 0
+    assert gateway.records()[-1]["error_type"] is None
+
+
+def refused(gateway: Gateway) -> None:
+    """Returns when the server accepts no connection any more."""
+    waiting = threading.Event()
+    for _ in range(1000):
+        try:
+            socket.create_connection((gateway.host, gateway.port), timeout=5).close()
+        except ConnectionRefusedError:
+            return
+        waiting.wait(0.01)  # polls a port: there is nothing to wait on
+    raise AssertionError("it goes on accepting")
+
+
+def test_what_takes_longer_than_the_limit_is_cut_and_recorded(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, "--shutdown-timeout", "200ms")
+    token = gateway.user("alice")
+    silent = Pause()
+    provider.answers(stream(START, TEXT, ended=False), silent)
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(b"text_delta")
+        assert gateway.stop() == 0
+    silent.go()
+    end = gateway.records()[-1]
+    assert (end["record_type"], end["error_type"], end["status"]) == ("interception_end", "interrupted", 200)
+
+
+def test_kill_9_loses_nothing_that_a_client_saw_the_end_of(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url)
+    token = gateway.user("alice")
+    connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=30)
+    for _ in range(20):
+        provider.answers(whole(ANSWER))
+        connection.request("POST", CHAT, ASK, {"X-Api-Key": token})
+        assert connection.getresponse().read() == ANSWER
+    gateway.process.kill()
+    gateway.process.wait(10)
+    connection.close()
+    with closing(sqlite3.connect(gateway.database)) as database:
+        count = "SELECT count(*) FROM aibridge_interceptions i WHERE ended_at IS NOT NULL AND status = 200"
+        assert database.execute(count).fetchone() == (20,)
+        for table in ("aibridge_token_usages", "aibridge_user_prompts"):
+            assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (20,)
+    gateway.start()
+    assert gateway.request("GET", "/healthz").body == b"OK"
+    assert gateway.stop() == 0
+
+
+def test_no_secret_is_written_anywhere(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, "--verbose")
+    token = gateway.user("alice")
+    refusal = (
+        b'{"error":{"message":"Incorrect API key provided: %b","type":"invalid_request_error"}}' % PROVIDER_KEY.encode()
+    )
+    provider.answers(whole(refusal, "401 Unauthorized"))
+    answer = gateway.request("POST", CHAT, ASK, {"Cookie": "c=cookie-secret-1", "Authorization": f"Bearer {token}"})
+    assert answer.body == refusal  # word for word, whatever it says
+    gateway.request("POST", MESSAGES + f"?token={token}", b"{", token=token)
+    command_line = Path(f"/proc/{gateway.process.pid}/cmdline").read_bytes()
+    assert gateway.stop() == 0
+    secret_part = token.partition("-")[2]
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file()) + command_line
+    for secret in (PROVIDER_KEY, token, secret_part, "cookie-secret-1"):
+        assert secret.encode() not in written
+
+
+def mistake(*flags: str, tmp_path: Path, **env: str) -> tuple[int, str]:
+    settings = {"CODER_SQLITE_PATH": str(tmp_path / "m.db"), "CODER_HTTP_ADDRESS": "127.0.0.1:0", **env}
+    done = coderai("server", *flags, env=settings, check=False)
+    assert "Traceback" not in done.stderr + done.stdout
+    return done.returncode, done.stderr
+
+
+def test_mistakes_name_option_value_and_remedy(tmp_path: Path, provider: Provider) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    corrupt = tmp_path / "corrupt.db"
+    corrupt.write_bytes(b"this is no database, whatever its name says" * 100)
+    cases = [
+        ({"CODER_HTTP_ADDRESS": f"127.0.0.1:{provider.port}"}, 1, ["--http-address", str(provider.port), "taken"]),
+        ({"CODER_HTTP_ADDRESS": "192.0.2.1:80"}, 1, ["--http-address", "192.0.2.1:80"]),
+        ({"CODER_HTTP_ADDRESS": "no.such.host.invalid:80"}, 1, ["--http-address", "no.such.host.invalid"]),
+        ({"CODER_SQLITE_PATH": str(folder)}, 1, [str(folder)]),
+        ({"CODER_SQLITE_PATH": str(corrupt)}, 1, [str(corrupt)]),
+        ({"CODER_SQLITE_PATH": "/proc/none/c.db"}, 1, ["/proc/none"]),
+        ({"CODER_LOGGING_JSON": str(folder)}, 1, ["--log-json", str(folder)]),
+        ({"CODER_AIBRIDGE_RETENTION": "60 days"}, 2, ["CODER_AIBRIDGE_RETENTION", "60 days"]),
+        ({"CODER_CONFIG_PATH": str(folder / "none.yaml")}, 2, ["CODER_CONFIG_PATH", "none.yaml"]),
+        ({"CODER_AIBRIDGE_OPENAI_BASE_URL": "api.openai.com"}, 2, ["CODER_AIBRIDGE_OPENAI_BASE_URL", "http"]),
+    ]
+    for env, code, words in cases:
+        returned, stderr = mistake(tmp_path=tmp_path, **env)
+        assert returned == code, stderr
+        assert len(stderr.strip().splitlines()) == 1, stderr
+        for word in words:
+            assert word in stderr
+
+
+def test_an_unknown_flag_is_named(tmp_path: Path) -> None:
+    code, stderr = mistake("--aibridge-enable", tmp_path=tmp_path)
+    assert code == 2
+    assert "--aibridge-enabled" in stderr
+
+
+def test_reload_takes_the_new_key_and_refuses_a_bad_file(tmp_path: Path, provider: Provider) -> None:
+    key, config = tmp_path / "key", tmp_path / "c.yaml"
+    key.write_text("sk-first-0123456789\n")
+    config.write_text("aibridge:\n  retention: 30d\n")
+    gateway = Gateway(
+        tmp_path,
+        provider.url,
+        "--config",
+        str(config),
+        CODER_AIBRIDGE_OPENAI_KEY="",
+        CODER_AIBRIDGE_OPENAI_KEY_FILE=str(key),
+    )
+    token = gateway.user("alice")
+
+    def key_sent() -> str | None:
+        provider.answers(whole(ANSWER))
+        gateway.request("POST", CHAT, ASK, token=token)
+        return provider.requests[-1].header("Authorization")
+
+    assert key_sent() == "Bearer sk-first-0123456789"
+    key.write_text("sk-second-0123456789\n")
+    config.write_text("aibridge:\n  retention: 7d\nnetworking:\n  http:\n    httpAddress: 127.0.0.1:1\n")
+    reload(gateway, "settings read again")
+    line = gateway.lines()[-1]["fields"]
+    assert "aibridge-retention" in line["applied"]
+    assert key_sent() == "Bearer sk-second-0123456789"
+    config.write_text("aibridge:\n  retention: soon\n  nonsense: 1\n")
+    key.write_text("sk-third-0123456789\n")
+    reload(gateway, "new settings refused")
+    assert key_sent() == "Bearer sk-second-0123456789"
+    refusals = [line["fields"]["problem"] for line in gateway.lines() if "new settings refused" in line["msg"]]
+    assert any("c.yaml:2" in problem and "soon" in problem for problem in refusals)
+    assert any("nonsense" in problem for problem in refusals)
+    assert gateway.stop() == 0
+
+
+def test_logrotate(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url)
+    gateway.log.rename(tmp_path / "log.json.1")
+    reload(gateway, "settings read again")
+    assert gateway.stop() == 0
+
+
+def reload(gateway: Gateway, message: str) -> None:
+    waiting = threading.Event()
+    seen = gateway.stderr.read_text().count(message)
+    gateway.process.send_signal(signal.SIGHUP)
+    for _ in range(1000):
+        if gateway.stderr.read_text().count(message) > seen:
+            waiting.wait(0.05)  # the JSON line is written by a thread of its own
+            return
+        waiting.wait(0.01)  # polls a file: there is nothing to wait on
+    raise AssertionError(f"never: {message}")

@@ -1,0 +1,174 @@
+"""The recordings as the specification: relayed to the byte and recorded exactly, whatever the cut and the coding."""
+
+import gzip
+import zlib
+from typing import Any
+
+import brotli
+import pytest
+import zstandard
+
+from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
+from coderai.formats.format import Ask, Reading
+from coderai.records import Thought, Tokens, ToolCall
+from coderai.tap import StreamTap, Tap, WholeTap
+from tests.gateway import Gateway
+from tests.provider import CUT, Provider, stream, whole
+from tests.recording import KINDS, Recording, recordings
+
+FORMATS = {"/chat/completions": CHAT_COMPLETIONS, "/responses": RESPONSES, "/v1/messages": MESSAGES}
+ROUTES = {"openai": "/api/v2/aibridge/openai/v1", "anthropic": "/api/v2/aibridge/anthropic"}
+CODINGS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstandard.compress}
+ALL = list(recordings())
+each = pytest.mark.parametrize("recording", ALL, ids=lambda recording: recording.name)
+
+
+def format_of(recording: Recording):
+    return FORMATS[recording.path.partition("?")[0].removesuffix("/compact")]
+
+
+def tapped(recording: Recording, ask: Ask, coding: bytes | None = None) -> Tap:
+    if recording.streamed:
+        return StreamTap(format_of(recording), coding, ask.withholds_usage)
+    return WholeTap(format_of(recording), coding)
+
+
+def fed(tap: Tap, data: bytes, size: int) -> bytes:
+    out = b"".join(tap.feed(data[at : at + size]) for at in range(0, len(data), size))
+    return out
+
+
+def found(reading: Reading) -> list[tuple[str, dict[str, Any]]]:
+    """A Reading as the structured log would tell it."""
+    records: list[tuple[str, dict[str, Any]]] = []
+    for one in reading.findings:
+        match one:
+            case Tokens():
+                fields = {
+                    "msg_id": one.message_id,
+                    "input_tokens": one.input,
+                    "output_tokens": one.output,
+                    "cache_read_input_tokens": one.cache_read,
+                    "cache_write_input_tokens": one.cache_write,
+                }
+                records.append(("token_usage", fields | {"metadata": one.metadata}))
+            case ToolCall():
+                fields = {"msg_id": one.message_id, "tool_call_id": one.call_id, "tool": one.tool, "input": one.input}
+                extra = {"server_url": one.server_url, "invocation_error": one.invocation_error}
+                records.append(("tool_usage", fields | extra | {"metadata": one.metadata}))
+            case Thought():
+                records.append(("model_thought", {"content": one.content, "metadata": one.metadata}))
+    return records
+
+
+def check(recording: Recording, reading: Reading) -> None:
+    """Names a field of the recording's records only where it is told."""
+    wanted = [record for record in recording.records if record[0] in ("token_usage", "tool_usage", "model_thought")]
+    got = found(reading)
+    assert [kind for kind, _ in got] == [kind for kind, _ in wanted], got
+    for (_, fields), (_, want) in zip(got, wanted, strict=True):
+        named = fields.keys() & want.keys()
+        assert {name: fields[name] for name in named} == {name: want[name] for name in named}
+    for end in recording.expected("interception_end"):
+        provider_said = end.get("error_type") not in ("upstream_disconnected", "incomplete_stream")
+        if "error_type" in end and provider_said:
+            assert reading.error_type == end["error_type"]
+        if "error_message" in end and provider_said:
+            assert reading.error_message == end["error_message"]
+
+
+def asked(recording: Recording) -> Ask:
+    return format_of(recording).ask(recording.request)
+
+
+@each
+def test_what_is_asked(recording: Recording) -> None:
+    ask = asked(recording)
+    assert ask.body == recording.upstream
+    for start in recording.expected("interception_start"):
+        assert ask.model == start.get("model", ask.model)
+        assert (ask.tool_call_id or "") == start.get("correlating_tool_call_id", ask.tool_call_id or "")
+    prompts = recording.expected("prompt_usage")
+    assert (ask.prompt is not None) == bool(prompts), ask.prompt
+    for prompt in prompts:
+        assert ask.prompt.text == prompt["prompt"]
+        assert ask.prompt.metadata == prompt.get("metadata", ask.prompt.metadata)
+
+
+@each
+@pytest.mark.parametrize("size", [1, 2, 7, 97, 10**9])
+def test_relayed_and_read_at_every_cut(recording: Recording, size: int) -> None:
+    tap = tapped(recording, asked(recording))
+    out = fed(tap, recording.answer, size)
+    reading = tap.read()
+    assert out + tap.held() == recording.client
+    assert tap.fault is None or recording.content_type != "application/json"
+    check(recording, reading)
+
+
+@each
+@pytest.mark.parametrize("size", [1, 7, 10**9])
+def test_relayed_and_read_with_crlf(recording: Recording, size: int) -> None:
+    if not recording.streamed:
+        return
+    tap = tapped(recording, asked(recording))
+    out = fed(tap, recording.answer.replace(b"\n", b"\r\n"), size)
+    reading = tap.read()
+    assert out + tap.held() == recording.client.replace(b"\n", b"\r\n")
+    check(recording, reading)
+
+
+@each
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("size", [1, 97, 10**9])
+def test_relayed_and_read_coded(recording: Recording, coding: str, size: int) -> None:
+    """What is coded comes back as it came: nothing can be left out of it."""
+    data = CODINGS[coding](recording.answer)
+    tap = tapped(recording, asked(recording), coding.encode())
+    out = fed(tap, data, size)
+    reading = tap.read()
+    assert out + tap.held() == data
+    check(recording, reading)
+
+
+@each
+def test_nothing_of_the_terminal_event_s_end_goes_out_before_it_is_stored(recording: Recording) -> None:
+    """The last byte of the terminal event's blank line is held; of a whole body the last chunk is."""
+    tap = tapped(recording, asked(recording))
+    out = b"".join(tap.feed(bytes([byte])) for byte in recording.answer)
+    if tap.terminal or not recording.streamed:
+        assert len(out) < len(recording.client)
+
+
+@each
+def test_through_the_gateway(gateway: Gateway, provider: Provider, token: str, recording: Recording) -> None:
+    known = len(gateway.records()) if gateway.log.exists() else 0
+    if recording.streamed:
+        head, body, *end = stream(recording.answer, ended=not recording.cut)
+        provider.answers(head.replace(b"200 OK", b"%d Any" % recording.status), body, *end)
+    else:
+        fields = (f"Content-Type: {recording.content_type}",)
+        data = whole(recording.answer, f"{recording.status} Any", fields)
+        provider.answers(data.replace(b"Content-Length: ", b"Content-Length: 9") if recording.cut else data)
+    if recording.cut:
+        provider._scripts[-1].append(CUT)
+    answer = gateway.request(
+        "POST", ROUTES[recording.provider] + recording.path, recording.request, recording.headers, token
+    )
+    assert answer.status == recording.status
+    assert answer.broken == recording.cut
+    if not recording.cut:
+        assert answer.body == recording.client
+    assert provider.requests[0].body == recording.upstream
+    written = [(record["record_type"], record) for record in gateway.records()[known:]]
+    wanted = recording.records
+    if "interception_start" not in [kind for kind, _ in wanted]:
+        written = [record for record in written if record[0] != "interception_start"]
+    assert [kind for kind, _ in written] == [kind for kind, _ in wanted]
+    for (_, got), (_, want) in zip(written, wanted, strict=True):
+        assert {name: got[name] for name in want} == want
+
+
+def test_there_are_enough() -> None:
+    assert len(ALL) >= 80
+    assert set(KINDS.values()) == {kind for recording in ALL for kind, _ in recording.records}
