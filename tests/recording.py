@@ -19,8 +19,9 @@
     thought {…}
     end {"status": 200, "error_type": null}
 
-Each line under `records` is a kind and the fields of the structured log that it has to have, in the order of the
-log; fields that are not named do not matter, records that are not named must not be there (`start` apart). The
+Each line under `records` is a kind and the fields of the structured log that it has to have, the lines of one kind
+in the order of the log; fields that are not named do not matter, records that are not named must not be there
+(`start` apart). The
 body of a request or a whole answer is the lines as they stand, without the last line's end; a stream's is the
 lines with theirs. An answer `200 text/event-stream cut` breaks off: the connection is cut after its last byte.
 """

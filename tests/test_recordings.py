@@ -63,12 +63,13 @@ def found(reading: Reading) -> list[tuple[str, dict[str, Any]]]:
 
 def check(recording: Recording, reading: Reading) -> None:
     """Names a field of the recording's records only where it is told."""
-    wanted = [record for record in recording.records if record[0] in ("token_usage", "tool_usage", "model_thought")]
-    got = found(reading)
-    assert [kind for kind, _ in got] == [kind for kind, _ in wanted], got
-    for (_, fields), (_, want) in zip(got, wanted, strict=True):
-        named = fields.keys() & want.keys()
-        assert {name: fields[name] for name in named} == {name: want[name] for name in named}
+    for kind in ("token_usage", "tool_usage", "model_thought"):
+        got = [fields for one, fields in found(reading) if one == kind]
+        wanted = recording.expected(kind)
+        assert len(got) == len(wanted), got
+        for fields, want in zip(got, wanted, strict=True):
+            named = fields.keys() & want.keys()
+            assert {name: fields[name] for name in named} == {name: want[name] for name in named}
     for end in recording.expected("interception_end"):
         provider_said = end.get("error_type") not in ("upstream_disconnected", "incomplete_stream")
         if "error_type" in end and provider_said:
@@ -160,13 +161,14 @@ def test_through_the_gateway(gateway: Gateway, provider: Provider, token: str, r
     if not recording.cut:
         assert answer.body == recording.client
     assert provider.requests[0].body == recording.upstream
-    written = [(record["record_type"], record) for record in gateway.records()[known:]]
-    wanted = recording.records
-    if "interception_start" not in [kind for kind, _ in wanted]:
-        written = [record for record in written if record[0] != "interception_start"]
-    assert [kind for kind, _ in written] == [kind for kind, _ in wanted]
-    for (_, got), (_, want) in zip(written, wanted, strict=True):
-        assert {name: got[name] for name in want} == want
+    written = gateway.records()[known:]
+    assert written[0]["record_type"] == "interception_start" and written[-1]["record_type"] == "interception_end"
+    for kind in KINDS.values():
+        got = [record for record in written if record["record_type"] == kind]
+        wanted = recording.expected(kind) or ([{}] if kind == "interception_start" else [])
+        assert len(got) == len(wanted), got
+        for record, want in zip(got, wanted, strict=True):
+            assert {name: record[name] for name in want} == want
 
 
 def test_there_are_enough() -> None:
