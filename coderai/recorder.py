@@ -76,7 +76,7 @@ class Recorder:
     def put(self, records: Sequence[Record]) -> asyncio.Future[None]:
         """Accept these records, to be stored together and in order; the future is done when they are."""
         done = asyncio.get_running_loop().create_future()
-        if self._closed:
+        if self._closed or self._task.done():
             done.set_exception(NotStored("the recorder is closed"))
         elif not records:
             done.set_result(None)
@@ -89,6 +89,8 @@ class Recorder:
 
     def refusal(self) -> str | None:
         """Why no new request may be taken now, in words for the client; None if all is well."""
+        if self._closed or self._task.done():
+            return "the server is stopping; try again shortly"
         if self.backlog > self._backlog_limit:
             return "too many audit records are waiting to be stored; try again shortly"
         began = self._commit_began if self.failing_since is None else self.failing_since

@@ -127,6 +127,11 @@ class Server:
             reasons.append("stopping")
         if (refusal := self.recorder.refusal()) is not None:
             reasons.append(refusal)
+        reasons += [
+            f"the log {sink.path} is not written: {sink.error or 'it stands still'}, {sink.dropped} lines lost"
+            for sink in self.log.sinks_status()
+            if sink.error or sink.stalled
+        ]
         return reasons
 
     async def stop(self) -> None:
@@ -192,8 +197,8 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         stack.push_async_callback(server.recorder.close)
         for work in (server.authenticator.run(), server.retention.run()):
             await stack.enter_async_context(_running(work))
-        _warn(resolved.settings, log)
         await server.listen()
+        _warn(resolved.settings, log)
         stack.push_async_callback(server.stop)
         loop.add_signal_handler(signal.SIGHUP, server.reload)
         await stopping.wait()

@@ -5,6 +5,7 @@ connection off. Whatever was received is in `requests`.
 """
 
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -70,7 +71,8 @@ def stream(*events: bytes, headers: Sequence[str] = SSE, status: str = "200 OK",
 class Provider:
     """Answers each request with the next script; without one, with 500."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.requests: list[Received] = []
         self.closed = threading.Semaphore(0)  # released when a client's connection ends
         self.connections = 0
@@ -82,7 +84,7 @@ class Provider:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://localhost:{self.port}"
 
     def answers(self, *steps: Step | Sequence[Step]) -> None:
         """The script of the next request that has none."""
@@ -115,6 +117,8 @@ class Provider:
     def _serve(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as reader:
                 while (request := _read(reader)) is not None:
                     self.requests.append(request)

@@ -492,8 +492,8 @@ async def test_a_record_without_thread_and_answer(log: Logger, json_file: Path) 
     )
 
 
-def test_a_passthrough_request(log: Logger, json_file: Path) -> None:
-    RecordLog(log).passthrough(
+async def test_a_passthrough_request(log: Logger, json_file: Path) -> None:
+    await RecordLog(log).passthrough(
         route="/v1/models", method="GET", status=200, initiator_id="u1", api_key_id="k1",
         provider="anthropic", provider_name="anthropic", created_at=0,
     )  # fmt: skip

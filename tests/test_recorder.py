@@ -175,7 +175,7 @@ class TestAFailingStore:
         assert log.messages()[-1] == "records could not be stored before the end"
 
     async def failing(self, recorder: Recorder, store: Store) -> None:
-        """Returns once the recorder's own try has failed: this one comes after it in the only writing thread."""
+        """Returns once the recorder's own try has failed: this one follows it in the only writing thread."""
         await asyncio.sleep(0)  # one turn of the loop, in which the recorder begins
         with pytest.raises(StoreUnavailable):
             await store.write([started()])

@@ -32,8 +32,10 @@ def post(gateway: Gateway, path: str, body: bytes, token: str, **headers: str):
 class Reader:
     """A client that reads what has come so far."""
 
-    def __init__(self, gateway: Gateway, path: str, body: bytes, token: str) -> None:
-        self.socket = socket.create_connection((gateway.host, gateway.port), timeout=30)
+    def __init__(
+        self, gateway: Gateway, path: str, body: bytes, token: str, connected: socket.socket | None = None
+    ) -> None:
+        self.socket = connected or socket.create_connection((gateway.host, gateway.port), timeout=30)
         head = (
             f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
@@ -80,7 +82,7 @@ def test_the_request_reaches_the_provider_byte_for_byte(gateway: Gateway, provid
     assert received.header("OpenAI-Organization") == "org"
     assert ("X-Custom", "Yes") in received.headers
     assert received.header("Authorization") == f"Bearer {PROVIDER_KEY}"
-    assert received.header("Host") == f"127.0.0.1:{provider.port}"
+    assert received.header("Host") == f"localhost:{provider.port}"
     assert token not in str(received.headers)
 
 

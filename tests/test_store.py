@@ -1,6 +1,8 @@
 """The store on a real SQLite file: opening it, writing batches, and what is in the tables afterwards."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -226,7 +228,7 @@ class TestOpening:
         assert "--sqlite-path" in await self.refusal(tmp_path / "file" / "coderai.db")
 
     async def test_a_locked_file(self, path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("coderai.store.sqlite.BUSY_TIMEOUT_SECONDS", 0.01)
+        monkeypatch.setattr("coderai.store.sqlite_file.BUSY_TIMEOUT_SECONDS", 0.01)
         impatient = await open_sqlite(path)
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
@@ -263,6 +265,20 @@ async def test_a_closed_store_says_so(path: Path) -> None:
         await store.write([started()])
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.ping()
+
+
+def test_a_store_that_nobody_closed_lets_the_process_end(path: Path) -> None:
+    script = f"""
+import asyncio, pathlib
+from coderai.store import open_sqlite
+
+async def main():
+    store = await open_sqlite(pathlib.Path({str(path)!r}))
+    raise SystemExit(7)
+
+asyncio.run(main())
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=30).returncode == 7
 
 
 @pytest.mark.parametrize(

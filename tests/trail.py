@@ -64,4 +64,4 @@ def now() -> int:
 
 def read_only(store: Store, on: bool) -> None:
     """Every write fails from now on, or works again: the effect of a full or read-only disk."""
-    store._driver._writer.execute(f"PRAGMA query_only = {'ON' if on else 'OFF'}")
+    store._driver._writer._connection.execute(f"PRAGMA query_only = {'ON' if on else 'OFF'}")

@@ -10,7 +10,8 @@ from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.refusal import Refusal
 from coderai.logs import Logger
 from coderai.providers import NoRoute, Provider, Route, Routes
-from coderai.recorder import Recorder
+from coderai.recorder import NotStored, Recorder
+from coderai.store import StoreUnavailable
 from coderai.wire.headers import tokens
 from coderai.wire.inbound import BodyTooLarge, NoRoomForBody, Request
 
@@ -45,12 +46,14 @@ class Gateway:
             request.cut()
         except Exception as fault:
             self._log.error("request failed", error=type(fault).__name__, path=request.path.decode("latin-1"))
-            if request.answered:
-                request.cut()
-            else:
-                Refusal(500, "coderai failed on this request; its log says more", retry=True).answer(
-                    request, self._format(request)
-                )
+            self._refuse(request, Refusal(500, "coderai failed on this request; its log says more", retry=True))
+
+    def _refuse(self, request: Request, refusal: Refusal) -> None:
+        """An answer that has begun can only be broken off."""
+        if request.answered:
+            request.cut()
+        else:
+            refusal.answer(request, self._format(request))
 
     def _format(self, request: Request) -> Format:
         """Whose error shape an answer of our own takes."""
@@ -73,7 +76,9 @@ class Gateway:
             else:
                 await self._interceptor.serve(request, route, route.format, user, body)
         except Refusal as refusal:
-            refusal.answer(request, self._format(request))
+            self._refuse(request, refusal)
+        except (StoreUnavailable, NotStored):
+            self._refuse(request, Refusal(503, "the audit trail cannot be read or written now", retry=True))
 
     def _route(self, request: Request) -> Route | None:
         """Where it goes; None for the HEAD by which Claude Code asks, without a token, who is there."""

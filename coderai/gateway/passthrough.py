@@ -49,7 +49,7 @@ class Passthrough:
             finally:
                 answer.abandon()
         except Refusal as refusal:
-            self._log(request, route, user, refusal.status)
+            await self._log(request, route, user, refusal.status)
             raise
 
     async def _check_owner(self, route: Route, user: User, object_id: str) -> None:
@@ -65,13 +65,13 @@ class Passthrough:
         if creates and (object_id := tap.read().message_id):
             owned = ProviderObject(object_id=object_id, provider_name=route.provider.name, initiator_id=user.id)
             await self._recorder.put([Record(new_id(), "", time.time_ns() // 1000, owned)])
-        self._log(request, route, user, answer.status)
+        await self._log(request, route, user, answer.status)
         relay.release()
         await relay.done
 
-    def _log(self, request: Request, route: Route, user: User, status: int) -> None:
+    async def _log(self, request: Request, route: Route, user: User, status: int) -> None:
         if self.record_log is not None:
-            self.record_log.passthrough(
+            await self.record_log.passthrough(
                 route=route.path.decode("latin-1"),
                 method=request.method,
                 status=status,

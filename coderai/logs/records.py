@@ -40,7 +40,7 @@ class RecordLog:
         if entries := [self._entry(line, now) for line in fields if line]:
             await self._outputs.put_through(entries)
 
-    def passthrough(
+    async def passthrough(
         self,
         *,
         route: str,
@@ -52,23 +52,19 @@ class RecordLog:
         provider_name: str,
         created_at: int,
     ) -> None:
-        """A request that was passed through and made no interception. Times in microseconds."""
-        self._outputs.put(
-            self._entry(
-                {
-                    "record_type": "passthrough",
-                    "route": route,
-                    "method": method,
-                    "status": status,
-                    "initiator_id": initiator_id,
-                    "api_key_id": api_key_id,
-                    "provider": provider,
-                    "provider_name": provider_name,
-                    "created_at": _time(created_at),
-                },
-                time.time_ns(),
-            )
-        )
+        """A request that was passed through and made no interception; waits as `write` does. Times in microseconds."""
+        fields = {
+            "record_type": "passthrough",
+            "route": route,
+            "method": method,
+            "status": status,
+            "initiator_id": initiator_id,
+            "api_key_id": api_key_id,
+            "provider": provider,
+            "provider_name": provider_name,
+            "created_at": _time(created_at),
+        }
+        await self._outputs.put_through([self._entry(fields, time.time_ns())])
 
     def _entry(self, fields: Fields, now: int) -> Entry:
         return Entry(now, INFO, NAMES, MESSAGE, self._site, fields)

@@ -21,6 +21,13 @@ FIELD_LIMIT = 64 * 1024
 # All fields together: a head that is larger than this is no request of a tool.
 HEAD_LIMIT = 256 * 1024
 
+# Longer than the pools of common clients keep a connection, so that it is they who close it.
+IDLE_LIMIT_S = 300.0
+# A head that has not come by then is no tool's.
+HEAD_LIMIT_S = 60.0
+# A body that stands still for so long does not come any more.
+BODY_PAUSE_S = 120.0
+
 NO_BODY = frozenset((204, 304))
 
 
@@ -219,7 +226,7 @@ class ClientConnection(asyncio.Protocol):
         self.keep_alive = True
         self.http10 = False
         self.request: Request | None = None
-        self.since = asyncio.get_running_loop().time()  # of the last change between idle and busy
+        self.since = self.heard = asyncio.get_running_loop().time()  # of the last request's end; of the last byte
         self._parser: Any = httptools.HttpRequestParser(self)
         self._task: asyncio.Task[None] | None = None
         self._head: list[bytes] | None = []  # the bytes of a head that is not complete yet
@@ -233,10 +240,11 @@ class ClientConnection(asyncio.Protocol):
     def idle(self) -> bool:
         return self.request is None
 
-    @property
-    def head_begun(self) -> bool:
-        """Whether part of a head has come."""
-        return bool(self._head)
+    def overdue(self, now: float) -> bool:
+        """Whether it has been waiting for its client longer than a client takes."""
+        if self.request is not None:
+            return self._receiving and now - self.heard > BODY_PAUSE_S
+        return now - self.since > (HEAD_LIMIT_S if self._head else IDLE_LIMIT_S)
 
     # -- transport
 
@@ -247,6 +255,7 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._broken:
             return
+        self.heard = asyncio.get_running_loop().time()
         if self._head is not None:
             self._head.append(data)
             if sum(map(len, self._head)) > HEAD_LIMIT:
@@ -313,7 +322,6 @@ class ClientConnection(asyncio.Protocol):
             self._handed_over = True
             return
         self._head = None
-        self.since = asyncio.get_running_loop().time()
         self.request = request = Request(self, parser.get_method(), self._target, self._fields)
         self._task = asyncio.get_running_loop().create_task(self.site.handle(request))
 
@@ -335,6 +343,7 @@ class ClientConnection(asyncio.Protocol):
         """The answer is out: on to the next request, once this one's body has been read to its end."""
         if self.request is not None:
             self.request.forget()
+            self.request.flow = None
         self._task = None  # what the handler still does is its own: a client that goes now is no loss
         if not self.keep_alive:
             self._close()

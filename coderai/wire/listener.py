@@ -9,10 +9,6 @@ from coderai.wire.inbound import BodyMemory, ClientConnection, Request
 
 # As many as the kernel keeps by itself (net.core.somaxconn): a burst of connections is not refused.
 BACKLOG = 4096
-# Longer than the pools of common clients keep a connection, so that it is they who close it.
-IDLE_LIMIT_S = 300.0
-# A head that has not come by then is no tool's.
-HEAD_LIMIT_S = 60.0
 SWEEP_S = 15.0
 # What a cancelled handler needs to put its last records, and a transport to close.
 CUT_S = 1.0
@@ -62,15 +58,12 @@ class Listener:
             self._empty.set()
 
     async def _sweep(self) -> None:
-        """Closes connections that nobody uses, or that send their head too slowly to mean it."""
-        clock = asyncio.get_running_loop().time
+        """Closes connections that nobody uses, or that send too slowly to mean it."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            now = clock()
-            for connection in [c for c in self._connections if c.idle]:
-                limit = HEAD_LIMIT_S if connection.head_begun else IDLE_LIMIT_S
-                if now - connection.since > limit:
-                    connection.transport.close()
+            now = asyncio.get_running_loop().time()
+            for connection in [c for c in self._connections if c.overdue(now)]:
+                connection.transport.close()
 
     async def stop(self, seconds: float) -> int:
         """Accepts no more, lets requests under way end for so many `seconds`, cuts the rest; how many."""

@@ -74,6 +74,7 @@ class Answer:
         self._backlog: list[bytes] = []
         self._waiting = 0
         self._over: bool | None = None  # True: came to its end; False: broke off
+        self._paused = False
 
     def pipe(self, sink: Sink) -> None:
         """From here on what arrives goes to `sink`, first what has come already."""
@@ -87,6 +88,7 @@ class Answer:
             self.resume()
 
     def _tell(self, sink: Sink) -> None:
+        self._sink = None  # a sink knows its answer: without this the two would wait for the garbage collector
         if self._over:
             sink.end()
         else:
@@ -102,16 +104,21 @@ class Answer:
             self.pause()
 
     def over(self, whole: bool) -> None:
+        if whole:
+            self.resume()  # paused by its last bytes, the connection has to be read again for its next answer
         self._over = whole
         if self._sink is not None:
             self._tell(self._sink)
 
     def pause(self) -> None:
-        if self._over is None:
+        """The provider is not read until `resume`."""
+        if self._over is None and not self._paused:
+            self._paused = True
             self._connection.transport.pause_reading()
 
     def resume(self) -> None:
-        if self._over is None:
+        if self._over is None and self._paused:
+            self._paused = False
             self._connection.transport.resume_reading()
 
     def abandon(self) -> None:
@@ -209,12 +216,13 @@ class _Connection(asyncio.Protocol):
     def _finish(self) -> None:
         answer = self._answer
         self._parser = self._answer = None
-        if self._keep_alive and not self.transport.is_closing():
+        keep = self._keep_alive and not self.transport.is_closing()
+        if answer is not None:
+            answer.over(whole=True)
+        if keep:
             self._pool.release(self)
         else:
             self.abandon()
-        if answer is not None:
-            answer.over(whole=True)
 
     def _break(self) -> None:
         self.abandon()

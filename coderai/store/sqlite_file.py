@@ -1,0 +1,108 @@
+"""Opening a SQLite file: create it privately, set it up, bring its schema up to date, or say what is wrong.
+
+The functions here block; the driver calls them in the thread that is to use the connection.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from coderai.store.driver import StoreUnavailable
+from coderai.store.migrations import MIGRATIONS
+
+# How long a writer waits for another process (a `coderai users` command) that holds the lock for
+# milliseconds.
+BUSY_TIMEOUT_SECONDS = 5.0
+# The writer's pages in memory: the upper levels of every index it inserts into (default: 2 MB).
+CACHE_KIBIBYTES = 8192
+# A WAL that a long reader let grow is cut back to this at the next checkpoint.
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+# The WAL's length at which its pages move to the database: 16 MB instead of 4, so that a page that is written
+# again and again moves less often.
+CHECKPOINT_PAGES = 4000
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    _create(path)
+    writer = _connect(path)
+    try:
+        writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only before the file's first page
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("PRAGMA synchronous = NORMAL")
+        writer.execute("PRAGMA foreign_keys = ON")
+        writer.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+        writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+        writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        _migrate(writer, path)
+    except BaseException:
+        writer.close()
+        raise
+    return writer
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    reader = _connect(path)
+    reader.execute("PRAGMA query_only = ON")
+    return reader
+
+
+def unavailable(path: Path, error: Exception) -> StoreUnavailable:
+    what = error.strerror if isinstance(error, OSError) else error
+    return StoreUnavailable(f"database {path}: {what}; {_remedy(error)}")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # It is used in one thread only, but closed from another when the interpreter ends without having closed it.
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _create(path: Path) -> None:
+    if path.is_dir():
+        raise StoreUnavailable(
+            f"database {path} is a directory; name a file with --sqlite-path, e.g. {path / 'coderai.db'}"
+        )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Prompts are nobody else's to read; SQLite gives its -wal and -shm files the same mode.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _migrate(writer: sqlite3.Connection, path: Path) -> None:
+    if _version(writer, path) == len(MIGRATIONS):
+        return
+    writer.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(writer, path)  # another process may have been faster
+        if version == 0 and writer.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise StoreUnavailable(
+                f"database {path} belongs to another program; choose another file with --sqlite-path"
+            )
+        for step in MIGRATIONS[version:]:
+            for statement in step:
+                writer.execute(statement)
+        writer.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        writer.execute("COMMIT")
+    finally:
+        if writer.in_transaction:
+            writer.execute("ROLLBACK")
+
+
+def _version(writer: sqlite3.Connection, path: Path) -> int:
+    version: int = writer.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreUnavailable(
+            f"database {path} was written by a newer coderai (schema {version}, this one knows "
+            f"{len(MIGRATIONS)}); run that version, or choose another file with --sqlite-path"
+        )
+    return version
+
+
+def _remedy(error: Exception) -> str:
+    """What can be done about it, by SQLite's result code. https://sqlite.org/rescode.html"""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "another process holds it, end that process or choose another file with --sqlite-path"
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "the file is damaged or no database, restore a backup or choose another with --sqlite-path"
+    if code == sqlite3.SQLITE_FULL:
+        return "free space on its disk"
+    return "check that the file and its directory can be written, or choose another with --sqlite-path"

@@ -1,0 +1,59 @@
+"""A client that does not read stops the reading from the provider: memory stays bounded."""
+
+import socket
+import threading
+from pathlib import Path
+
+from tests.gateway import Gateway
+from tests.provider import Provider, chunk, stream
+from tests.test_relay import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, Reader
+
+EVENTS = 1024
+EVENT = TEXT * 8000  # about a megabyte, of many events
+
+
+def rss_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024
+
+
+def test_a_gigabyte_for_a_client_that_stalls(gateway: Gateway, provider: Provider, token: str) -> None:
+    sent = Counted()
+    head, first, *_ = stream(START)
+    last = [*stream(DELTA, STOP)[1:]]
+    provider.answers(head, first, *[chunk(EVENT)] * EVENTS, *last)
+    before = rss_mb(gateway.process.pid)
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    client.connect((gateway.host, gateway.port))
+    with Reader(gateway, MESSAGES, ASK_STREAM, token, client) as reader:
+        reader.until(b"message_start")
+        sent.settle(gateway.process.pid)
+        assert rss_mb(gateway.process.pid) - before < 40
+        total = len(reader.got)
+        tail = b""
+        while b"message_stop" not in tail:
+            data = reader.socket.recv(1 << 20)
+            assert data
+            total += len(data)
+            tail = (tail + data)[-200:]
+    assert total > len(EVENT) * EVENTS
+    assert rss_mb(gateway.process.pid) - before < 60
+    tokens = [record for record in gateway.records() if record["record_type"] == "token_usage"]
+    assert tokens[-1]["output_tokens"] == 5
+
+
+class Counted:
+    """Waits until a process has stopped reading: its count of bytes read stands still."""
+
+    def settle(self, pid: int) -> None:
+        waiting = threading.Event()
+        last = -1
+        for _ in range(200):
+            text = Path(f"/proc/{pid}/io").read_text()
+            now = int(text.split("rchar: ", 1)[1].split()[0])
+            if now == last:
+                return
+            last = now
+            waiting.wait(0.3)  # there is no event for "nothing more happens"
+        raise AssertionError("it goes on reading")

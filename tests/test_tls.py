@@ -1,0 +1,135 @@
+"""TLS on both sides: served with certificates that can be renewed, verified towards the provider."""
+
+import http.client
+import signal
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.gateway import Gateway, coderai
+from tests.provider import Provider, stream, whole
+from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def issue(authority: trustme.CA, folder: Path, *names: str) -> tuple[Path, Path]:
+    """Certificate and key files, in place of those that were there."""
+    issued = authority.issue_cert(*names)
+    certificate, key = folder / "tls.crt", folder / "tls.key"
+    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    return certificate, key
+
+
+def served_certificate(gateway: Gateway, port: int, context: ssl.SSLContext) -> int:
+    """Its serial number."""
+    plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+    with context.wrap_socket(plain, server_hostname="localhost") as secured:
+        assert secured.version() in ("TLSv1.2", "TLSv1.3")
+        return int(secured.getpeercert()["serialNumber"], 16)
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def test_https_is_served_and_its_certificate_renewed(tmp_path: Path, provider: Provider, authority: trustme.CA) -> None:
+    certificate, key = issue(authority, tmp_path, "localhost", "127.0.0.1")
+    gateway = Gateway(
+        tmp_path,
+        provider.url,
+        "--tls-enable",
+        "--tls-address=127.0.0.1:0",
+        f"--tls-cert-file={certificate}",
+        f"--tls-key-file={key}",
+    )
+    token = gateway.user("alice")
+    port = tls_port(gateway)
+    context = trusting(authority)
+    provider.answers(stream(START, TEXT, DELTA, STOP))
+    connection = http.client.HTTPSConnection("localhost", port, timeout=10, context=context)
+    connection.request("POST", MESSAGES, ASK_STREAM, {"X-Api-Key": token})
+    assert connection.getresponse().read() == START + TEXT + DELTA + STOP
+    connection.request("GET", "/healthz")  # handed over to another protocol, under TLS as well
+    assert connection.getresponse().read() == b"OK"
+    connection.close()
+    before = served_certificate(gateway, port, context)
+    issue(authority, tmp_path, "localhost")
+    reload(gateway, "settings read again")
+    assert served_certificate(gateway, port, context) != before
+    renewed = served_certificate(gateway, port, context)
+    certificate.write_text("no certificate")
+    reload(gateway, "new settings refused")
+    assert str(certificate) in gateway.stderr.read_text()
+    assert served_certificate(gateway, port, context) == renewed
+    assert gateway.stop() == 0
+
+
+def tls_port(gateway: Gateway) -> int:
+    (line,) = [line for line in gateway.stderr.read_text().splitlines() if "address=https://" in line]
+    return int(line.split("address=https://", 1)[1].split()[0].rsplit(":", 1)[1])
+
+
+def reload(gateway: Gateway, message: str) -> None:
+    seen = gateway.stderr.read_text().count(message)
+    gateway.process.send_signal(signal.SIGHUP)
+    waiting = threading.Event()
+    for _ in range(1000):
+        if gateway.stderr.read_text().count(message) > seen:
+            return
+        waiting.wait(0.01)  # polls a file: there is nothing to wait on
+    raise AssertionError(f"never: {message}")
+
+
+def test_a_missing_certificate_is_one_line(tmp_path: Path) -> None:
+    flags = (
+        "--tls-enable",
+        "--tls-address=127.0.0.1:0",
+        f"--tls-cert-file={tmp_path}/a",
+        f"--tls-key-file={tmp_path}/b",
+    )
+    env = {"CODER_SQLITE_PATH": str(tmp_path / "c.db"), "CODER_HTTP_ADDRESS": "127.0.0.1:0", "CODER_LOGGING_HUMAN": ""}
+    done = coderai("server", *flags, env=env, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "--tls-cert-file" in done.stderr and f"{tmp_path}/a" in done.stderr
+
+
+@pytest.fixture
+def secured(authority: trustme.CA) -> Provider:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    provider = Provider(context)
+    yield provider
+    provider.close()
+
+
+def test_a_provider_that_is_trusted(tmp_path: Path, secured: Provider, authority: trustme.CA) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    gateway = Gateway(tmp_path, secured.url, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+    token = gateway.user("alice")
+    for _ in range(2):
+        secured.answers(whole(b'{"id":"1"}'))
+        assert gateway.request("POST", CHAT, ASK, token=token).body == b'{"id":"1"}'
+    assert secured.connections == 1
+    assert gateway.stop() == 0
+
+
+def test_a_provider_that_nobody_vouches_for_gets_no_request(tmp_path: Path, secured: Provider) -> None:
+    gateway = Gateway(tmp_path, secured.url)
+    token = gateway.user("alice")
+    answer = gateway.request("POST", CHAT, ASK, token=token)
+    assert answer.status == 502
+    assert "certificate" in answer.json()["error"]["message"].lower()
+    assert secured.requests == []
+    assert gateway.stop() == 0
