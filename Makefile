@@ -3,13 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint format goldens clean
+.PHONY: run test test-clients lint format goldens clean
 
 run: .venv/ready
 	$(BIN)/coderai demo
 
 test: .venv/ready
 	$(BIN)/pytest
+
+test-clients: .venv/ready .clients/ready
+	$(BIN)/pytest -m clients tests/clients
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .
@@ -26,7 +29,13 @@ goldens: .venv/ready
 	CODERAI_GOLDENS=write $(BIN)/pytest tests/config
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .clients
+
+# The real coding tools, in the versions that the tests know: a gigabyte from the npm registry.
+.clients/ready:
+	@command -v npm >/dev/null || { echo "make test-clients needs Node.js and npm (Debian: apt-get install nodejs npm)" >&2; exit 1; }
+	npm install --no-fund --no-audit --prefix .clients @anthropic-ai/claude-code@2.1.197 @openai/codex@0.169.0 opencode-ai@1.18.33
+	touch $@
 
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

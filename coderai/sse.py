@@ -1,37 +1,50 @@
-"""Server-sent events as raw bytes: where they end, and what data they carry. Sans-I/O, linear in time.
+"""Server-sent events as bytes: where they end, and what their data is. No I/O, no state, linear time.
 
-An event is the lines up to and with its blank line; lines end in LF, CRLF or CR.
-Spec: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+A raw event is its bytes as they came, with the blank line (or lines) that ends it. Lines end in LF, CRLF or CR,
+one kind a stream. Format: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
 
 import re
 
-# A line's end followed by a blank line's end; CR LF counts as one end.
-boundary = re.compile(rb"\n\r?\n|\r\n\r\n|\r\r\n?")
-_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
-_LINE = re.compile(rb"\r\n|\n|\r")
+# An event's end. A lone CR at the end of what has come so far may be half of a CRLF, and ends nothing.
+boundary = re.compile(rb"(?:\r?\n){2,}|\r{2,}[\r\n]*")
 
-
-def last_boundary(data: bytes) -> int:
-    """Where the last complete event ends; 0 if none does."""
-    if data.endswith(b"\n\n"):
-        return len(data)
-    return max(at + len(end) if (at := data.rfind(end)) >= 0 else 0 for end in _ENDS)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
-    """The complete events, each with its blank line, and the rest."""
-    events = []
-    at = 0
+    """The complete raw events of `data`, and the rest that is none yet; joined they are `data` again."""
+    if b"\r" not in data and b"\n\n\n" not in data:  # the usual case, without a regex
+        *events, rest = data.split(b"\n\n")
+        return [event + b"\n\n" for event in events], rest
+    found: list[bytes] = []
+    start = 0
     for end in boundary.finditer(data):
-        events.append(data[at : end.end()])
-        at = end.end()
-    return events, data[at:]
+        found.append(data[start : end.end()])
+        start = end.end()
+    return found, data[start:]
+
+
+def last_boundary(data: bytes) -> int:
+    """Where the last complete event of `data` ends, as an offset; 0 if none does. It is where `split` stops."""
+    end = data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
+    if b"\r" not in data:
+        return end
+    if (crlf := data.rfind(b"\n\r\n")) >= 0:
+        end = max(end, crlf + 3)
+    if (cr := data.rfind(b"\r\r")) >= 0:
+        cr += 2
+        while cr < len(data) and data[cr] in b"\r\n":
+            cr += 1
+        end = max(end, cr)
+    return end
 
 
 def payload(event: bytes) -> bytes | None:
-    """The event's data, its lines joined by LF; None if it has none (a comment, a bare `event:`)."""
-    lines = [line[5:] for line in _LINE.split(event) if line.startswith(b"data:")]
-    if not lines:
-        return None
-    return b"\n".join([line[1:] if line.startswith(b" ") else line for line in lines])
+    """The event's data, its lines joined by LF; None where it has no data line (a comment, a mere name)."""
+    lines = []
+    for line in event.removeprefix(_BYTE_ORDER_MARK).splitlines():
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            lines.append(value[1:] if value[:1] == b" " else value)
+    return b"\n".join(lines) if lines else None

@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -69,10 +69,13 @@ def stream(*events: bytes, headers: Sequence[str] = SSE, status: str = "200 OK",
 
 
 class Provider:
-    """Answers each request with the next script; without one, with 500."""
+    """Answers each request with the next script; without one, with what `model` makes of it, else with 500."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext | None = None, model: Callable[[Received], Sequence[Step]] | None = None
+    ) -> None:
         self._tls = tls
+        self._model = model or (lambda request: [whole(b"{}", "500 No Script")])
         self.requests: list[Received] = []
         self.closed = threading.Semaphore(0)  # released when a client's connection ends
         self.connections = 0
@@ -122,7 +125,7 @@ class Provider:
             with connection, connection.makefile("rb") as reader:
                 while (request := _read(reader)) is not None:
                     self.requests.append(request)
-                    script = self._scripts.popleft() if self._scripts else [whole(b"{}", "500 No Script")]
+                    script = self._scripts.popleft() if self._scripts else self._model(request)
                     if not self._play(connection, script):
                         return
         except OSError:

@@ -49,7 +49,12 @@ class ChatCompletions:
         rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"tool_calls"\s*:\s*\[|"function_call"\s*:\s*\{'
         rb'|"reasoning(?:_content)?"\s*:\s*"[^"]|"error"\s*:\s*[{"]'
     )
-    terminal = re.compile(rb'(?:\A|[\r\n])(?:data:\s?(?:\[DONE\]|\{\s*"error"\s*:\s*[{"])|event:\s?error\s)')
+    # The end, or an error: first, or behind members that are neither object nor list (OpenRouter's has an id).
+    # The literal comes first, for speed; that it begins a line, so is in no string, is looked up behind it.
+    terminal = re.compile(
+        rb"data:(?<![^\r\n]data:)(?:(?<=event: error\ndata:)|(?<=event: error\r\ndata:)|\s*(?:\[DONE\]"
+        rb'|\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*+\s*"error"\s*:\s*[{"]))'
+    )
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:
         request = object_of(body, _Request)

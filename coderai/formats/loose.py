@@ -21,10 +21,10 @@ def value(data: Any) -> Any:
         return data
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return json.loads(bytes(data))
+        return json.loads(bytes(data).decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
         return None
 
@@ -33,7 +33,7 @@ def object_of(body: bytes, kind: type[S]) -> S:
     """The fields of `kind` from a JSON object; raises NotUnderstood if it is none."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     fields = value(body)
     if not isinstance(fields, dict):

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, error_of, items, mapping, object_of, text, value, written
 from coderai.formats.prompt import last_message, prompt_of
+from coderai.formats.terminal import terminal_event
 from coderai.records import AnswerFinding, Thought, Tokens, ToolCall
 
 
@@ -74,10 +75,7 @@ class Messages:
         rb'"type"\s*:\s*"(?:message_start|message_delta|content_block_start|content_block_stop'
         rb'|input_json_delta|thinking_delta|error)"'
     )
-    terminal = re.compile(
-        rb'(?:\A|[\r\n])(?:event:\s?(?:message_stop|error)\s|data:\s?\{\s*"type"\s*:\s*"error")'
-        rb'|"type"\s*:\s*"message_stop"'
-    )
+    terminal = terminal_event("message_stop", "error")
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:
         request = object_of(body, _Request)

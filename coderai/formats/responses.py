@@ -13,6 +13,7 @@ from coderai.formats.chat_completions import ChatCompletions
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, error_of, items, mapping, object_of, text, value, written
 from coderai.formats.prompt import last_message, prompt_of
+from coderai.formats.terminal import terminal_event
 from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
 
 
@@ -36,6 +37,7 @@ class _Response(Struct):
 
 class _WholeResponse(Struct):
     id: Any = ""
+    object: Any = ""
     output: list[Raw] | None = None
     usage: Any = None
     error: Any = None
@@ -109,6 +111,8 @@ _DELTAS = {
     "response.custom_tool_call_input.delta": "input",
     "response.code_interpreter_call_code.delta": "code",
 }
+# It returns the conversation made shorter: nothing in it was called or thought now.
+_COMPACTION = "response.compaction"
 _FINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -119,11 +123,7 @@ class Responses:
         rb"|function_call_arguments\.delta|mcp_call_arguments\.delta|custom_tool_call_input\.delta"
         rb'|code_interpreter_call_code\.delta)|error)"'
     )
-    terminal = re.compile(
-        rb"(?:\A|[\r\n])(?:event:\s?(?:response\.(?:completed|incomplete|failed)|error)\s"
-        rb'|data:\s?\{\s*"type"\s*:\s*"error"|data:\s?\{\s*"error"\s*:\s*[{"])'
-        rb'|"type"\s*:\s*"response\.(?:completed|incomplete|failed)"'
-    )
+    terminal = terminal_event(*_FINAL, "error")
     error = ChatCompletions.error
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:
@@ -149,6 +149,8 @@ class Responses:
     def whole(self, body: bytes) -> _Response:
         answer = object_of(body, _WholeResponse)
         output = [_item(raw) for raw in answer.output] if isinstance(answer.output, list) else []
+        if answer.object == _COMPACTION:
+            output = []
         return _Response(answer.id, output, answer.usage, answer.error, answer.message)
 
     def fold(self, events: Sequence[bytes]) -> _Response:
@@ -164,7 +166,9 @@ class Responses:
             index = event.output_index if isinstance(event.output_index, int) else -1
             kind = text(event.type)
             if kind in _FINAL:
-                return self.whole(bytes(event.response)) if mapping(event.response) else seen
+                final = self.whole(bytes(event.response)) if mapping(event.response) else seen
+                final.output = final.output or seen.output  # Codex's own backend leaves it to the items
+                return final
             if kind == "response.output_item.added":
                 unfinished[index] = _item(event.item)
                 unfinished[index].incomplete = True

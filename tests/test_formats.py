@@ -1,0 +1,145 @@
+"""What no recording can show: that nothing a client or a provider sends makes a format raise."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
+from coderai.formats.format import Format, NotUnderstood
+
+FORMATS = [CHAT_COMPLETIONS, RESPONSES, MESSAGES]
+each = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
+
+KEYS = st.sampled_from(
+    [
+        "type",
+        "index",
+        "delta",
+        "choices",
+        "message",
+        "content_block",
+        "usage",
+        "id",
+        "item",
+        "output",
+        "response",
+        "error",
+        "tool_calls",
+        "function",
+    ]
+    + [
+        "arguments",
+        "input",
+        "name",
+        "content",
+        "role",
+        "model",
+        "messages",
+        "finish_reason",
+        "output_index",
+        "stream",
+        "stream_options",
+    ]
+)
+TYPES = st.sampled_from(
+    [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "message_delta",
+        "tool_use",
+        "error",
+        "input_json_delta",
+    ]
+    + ["response.completed", "response.output_item.added", "response.function_call_arguments.delta"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | TYPES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6),
+    max_leaves=25,
+)
+BYTES = st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode())
+
+
+@each
+@given(events=st.lists(BYTES, max_size=6))
+def test_garbage_folds_to_some_reading(format: Format, events: list[bytes]) -> None:
+    assert format.read(format.fold(events)) is not None
+
+
+@each
+@given(body=BYTES)
+def test_a_whole_body_is_read_or_not_understood(format: Format, body: bytes) -> None:
+    try:
+        answer = format.whole(body)
+    except NotUnderstood:
+        return
+    assert format.read(answer) is not None
+
+
+@each
+@given(body=BYTES)
+def test_a_request_is_read_or_not_understood(format: Format, body: bytes) -> None:
+    try:
+        ask = format.ask(body)
+    except NotUnderstood:
+        return
+    assert ask.model
+
+
+@each
+def test_invalid_utf_8_is_read_with_replacement(format: Format) -> None:
+    field = b"input" if format is RESPONSES else b"messages"
+    ask = format.ask(b'{"model":"m","%b":[{"role":"user","content":"a\xffb"}]}' % field)
+    assert ask.prompt is not None
+    assert ask.prompt.text == "a\ufffdb"
+
+
+def test_invalid_utf_8_in_one_event_costs_no_other_record() -> None:
+    events = [b'{"type":"message_start","message":{"id":"msg_1","usage":{"input_tokens":3}}}', b'{"type":"\xff"}']
+    assert MESSAGES.read(MESSAGES.fold(events)).message_id == "msg_1"
+
+
+@each
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"{}", b'{"model":""}', b'{"model":5}', b"null"])
+def test_no_object_or_no_model(format: Format, body: bytes) -> None:
+    with pytest.raises(NotUnderstood):
+        format.ask(body)
+
+
+@each
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 501, 503, 504])
+def test_our_errors_read_as_the_provider_s(format: Format, status: int) -> None:
+    reading = format.read(format.whole(format.error(status, "no")))
+    assert reading.error_message == "no"
+    assert reading.error_type
+
+
+BODY = b'{"model":"m","stream":true,%b"messages":[{"role":"user","content":"{\\"stream_options\\":null}"}]}'
+ASKED = b'"stream_options":{"include_usage":true}'
+
+
+@pytest.mark.parametrize(
+    ("options", "spliced"),
+    [
+        (b'"stream_options":null,', ASKED + b","),
+        (b'"stream_options":false,', ASKED + b","),
+        (b'"stream_options":{},', ASKED + b","),
+        (b'"stream_options" : { "include_usage" : false },', None),
+        (b'"stream_options":{"x":"}"},', b'"stream_options":{"include_usage":true,"x":"}"},'),
+    ],
+)
+def test_usage_is_asked_for_by_splicing(options: bytes, spliced: bytes | None) -> None:
+    ask = CHAT_COMPLETIONS.ask(BODY % options)
+    assert ask.withholds_usage
+    assert json.loads(ask.body)["stream_options"]["include_usage"] is True
+    if spliced is not None:
+        assert ask.body == BODY % spliced
+
+
+def test_what_need_not_be_changed_is_the_very_same_bytes() -> None:
+    for body in (BODY % (ASKED + b","), (BODY % b"").replace(b"true", b"false")):
+        assert CHAT_COMPLETIONS.ask(body).body is body
+    assert CHAT_COMPLETIONS.ask(BODY % b"", include_usage=False).body == BODY % b""
