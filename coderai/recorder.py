@@ -71,11 +71,12 @@ class Recorder:
         self._commit_began: float | None = None  # monotonic; a commit that hangs is a failing store, too
         self.failing_since: float | None = None  # monotonic, of the first failure in a row
         self.backlog = 0  # records accepted and not yet stored
-        self._task = asyncio.get_running_loop().create_task(self._write_on(), name="recorder")
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._write_on(), name="recorder")
 
     def put(self, records: Sequence[Record]) -> asyncio.Future[None]:
         """Accept these records, to be stored together and in order; the future is done when they are."""
-        done = asyncio.get_running_loop().create_future()
+        done = self._loop.create_future()
         if self._closed or self._task.done():
             done.set_exception(NotStored("the recorder is closed"))
         elif not records:

@@ -28,8 +28,6 @@ KEYS = st.sampled_from(
         "error",
         "tool_calls",
         "function",
-    ]
-    + [
         "arguments",
         "input",
         "name",
@@ -52,8 +50,10 @@ TYPES = st.sampled_from(
         "tool_use",
         "error",
         "input_json_delta",
+        "response.completed",
+        "response.output_item.added",
+        "response.function_call_arguments.delta",
     ]
-    + ["response.completed", "response.output_item.added", "response.function_call_arguments.delta"]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | TYPES,

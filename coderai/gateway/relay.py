@@ -29,9 +29,8 @@ class Relay:
     """A Sink of wire.upstream."""
 
     def __init__(self, request: Request, answer: Answer, tap: Tap) -> None:
-        loop = asyncio.get_running_loop()
-        self.settled: asyncio.Future[Ending] = loop.create_future()
-        self.done: asyncio.Future[None] = loop.create_future()
+        self.settled: asyncio.Future[Ending] = request.loop.create_future()
+        self.done: asyncio.Future[None] = request.loop.create_future()
         self._request = request
         self._answer = answer
         self._tap = tap

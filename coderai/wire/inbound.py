@@ -84,6 +84,7 @@ class Request:
         self.status: int | None = None  # of the answer, once its head is on its way
         self.flow: Flow | None = None
         self.gone = False  # the client has hung up
+        self.loop = connection.loop
         self._named: dict[bytes, bytes] | None = None
         self._connection = connection
         self._parts: list[bytes] = []
@@ -111,7 +112,7 @@ class Request:
                 raise BodyTooLarge
             if b"100-continue" in tokens(self.headers, b"expect"):
                 self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._waiting = asyncio.get_running_loop().create_future()
+            self._waiting = self._connection.loop.create_future()
             await self._waiting
         if self._refusal is not None:
             raise self._refusal
@@ -226,7 +227,8 @@ class ClientConnection(asyncio.Protocol):
         self.keep_alive = True
         self.http10 = False
         self.request: Request | None = None
-        self.since = self.heard = asyncio.get_running_loop().time()  # of the last request's end; of the last byte
+        self.loop = asyncio.get_running_loop()  # kept: asking for it again costs a system call (getpid) each time
+        self.since = self.heard = self.loop.time()  # of the last request's end; of the last byte
         self._parser: Any = httptools.HttpRequestParser(self)
         self._task: asyncio.Task[None] | None = None
         self._head: list[bytes] | None = []  # the bytes of a head that is not complete yet
@@ -255,7 +257,7 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._broken:
             return
-        self.heard = asyncio.get_running_loop().time()
+        self.heard = self.loop.time()
         if self._head is not None:
             self._head.append(data)
             if sum(map(len, self._head)) > HEAD_LIMIT:
@@ -323,7 +325,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._head = None
         self.request = request = Request(self, parser.get_method(), self._target, self._fields)
-        self._task = asyncio.get_running_loop().create_task(self.site.handle(request))
+        self._task = self.loop.create_task(self.site.handle(request))
 
     def on_body(self, data: bytes) -> None:
         if self.request is not None and self._fields is self.request.headers:
@@ -353,7 +355,7 @@ class ClientConnection(asyncio.Protocol):
     def _next(self) -> None:
         self.request = None
         self._head = []
-        self.since = asyncio.get_running_loop().time()
+        self.since = self.loop.time()
 
     def cut(self) -> None:
         """Ends the connection amid an answer; what was written goes out, the answer's end does not."""

@@ -161,7 +161,7 @@ class _Connection(asyncio.Protocol):
         self._answer = None
         self._reason, self._headers = b"", []
         self._complete = self._until_close = self._heard = False
-        self._head = asyncio.get_running_loop().create_future()
+        self._head = self._pool.loop.create_future()
         self.transport.writelines(request)
         return await self._head
 
@@ -259,6 +259,7 @@ class Upstreams:
     """The kept-alive connections to all providers."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
         self._tls = tls
         self._idle: dict[Origin, list[_Connection]] = defaultdict(list)
         self._all: set[_Connection] = set()
@@ -288,7 +289,7 @@ class Upstreams:
 
     def _reusable(self, origin: Origin) -> _Connection | None:
         idle = self._idle[origin]
-        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE
+        oldest = self.loop.time() - KEEP_ALIVE
         while idle:
             connection = idle.pop()
             if connection.idle_since > oldest and not connection.transport.is_closing():
@@ -297,13 +298,12 @@ class Upstreams:
         return None
 
     async def _connect(self, origin: Origin) -> _Connection:
-        loop = asyncio.get_running_loop()
         tls = None
         if origin.scheme == "https":
             tls = self._tls = self._tls or ssl.create_default_context()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                _, connection = await loop.create_connection(
+                _, connection = await self.loop.create_connection(
                     lambda: _Connection(self, origin), origin.host, origin.port, ssl=tls
                 )
         except TimeoutError:
@@ -314,7 +314,7 @@ class Upstreams:
         return connection
 
     def release(self, connection: _Connection) -> None:
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.idle_since = self.loop.time()
         self._idle[connection.origin].append(connection)
 
     def forget(self, connection: _Connection) -> None:
