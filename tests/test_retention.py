@@ -105,7 +105,7 @@ async def test_it_runs_at_the_start(store: Store, path: Path) -> None:
     await asyncio.wait([running])
 
 
-async def test_writers_get_in_between(store: Store, path: Path) -> None:
+async def test_e13_16_it_is_done_in_small_batches_and_writers_get_in_between(store: Store, path: Path) -> None:
     for _ in range(5 * BATCH):
         await store.write(exchange(0))
     purge = asyncio.create_task(Retention(store, open_logs(human=""), seconds=HOUR).purge())

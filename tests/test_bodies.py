@@ -1,0 +1,150 @@
+"""Request bodies of every kind: coded, unknown, too large, too many; and texts too long to be stored whole."""
+
+import gzip
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from tests.gateway import Gateway
+from tests.provider import Pause, Provider, whole
+from tests.test_relay import CHAT, MESSAGES, post
+
+ASK = b'{"model":"gpt-4.1","stream":false,"messages":[{"role":"user","content":"hello"}]}'
+
+
+def last(gateway: Gateway, record_type: str) -> dict:
+    return next(record for record in reversed(gateway.records()) if record["record_type"] == record_type)
+
+
+@pytest.mark.parametrize(("coding", "encode"), [("gzip", gzip.compress), ("zstd", zstandard.compress)])
+def test_e13_10_a_coded_body_is_forwarded_as_it_came_and_understood(
+    gateway: Gateway, provider: Provider, token: str, coding: str, encode
+) -> None:
+    """Codex sends zstd."""
+    body = encode(ASK.replace(b"false", b"true"))  # streaming: yet no include_usage can be put into it
+    provider.answers(whole(b"{}"))
+    assert post(gateway, CHAT, body, token, Content_Encoding=coding).status == 200
+    (received,) = provider.requests
+    assert received.body == body
+    assert received.header("Content-Encoding") == coding
+    assert last(gateway, "prompt_usage")["prompt"] == "hello"
+    assert last(gateway, "interception_start")["model"] == "gpt-4.1"
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"), [("compress", b"\x1f\x9d\x90"), ("gzip", b"no gzip"), ("zstd", b"no zstd")]
+)
+def test_what_cannot_be_decoded_is_forwarded_and_recorded_without_prompt(
+    gateway: Gateway, provider: Provider, token: str, coding: str, body: bytes
+) -> None:
+    known = len(gateway.records())
+    provider.answers(whole(b'{"error":{"type":"invalid_request_error","message":"what is this?"}}', "400 Bad Request"))
+    assert post(gateway, CHAT, body, token, Content_Encoding=coding).status == 400
+    assert provider.requests[0].body == body
+    records = gateway.records()[known:]
+    assert [record["record_type"] for record in records] == ["interception_start", "interception_end"]
+    assert records[0]["model"] == "unknown"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[Gateway]:
+    """A gateway with low limits."""
+    flags = (
+        "--aibridge-max-request-body=100KB",
+        "--aibridge-max-body-memory=250KB",
+        "--aibridge-max-recorded-text=1KB",
+    )
+    running = Gateway(tmp_path_factory.mktemp("small"), _provider.url, *flags)
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def small_token(small: Gateway) -> str:
+    return small.user("alice")
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_e13_10_a_body_over_the_limit_is_413_in_the_provider_s_shape(
+    small: Gateway, provider: Provider, small_token: str, path: str, chunked: bool
+) -> None:
+    body = b'{"model":"m","messages":[' + b" " * 200_000 + b"]}"
+    framed = (b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)) if chunked else body
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+    with socket.create_connection((small.host, small.port), timeout=10) as client:
+        client.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {small_token}\r\n{length}\r\n\r\n".encode() + framed
+        )
+        answer = client.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+        assert "--aibridge-max-request-body" in error["message"]
+        assert error["type"] == ("request_too_large" if path == MESSAGES else "invalid_request_error")
+        # what was refused has been read to its end: the connection serves on
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(10_000).startswith(b"HTTP/1.1 200 OK")
+    assert provider.requests == []
+
+
+def test_bodies_in_flight_are_bounded_together(small: Gateway, provider: Provider, small_token: str) -> None:
+    body = b'{"model":"m","messages":[' + b" " * 90_000 + b"]}"
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {small_token}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
+    pauses = [Pause(), Pause()]
+    clients = []
+    for pause in pauses:
+        provider.answers(pause, whole(b"{}"))
+        clients.append(socket.create_connection((small.host, small.port), timeout=10))
+        clients[-1].sendall(head + body)
+        assert pause.reached.wait(10)
+    answer = post(small, CHAT, body, small_token)
+    assert answer.status == 503
+    assert answer.header("Retry-After") is not None
+    for pause, client in zip(pauses, clients, strict=True):
+        pause.go()
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
+        client.close()
+    provider.answers(whole(b"{}"))
+    assert post(small, CHAT, body, small_token).status == 200
+
+
+def test_long_texts_are_cut_and_say_so(small: Gateway, provider: Provider, small_token: str) -> None:
+    words = "é" * 2000
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": json.dumps({"a": "x" * 5000})}}
+    message = {"role": "assistant", "reasoning_content": "r" * 3000, "tool_calls": [call]}
+    answer = {"id": "c1", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    provider.answers(whole(json.dumps(answer).encode()))
+    ask = {"model": "m", "messages": [{"role": "user", "content": words}]}
+    assert post(small, CHAT, json.dumps(ask).encode(), small_token).json() == answer
+    prompt, tool, thought = (last(small, kind) for kind in ("prompt_usage", "tool_usage", "model_thought"))
+    assert prompt["prompt"] == "é" * 500
+    assert prompt["metadata"] == {"truncated": True, "full_length": 4000}
+    assert len(tool["input"]) == 1000
+    assert tool["metadata"] == {"truncated": True, "full_length": len(call["function"]["arguments"])}
+    assert (len(thought["content"]), thought["metadata"]["full_length"]) == (1000, 3000)
+
+
+def test_a_hundred_megabytes_pass(gateway: Gateway, provider: Provider, token: str) -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"' + b"x" * 100_000_000 + b'"}]}'
+    provider.answers(whole(b'{"id":"1"}'))
+    assert post(gateway, CHAT, body, token).body == b'{"id":"1"}'
+    assert provider.requests[0].body == body
+    assert last(gateway, "prompt_usage")["metadata"]["full_length"] == 100_000_000
+    provider.reset()
+
+
+def test_nothing_of_an_image_is_stored(gateway: Gateway, provider: Provider, token: str) -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+    ask = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": [image]}]}
+    provider.answers(whole(b"{}"))
+    post(gateway, MESSAGES, json.dumps(ask).encode(), token)
+    prompt = last(gateway, "prompt_usage")
+    assert prompt["prompt"] == ""
+    assert prompt["metadata"] == {"attachments": [{"kind": "image", "media_type": "image/png", "size": 8}]}
+    assert b"iVBORw0KGgo" not in Path(gateway.database).read_bytes() + gateway.log.read_bytes()
