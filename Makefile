@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-clients lint format goldens clean
+.PHONY: run test test-clients fuzz lint format goldens clean
 
 run: .venv/ready
 	$(BIN)/coderai demo
@@ -13,6 +13,12 @@ test: .venv/ready
 
 test-clients: .venv/ready .clients/ready
 	$(BIN)/pytest -m clients tests/clients
+
+# Coverage-guided, beside the fuzzing that `make test` does; as long as you like: make fuzz SECONDS=600
+SECONDS ?= 60
+fuzz: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check atheris
+	PYTHONPATH=. $(BIN)/python -m tests.fuzz.fuzz_taps -max_total_time=$(SECONDS) -max_len=4096 -timeout=10
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .

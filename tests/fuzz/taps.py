@@ -1,0 +1,50 @@
+"""What every fuzzer asserts: whatever comes, the tap raises nothing and the client gets the provider's bytes."""
+
+from collections.abc import Iterator
+
+from coderai import sse
+from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
+from coderai.formats.format import Format, NotUnderstood, Reading
+from coderai.tap import StreamTap, Tap, WholeTap
+
+FORMATS = (CHAT_COMPLETIONS, RESPONSES, MESSAGES)
+CODINGS = (None, b"identity", b"gzip", b"deflate", b"br", b"zstd", b"unknown")
+
+
+def relayed(tap: Tap, data: bytes, sizes: Iterator[int]) -> bytes:
+    """All that the client gets, in the order of the relay: what `feed` lets out, then what was held."""
+    out = []
+    at = 0
+    while at < len(data):
+        size = next(sizes)
+        out.append(tap.feed(data[at : at + size]))
+        at += size
+    reading = tap.read()
+    assert isinstance(reading, Reading)
+    return b"".join([*out, tap.held()])
+
+
+def repeated(sizes: list[int]) -> Iterator[int]:
+    while True:
+        yield from (max(1, size) for size in sizes or [1])
+
+
+def check_all(format: Format, coding: bytes | None, data: bytes, sizes: list[int]) -> None:
+    assert relayed(WholeTap(format, coding), data, repeated(sizes)) == data
+    assert relayed(StreamTap(format, coding), data, repeated(sizes)) == data
+    withholding = relayed(StreamTap(format, coding, withhold=True), data, repeated(sizes))
+    if coding in (None, b"identity"):
+        assert without_usage(format, withholding) == without_usage(format, data)
+    else:
+        assert withholding == data
+    try:
+        ask = format.ask(data)
+    except NotUnderstood:
+        return
+    assert ask.withholds_usage or ask.body == data
+
+
+def without_usage(format: Format, data: bytes) -> bytes:
+    """The stream less its usage chunks and blank lines between events, which a chunk may take with it."""
+    events, rest = sse.split(data)
+    return b"".join(event.strip(b"\r\n") for event in events if not format.withheld(event)) + rest.strip(b"\r\n")

@@ -1,0 +1,101 @@
+"""Reading never harms relaying: mutated recordings, arbitrary bytes, and sizes that nobody sends."""
+
+import gzip
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coderai.tap import StreamTap, WholeTap
+from tests.fuzz.taps import CODINGS, FORMATS, check_all, relayed, repeated
+from tests.recording import Recording, recordings
+
+STREAMS = [recording for recording in recordings() if recording.streamed]
+formats = st.sampled_from(FORMATS)
+codings = st.sampled_from(CODINGS)
+sizes = st.lists(st.integers(1, 300), min_size=1, max_size=4)
+fuzzed = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A recorded answer with bytes changed, cut out, doubled, or spliced from another one."""
+    recording: Recording = draw(st.sampled_from(STREAMS))
+    data = bytearray(recording.answer)
+    for _ in range(draw(st.integers(0, 4))):
+        at = draw(st.integers(0, len(data)))
+        length = draw(st.integers(0, 40))
+        match draw(st.integers(0, 3)):
+            case 0:
+                data[at : at + length] = draw(st.binary(max_size=8))
+            case 1:
+                del data[at : at + length]
+            case 2:
+                data[at:at] = data[at : at + length]
+            case _:
+                other: Recording = draw(st.sampled_from(STREAMS))
+                data[at:at] = other.answer[at : at + 200]
+    return bytes(data)
+
+
+@fuzzed
+@given(formats, mutated(), sizes)
+def test_mutated_streams(format, data: bytes, sizes: list[int]) -> None:
+    check_all(format, None, data, sizes)
+
+
+@fuzzed
+@given(formats, mutated(), st.integers(0, 60), sizes)
+def test_mutated_coded_streams(format, data: bytes, at: int, sizes: list[int]) -> None:
+    coded = bytearray(gzip.compress(data))
+    coded[at : at + 1] = b"\x00" * (at % 2)
+    check_all(format, b"gzip", bytes(coded), sizes)
+
+
+@fuzzed
+@given(formats, codings, st.binary(max_size=500), sizes)
+def test_arbitrary_bytes(format, coding: bytes | None, data: bytes, sizes: list[int]) -> None:
+    check_all(format, coding, data, sizes)
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
+@pytest.mark.parametrize("withhold", [False, True])
+def test_a_single_event_of_50_mb(format, withhold: bool) -> None:
+    """Linear: a quadratic search would take hours for these 800,000 lines without a blank one."""
+    data = b"data: " + b'{"x":"' + b"y" * 50_000_000 + b'"}\n\n'
+    lines = b"data: {}\n" * 800_000 + b"\n"
+    for stream in (data, lines):
+        out = [
+            tap.feed(stream[at : at + 16_384])
+            for tap in [StreamTap(format, None, withhold)]
+            for at in range(0, len(stream), 16_384)
+        ]
+        assert b"".join(out) == stream
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
+def test_a_million_tiny_events(format) -> None:
+    data = b'data: {"type":"x"}\n\n' * 1_000_000
+    tap = StreamTap(format, None)
+    assert relayed(tap, data, repeated([4096])) == data
+    assert tap.fault is None
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
+def test_what_is_kept_is_bounded(format) -> None:
+    """An answer of which all would be wanted, without end: it is relayed, and noted as too large."""
+    wanted = (
+        b'data: {"type":"error","usage":{"a":1},"type":"response.output_item.added","pad":"'
+        + b"x" * 1_000_000
+        + b'"}\n\n'
+    )
+    tap = StreamTap(format, None)
+    for _ in range(80):
+        tap.feed(wanted)
+    assert sum(map(len, tap._kept)) <= 64 * 1024 * 1024
+    whole = WholeTap(format, None)
+    for _ in range(80):
+        whole.feed(wanted)
+    assert not whole._kept
+    assert whole.read().findings == ()
+    assert "larger" in (whole.fault or "")
