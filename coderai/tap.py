@@ -31,16 +31,23 @@ class Tap(Protocol):
 
 
 class NoTap:
-    """Relays, reads nothing, holds nothing back."""
+    """Relays and reads nothing; of an answer that is no stream it holds the latest chunk back as WholeTap does."""
 
     terminal = False
     fault: str | None = None
 
+    def __init__(self, streamed: bool) -> None:
+        self._streamed = streamed
+        self._last = b""
+
     def feed(self, chunk: bytes) -> bytes:
-        return chunk
+        if self._streamed:
+            return chunk
+        out, self._last = self._last, chunk
+        return out
 
     def held(self) -> bytes:
-        return b""
+        return self._last
 
     def read(self) -> Reading:
         return Reading()

@@ -12,7 +12,6 @@ from coderai.logs import Logger
 from coderai.providers import NoRoute, Provider, Route, Routes
 from coderai.recorder import NotStored, Recorder
 from coderai.store import StoreUnavailable
-from coderai.wire.headers import tokens
 from coderai.wire.inbound import BodyTooLarge, NoRoomForBody, Request
 
 
@@ -82,7 +81,7 @@ class Gateway:
 
     def _route(self, request: Request) -> Route | None:
         """Where it goes; None for the HEAD by which Claude Code asks, without a token, who is there."""
-        if b"websocket" in tokens(request.headers, b"upgrade") and self.routes.intercepts(request.path):
+        if "websocket" in (request.header("upgrade") or "").lower() and self.routes.intercepts(request.path):
             # before authentication: Codex falls back to HTTP at once on 426, after seven attempts on 401
             raise Refusal(426, "WebSocket is not served here: use HTTP")
         try:

@@ -19,7 +19,7 @@ from coderai.providers import Route
 from coderai.recorder import Recorder
 from coderai.tap import StreamTap, Tap, WholeTap
 from coderai.wire.encodings import Undecodable, decode
-from coderai.wire.headers import first
+from coderai.wire.headers import first, is_stream
 from coderai.wire.inbound import Request
 from coderai.wire.upstream import Answer, Upstreams
 
@@ -96,6 +96,6 @@ class Interceptor:
 def _tap(answer: Answer, format: Format, ask: Ask) -> Tap:
     coding = first(answer.headers, b"content-encoding")
     kind = (first(answer.headers, b"content-type") or b"").lower()
-    if kind.startswith(b"text/event-stream") or (ask.stream and answer.status == 200 and b"json" not in kind):
+    if is_stream(answer.headers) or (ask.stream and answer.status == 200 and b"json" not in kind):
         return StreamTap(format, coding, ask.withholds_usage)
     return WholeTap(format, coding)

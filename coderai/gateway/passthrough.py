@@ -19,7 +19,7 @@ from coderai.providers import Route
 from coderai.recorder import Recorder
 from coderai.records import ProviderObject, Record, new_id
 from coderai.tap import NoTap, Tap, WholeTap
-from coderai.wire.headers import first
+from coderai.wire.headers import first, is_stream
 from coderai.wire.inbound import Request
 from coderai.wire.upstream import Answer, Upstreams
 
@@ -58,9 +58,10 @@ class Passthrough:
 
     async def _relay(self, request: Request, route: Route, user: User, answer: Answer) -> None:
         creates = request.method == "POST" and route.path in _CREATING and answer.status == 200
-        tap: Tap = WholeTap(_CREATED, first(answer.headers, b"content-encoding")) if creates else NoTap()
+        streamed = is_stream(answer.headers)
+        tap: Tap = WholeTap(_CREATED, first(answer.headers, b"content-encoding")) if creates else NoTap(streamed)
         relay = Relay(request, answer, tap)
-        relay.start(at_once=not creates, resized=False)
+        relay.start(at_once=streamed, resized=False)
         await relay.settled
         if creates and (object_id := tap.read().message_id):
             owned = ProviderObject(object_id=object_id, provider_name=route.provider.name, initiator_id=user.id)

@@ -30,6 +30,11 @@ def first(headers: Headers, name: bytes) -> bytes | None:
     return None
 
 
+def is_stream(headers: Headers) -> bool:
+    """Whether an answer is a stream of server-sent events."""
+    return (first(headers, b"content-type") or b"").lower().startswith(b"text/event-stream")
+
+
 def tokens(headers: Headers, name: bytes) -> set[bytes]:
     """The comma-separated members, lower-case, of all fields of that name."""
     return {member.strip().lower() for field, value in headers if field.lower() == name for member in value.split(b",")}
