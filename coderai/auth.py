@@ -144,13 +144,13 @@ class Authenticator:
 
 
 def token_of(get: Callable[[str], str | None]) -> str | None:
-    """The caller's token, by a function that gives a header's value: the first of these that is there."""
-    if token := get("Coder-Session-Token"):
+    """The caller's token, by a function that gives a (lower-case) header's value: the first of these that is there."""
+    if token := get("coder-session-token"):
         return token.strip()
-    fields = (get("Authorization") or "").split()
+    fields = (get("authorization") or "").split()
     if len(fields) == 2 and fields[0].lower() == "bearer":
         return fields[1]
-    return (get("X-Api-Key") or "").strip() or None
+    return (get("x-api-key") or "").strip() or None
 
 
 def new_token() -> tuple[str, str, str]:

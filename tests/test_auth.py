@@ -173,4 +173,4 @@ def test_tokens_are_as_described() -> None:
     ],
 )
 def test_where_the_token_is_read(headers: dict[str, str], token: str | None) -> None:
-    assert token_of(headers.get) == token
+    assert token_of({name.lower(): value for name, value in headers.items()}.get) == token

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from coderai.records import Record
+from coderai.records import Record, Tokens
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
@@ -37,7 +37,6 @@ METADATA_DEPTH = 20
 PLAIN_BYTES = 64 * 1024
 
 _encode = msgspec.json.Encoder().encode
-_LARGE_INTEGER = re.compile(rb"\d{19}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -55,8 +54,13 @@ def _is_plain(finding: Struct) -> bool:
         data = _encode(finding)
     except (ValueError, OverflowError, TypeError, RecursionError):  # a lone surrogate, an integer of over 64 bits
         return False
-    if b"\\u0000" in data or len(data) > PLAIN_BYTES or _LARGE_INTEGER.search(data):
+    if b"\\u0000" in data or len(data) > PLAIN_BYTES:
         return False
+    if (
+        isinstance(finding, Tokens)
+        and max(finding.input, finding.output, finding.cache_read, finding.cache_write) > INT64_MAX
+    ):
+        return False  # JSON takes one bit more
     return all(len(getattr(finding, name) or "") <= WIDTHS[name] for name in _limited(type(finding)))
 
 

@@ -85,7 +85,7 @@ class Request:
         self.flow: Flow | None = None
         self.gone = False  # the client has hung up
         self.loop = connection.loop
-        self._named: dict[bytes, bytes] | None = None
+        self._named: dict[str, str] | None = None
         self._connection = connection
         self._parts: list[bytes] = []
         self._size = 0
@@ -96,11 +96,11 @@ class Request:
         self._chunked = False
 
     def header(self, name: str) -> str | None:
-        """The first field of that name."""
+        """The first field of that (lower-case) name."""
         if self._named is None:
-            self._named = {field.lower(): value for field, value in reversed(self.headers)}
-        value = self._named.get(name.lower().encode("latin-1"))
-        return None if value is None else value.decode("latin-1")
+            fields = reversed(self.headers)
+            self._named = {field.lower().decode("latin-1"): value.decode("latin-1") for field, value in fields}
+        return self._named.get(name)
 
     # -- the request's body
 
