@@ -45,7 +45,7 @@ class Server:
         self.recorder = Recorder(store, log.named("recorder"))
         self.authenticator = Authenticator(store, log.named("auth"))
         self.upstreams = Upstreams()
-        self.interceptor = Interceptor(self.upstreams, self.recorder, bridge)
+        self.interceptor = Interceptor(self.upstreams, self.recorder, store, bridge)
         self.passthrough = Passthrough(self.upstreams, self.recorder, store)
         self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, bridge)
         self.retention = Retention(store, log.named("retention"))

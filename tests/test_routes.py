@@ -175,6 +175,30 @@ def test_a_stored_response_opens_to_its_maker_only(gateway: Gateway, provider: P
     assert gateway.request("GET", f"{OPENAI}/v1/responses/resp_nobody", token=token).status == 404
 
 
+def test_nobody_goes_on_from_another_user_s_response(
+    gateway: Gateway, provider: Provider, token: str, bob: str
+) -> None:
+    provider.answers(whole(b'{"id":"resp_of_alice","object":"response","output":[]}'))
+    gateway.request("POST", f"{OPENAI}/v1/responses", b'{"model":"m","input":"x"}', token=token)
+    provider.reset()
+    for more in (b'"previous_response_id":"resp_of_alice"', b'"conversation":{"id":"resp_of_alice"}'):
+        ask = b'{"model":"m","input":"what did I say?",%b}' % more
+        answer = gateway.request("POST", f"{OPENAI}/v1/responses", ask, token=bob)
+        assert (answer.status, answer.header("x-should-retry")) == (404, "false")
+        assert provider.requests == []
+        provider.answers(whole(b'{"id":"resp_next","object":"response","output":[]}'))
+        assert gateway.request("POST", f"{OPENAI}/v1/responses", ask, token=token).status == 200
+        provider.reset()
+
+
+def test_a_background_response_is_501(gateway: Gateway, provider: Provider, token: str) -> None:
+    ask = b'{"model":"m","input":"x","background":true}'
+    answer = gateway.request("POST", f"{OPENAI}/v1/responses", ask, token=token)
+    assert (answer.status, answer.header("x-should-retry")) == (501, "false")
+    assert "background" in answer.json()["error"]["message"]
+    assert provider.requests == []
+
+
 def test_a_passthrough_leaves_one_line_without_bodies(gateway: Gateway, provider: Provider, token: str) -> None:
     """facts.md E13.13"""
     provider.answers(whole(b'{"input_tokens":3}'))

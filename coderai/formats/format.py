@@ -29,6 +29,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     prompt: Prompt | None = None
     tool_call_id: str | None = None  # of the last tool result in the last message
     session_id: str | None = None  # where the client's body names its session
+    builds_on: tuple[str, ...] = ()  # ids of what the provider keeps (a response, a conversation), and goes on from
     background: bool = False  # to be answered later, out of the gateway's sight
     withholds_usage: bool = False  # the usage chunk was asked for by us and is not the client's to see
 

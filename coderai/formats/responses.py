@@ -23,6 +23,8 @@ class _Request(Struct):
     stream: Any = False
     background: Any = False
     client_metadata: Any = None
+    previous_response_id: Any = None
+    conversation: Any = None
 
 
 class _Response(Struct):
@@ -143,6 +145,7 @@ class Responses:
             prompt=prompt_of(last, ("input_text", "text"), joined=True),
             tool_call_id=called or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
+            builds_on=tuple(filter(None, (text(request.previous_response_id), _conversation(request.conversation)))),
             background=request.background is True,
         )
 
@@ -210,6 +213,11 @@ class Responses:
 
     def withheld(self, event: bytes) -> bool:
         return False
+
+
+def _conversation(given: Any) -> str:
+    """Its id, which stands for itself or in an object."""
+    return text(given) or text(mapping(given).get("id"))
 
 
 def _items(raw: Raw) -> list[Any]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from coderai.auth import User
 from coderai.formats.format import Ask, Format, NotUnderstood, Reading
 from coderai.gateway.interception import Interception
+from coderai.gateway.ownership import Owners, refuse_foreign
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Ending, Relay
 from coderai.gateway.upcall import Failed, call, head
@@ -30,14 +31,17 @@ UNKNOWN_MODEL = "unknown"
 class Interceptor:
     """`text_limit`: bytes of one prompt, tool input or thought that are stored; 0 until it is set."""
 
-    def __init__(self, upstreams: Upstreams, recorder: Recorder, log: Logger) -> None:
+    def __init__(self, upstreams: Upstreams, recorder: Recorder, owners: Owners, log: Logger) -> None:
         self._upstreams = upstreams
         self._recorder = recorder
+        self._owners = owners
         self._log = log
         self.text_limit = 0
 
     async def serve(self, request: Request, route: Route, format: Format, user: User, body: bytes) -> None:
         ask = self._ask(request, route, format, body)
+        for object_id in ask.builds_on:
+            await refuse_foreign(self._owners, route.provider, user, object_id)
         interception = Interception(self._recorder, self.text_limit, user, route, ask)
         started = interception.begin(request)
         tap: Tap | None = None

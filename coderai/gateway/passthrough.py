@@ -5,12 +5,13 @@ key stands behind everybody's requests, so the provider cannot tell them apart.
 """
 
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from coderai.auth import User
 from coderai.formats.format import NotUnderstood, Reading
+from coderai.gateway.ownership import Owners, require_owned
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Relay
 from coderai.gateway.upcall import call, head
@@ -22,12 +23,6 @@ from coderai.tap import NoTap, Tap, WholeTap
 from coderai.wire.headers import first, is_stream
 from coderai.wire.inbound import Request
 from coderai.wire.upstream import Answer, Upstreams
-
-
-class Owners(Protocol):
-    """Who created what the provider keeps."""
-
-    async def owner(self, provider_name: str, object_id: str) -> str | None: ...
 
 
 class Passthrough:
@@ -42,7 +37,7 @@ class Passthrough:
     async def serve(self, request: Request, route: Route, user: User, body: bytes) -> None:
         try:
             if route.owned is not None:
-                await self._check_owner(route, user, route.owned.decode("latin-1"))
+                await require_owned(self._owners, route.provider, user, route.owned.decode("latin-1"))
             answer = await call(self._upstreams, route, head(request, route, len(body)), body)
             try:
                 await self._relay(request, route, user, answer)
@@ -51,10 +46,6 @@ class Passthrough:
         except Refusal as refusal:
             await self._log(request, route, user, refusal.status)
             raise
-
-    async def _check_owner(self, route: Route, user: User, object_id: str) -> None:
-        if await self._owners.owner(route.provider.name, object_id) != user.id:
-            raise Refusal(404, f"{object_id!r} was not created by this user through this gateway")
 
     async def _relay(self, request: Request, route: Route, user: User, answer: Answer) -> None:
         creates = request.method == "POST" and route.path in _CREATING and answer.status == 200
