@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
 from coderai.wire.headers import Headers
-from coderai.wire.upstream import Origin
+from coderai.wire.origin import Origin
 
 PREFIXES = (b"/api/v2/aibridge/", b"/api/v2/ai-gateway/")
 

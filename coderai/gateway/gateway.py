@@ -12,7 +12,7 @@ from coderai.logs import Logger
 from coderai.providers import NoRoute, Provider, Route, Routes
 from coderai.recorder import NotStored, Recorder
 from coderai.store import StoreUnavailable
-from coderai.wire.inbound import BodyTooLarge, NoRoomForBody, Request
+from coderai.wire.request import BodyTooLarge, NoRoomForBody, Request
 
 
 class Gateway:

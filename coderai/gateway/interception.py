@@ -24,7 +24,7 @@ from coderai.records import (
     ToolCall,
     new_id,
 )
-from coderai.wire.inbound import Request
+from coderai.wire.request import Request
 
 
 class Interception:

@@ -20,9 +20,10 @@ from coderai.providers import Route
 from coderai.recorder import Recorder
 from coderai.tap import StreamTap, Tap, WholeTap
 from coderai.wire.encodings import Undecodable, decode
+from coderai.wire.exchange import Answer
 from coderai.wire.headers import first, is_stream
-from coderai.wire.inbound import Request
-from coderai.wire.upstream import Answer, Upstreams
+from coderai.wire.request import Request
+from coderai.wire.upstream import Upstreams
 
 # What the trail says of a model that could not be read from the request.
 UNKNOWN_MODEL = "unknown"

@@ -20,9 +20,10 @@ from coderai.providers import Route
 from coderai.recorder import Recorder
 from coderai.records import ProviderObject, Record, new_id
 from coderai.tap import NoTap, Tap, WholeTap
+from coderai.wire.exchange import Answer
 from coderai.wire.headers import first, is_stream
-from coderai.wire.inbound import Request
-from coderai.wire.upstream import Answer, Upstreams
+from coderai.wire.request import Request
+from coderai.wire.upstream import Upstreams
 
 
 class Passthrough:

@@ -6,7 +6,7 @@ Clients retry by themselves, some of them hundreds of times: a refusal that no r
 
 from coderai.formats.format import Format
 from coderai.wire.headers import Headers
-from coderai.wire.inbound import Request
+from coderai.wire.request import Request
 
 # Until when to ask again, where nothing tells better: longer than a hiccup, shorter than a user's patience.
 RETRY_AFTER_S = 5

@@ -9,9 +9,9 @@ import asyncio
 from enum import Enum
 
 from coderai.tap import Tap
+from coderai.wire.exchange import Answer
 from coderai.wire.headers import HOP_BY_HOP, end_to_end, first
-from coderai.wire.inbound import Request
-from coderai.wire.upstream import Answer
+from coderai.wire.request import Request
 
 # What may pile up behind a terminal event while its records are being stored.
 HELD_LIMIT = 64 * 1024
@@ -26,7 +26,7 @@ class Ending(Enum):
 
 
 class Relay:
-    """A Sink of wire.upstream."""
+    """A Sink of wire.exchange."""
 
     def __init__(self, request: Request, answer: Answer, tap: Tap) -> None:
         self.settled: asyncio.Future[Ending] = request.loop.create_future()

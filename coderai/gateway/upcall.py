@@ -2,9 +2,10 @@
 
 from coderai.gateway.refusal import Refusal
 from coderai.providers import Route
+from coderai.wire.exchange import Answer
 from coderai.wire.headers import HOP_BY_HOP, block, end_to_end
-from coderai.wire.inbound import Request
-from coderai.wire.upstream import Answer, TimedOut, Unreachable, Upstreams
+from coderai.wire.request import Request
+from coderai.wire.upstream import TimedOut, Unreachable, Upstreams
 
 # Of this connection, this user, or this gateway: never a provider's to see.
 _REMOVED = HOP_BY_HOP | {

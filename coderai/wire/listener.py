@@ -5,7 +5,8 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
-from coderai.wire.inbound import BodyMemory, ClientConnection, Request
+from coderai.wire.inbound import ClientConnection
+from coderai.wire.request import BodyMemory, Request
 
 # As many as the kernel keeps by itself (net.core.somaxconn): a burst of connections is not refused.
 BACKLOG = 4096

@@ -1,28 +1,22 @@
 """The provider's side: requests out, answers in, over kept-alive connections.
 
-`Upstreams.send` returns an `Answer` when its head is there. `Answer.pipe(sink)` then hands the body over as
-it arrives, one call for each read from the socket, until exactly one of `sink.end` and `sink.lost`. Nothing
-is decoded, followed, retried or remembered here (no redirects, no cookies), but for one case: a kept-alive
-connection that turns out to be closed before the answer's first byte is tried once more on a fresh one.
+`Upstreams.send` returns an `Answer` when its head is there. Nothing is decoded, followed, retried or remembered
+(no redirects, no cookies), but for one case: a kept-alive connection that turns out to be closed before the
+answer's first byte is tried once more on a fresh one.
 Spec: RFC 9112.
 """
 
 import asyncio
 import ssl
 from collections import defaultdict
-from typing import Any, NamedTuple, Protocol, cast
-from urllib.parse import urlsplit
 
-import httptools
-
-from coderai.wire.headers import Headers, first
+from coderai.wire.exchange import Answer, Connection, Lost
+from coderai.wire.origin import Origin
 
 # Longer than any handshake across the world, shorter than a tool's patience.
 CONNECT_TIMEOUT = 10.0
 # Shorter than what providers and load balancers keep an idle connection for (60 s and more).
 KEEP_ALIVE = 30.0
-# What may wait for a sink before reading stops.
-BACKLOG_LIMIT = 256 * 1024
 
 
 class Unreachable(Exception):
@@ -33,236 +27,14 @@ class TimedOut(Exception):
     """The provider did not take the connection in time."""
 
 
-class Origin(NamedTuple):
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: str) -> "Origin":
-        parts = urlsplit(url)
-        return cls(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-
-    @property
-    def authority(self) -> bytes:
-        """The Host field's value."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = 443 if self.scheme == "https" else 80
-        return host.encode("idna" if not host.isascii() else "ascii") + (
-            b"" if self.port == usual else b":%d" % self.port
-        )
-
-
-class Sink(Protocol):
-    """Where an answer's body goes."""
-
-    def data(self, data: bytes) -> None: ...
-    def end(self) -> None: ...
-    def lost(self) -> None:
-        """The connection broke before the body's end."""
-
-
-class Answer:
-    """A provider's answer: its head, and its body once it is piped."""
-
-    def __init__(self, connection: "_Connection", status: int, reason: bytes, headers: Headers) -> None:
-        self.status = status
-        self.reason = reason
-        self.headers = headers
-        self._connection = connection
-        self._sink: Sink | None = None
-        self._backlog: list[bytes] = []
-        self._waiting = 0
-        self._over: bool | None = None  # True: came to its end; False: broke off
-        self._paused = False
-
-    def pipe(self, sink: Sink) -> None:
-        """From here on what arrives goes to `sink`, first what has come already."""
-        self._sink = sink
-        if self._backlog:
-            sink.data(b"".join(self._backlog))
-            self._backlog.clear()
-        if self._over is not None:
-            self._tell(sink)
-        elif self._waiting > BACKLOG_LIMIT:
-            self.resume()
-
-    def _tell(self, sink: Sink) -> None:
-        self._sink = None  # a sink knows its answer: without this the two would wait for the garbage collector
-        if self._over:
-            sink.end()
-        else:
-            sink.lost()
-
-    def received(self, data: bytes) -> None:
-        if self._sink is not None:
-            self._sink.data(data)
-            return
-        self._backlog.append(data)
-        self._waiting += len(data)
-        if self._waiting > BACKLOG_LIMIT:
-            self.pause()
-
-    def over(self, whole: bool) -> None:
-        if whole:
-            self.resume()  # paused by its last bytes, the connection has to be read again for its next answer
-        self._over = whole
-        if self._sink is not None:
-            self._tell(self._sink)
-
-    def pause(self) -> None:
-        """The provider is not read until `resume`."""
-        if self._over is None and not self._paused:
-            self._paused = True
-            self._connection.transport.pause_reading()
-
-    def resume(self) -> None:
-        if self._over is None and self._paused:
-            self._paused = False
-            self._connection.transport.resume_reading()
-
-    def abandon(self) -> None:
-        """Closes the connection at once, where the body has not come to its end."""
-        if self._over is None:
-            self._over = False
-            self._connection.abandon()
-
-
-class _Lost(Exception):
-    """The connection ended before an answer's head."""
-
-
-class _Connection(asyncio.Protocol):
-    """One connection to a provider: one exchange at a time."""
-
-    transport: asyncio.Transport
-
-    def __init__(self, pool: "Upstreams", origin: Origin) -> None:
-        self._pool = pool
-        self.origin = origin
-        self.idle_since = 0.0
-        self.closed = False
-        self._parser: Any = None
-        self._head: asyncio.Future[Answer] | None = None
-        self._answer: Answer | None = None
-        self._reason = b""
-        self._headers: Headers = []
-        self._parts: list[bytes] = []
-        self._complete = False
-        self._until_close = False
-        self._keep_alive = False
-        self._heard = False  # a byte of the answer has come
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
-
-    async def exchange(self, request: list[bytes]) -> Answer:
-        self._parser = httptools.HttpResponseParser(self)
-        self._answer = None
-        self._reason, self._headers = b"", []
-        self._complete = self._until_close = self._heard = False
-        self._head = self._pool.loop.create_future()
-        self.transport.writelines(request)
-        return await self._head
-
-    def data_received(self, data: bytes) -> None:
-        if self._parser is None:  # what nobody asked for
-            return self.abandon()
-        self._heard = True
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            return self._break()
-        if self._parts:
-            parts = self._parts
-            body = parts[0] if len(parts) == 1 else b"".join(parts)
-            parts.clear()
-            if self._answer is not None:
-                self._answer.received(body)
-        if self._complete:
-            self._finish()
-
-    # -- parser
-
-    def on_status(self, reason: bytes) -> None:
-        self._reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._answer is None:  # later ones are trailers, which are hop-by-hop here
-            self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if 100 <= status < 200 and status != 101:
-            self._reason, self._headers = b"", []  # interim: the answer proper follows (RFC 9110, 15.2)
-            return
-        if self._answer is not None or status == 101:
-            raise ValueError("an answer that nobody asked for")
-        headers = self._headers
-        self._keep_alive = self._parser.should_keep_alive()
-        self._until_close = first(headers, b"content-length") is None and not _chunked(headers)
-        self._answer = Answer(self, status, self._reason, headers)
-        if self._head is not None and not self._head.done():
-            self._head.set_result(self._answer)
-
-    def on_body(self, data: bytes) -> None:
-        self._parts.append(data)
-
-    def on_message_complete(self) -> None:
-        self._complete = self._answer is not None
-
-    # -- ends
-
-    def _finish(self) -> None:
-        answer = self._answer
-        self._parser = self._answer = None
-        keep = self._keep_alive and not self.transport.is_closing()
-        if answer is not None:
-            answer.over(whole=True)
-        if keep:
-            self._pool.release(self)
-        else:
-            self.abandon()
-
-    def _break(self) -> None:
-        self.abandon()
-        if self._head is not None and not self._head.done():
-            self._head.set_exception(_Lost())
-        if self._answer is not None:
-            answer, self._answer = self._answer, None
-            answer.over(whole=False)
-
-    def eof_received(self) -> None:
-        if self._answer is not None and self._until_close and not self.transport.is_closing():
-            self._finish()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._break()
-
-    def abandon(self) -> None:
-        self.closed = True
-        self._parser = None
-        self._pool.forget(self)
-        self.transport.abort()
-
-    @property
-    def unheard(self) -> bool:
-        return not self._heard
-
-
-def _chunked(headers: Headers) -> bool:
-    coding = first(headers, b"transfer-encoding")
-    return coding is not None and b"chunked" in coding.lower()
-
-
 class Upstreams:
     """The kept-alive connections to all providers."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         self._tls = tls
-        self._idle: dict[Origin, list[_Connection]] = defaultdict(list)
-        self._all: set[_Connection] = set()
+        self._idle: dict[Origin, list[Connection]] = defaultdict(list)
+        self._all: set[Connection] = set()
 
     async def send(self, origin: Origin, head: bytes, body: bytes) -> Answer:
         """Sends a whole request; raises Unreachable or TimedOut. Cancelled, it closes the connection."""
@@ -271,23 +43,23 @@ class Upstreams:
         if connection is not None:
             try:
                 return await self._exchange(connection, request)
-            except _Lost:
+            except Lost:
                 if not connection.unheard:
                     raise Unreachable("the provider closed the connection amid its answer's head") from None
         connection = await self._connect(origin)
         try:
             return await self._exchange(connection, request)
-        except _Lost:
+        except Lost:
             raise Unreachable("the provider closed the connection before it answered") from None
 
-    async def _exchange(self, connection: _Connection, request: list[bytes]) -> Answer:
+    async def _exchange(self, connection: Connection, request: list[bytes]) -> Answer:
         try:
             return await connection.exchange(request)
         except asyncio.CancelledError:
             connection.abandon()
             raise
 
-    def _reusable(self, origin: Origin) -> _Connection | None:
+    def _reusable(self, origin: Origin) -> Connection | None:
         idle = self._idle[origin]
         oldest = self.loop.time() - KEEP_ALIVE
         while idle:
@@ -297,14 +69,14 @@ class Upstreams:
             connection.abandon()
         return None
 
-    async def _connect(self, origin: Origin) -> _Connection:
+    async def _connect(self, origin: Origin) -> Connection:
         tls = None
         if origin.scheme == "https":
             tls = self._tls = self._tls or ssl.create_default_context()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 _, connection = await self.loop.create_connection(
-                    lambda: _Connection(self, origin), origin.host, origin.port, ssl=tls
+                    lambda: Connection(self, origin), origin.host, origin.port, ssl=tls
                 )
         except TimeoutError:
             raise TimedOut(f"no connection to the provider within {CONNECT_TIMEOUT:g} s") from None
@@ -313,11 +85,11 @@ class Upstreams:
         self._all.add(connection)
         return connection
 
-    def release(self, connection: _Connection) -> None:
+    def release(self, connection: Connection) -> None:
         connection.idle_since = self.loop.time()
         self._idle[connection.origin].append(connection)
 
-    def forget(self, connection: _Connection) -> None:
+    def forget(self, connection: Connection) -> None:
         self._all.discard(connection)
         idle = self._idle[connection.origin]
         if connection in idle:

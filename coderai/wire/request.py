@@ -1,0 +1,207 @@
+"""One request of a client, and the way back to it.
+
+`await request.body()` gives the whole body, its bytes as sent; `respond`, `write` and `end` send the answer, in
+the framing that the client's version of HTTP and the answer's headers ask for. Spec: RFC 9112.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Protocol
+
+from coderai.wire.headers import Headers, block, first, tokens
+
+# Statuses whose answers have no body (RFC 9110, section 6.4.1).
+NO_BODY = frozenset((204, 304))
+
+
+class BodyTooLarge(Exception):
+    """The request's body is over the limit; what came of it was thrown away."""
+
+
+class NoRoomForBody(Exception):
+    """The bodies in flight together are over their limit: this one has to come again later."""
+
+
+class BodyMemory:
+    """Bytes of request bodies in flight, all connections together."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+
+class Flow(Protocol):
+    """Where a request's answer comes from: held back while the client does not read."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Limits(Protocol):
+    """What the server lets a request take, and whether it is about to stop."""
+
+    max_body: int
+    bodies: BodyMemory
+    stopping: bool
+
+
+class Carrier(Protocol):
+    """The connection that a request came on."""
+
+    @property
+    def site(self) -> Limits: ...
+
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+    keep_alive: bool
+    http10: bool
+
+    def finished(self) -> None:
+        """The answer is out."""
+
+    def cut(self) -> None:
+        """The answer is broken off."""
+
+
+class Request:
+    """One request, and the way back to its client."""
+
+    def __init__(self, connection: Carrier, method: bytes, target: bytes, headers: Headers) -> None:
+        self.method = method.decode("ascii")
+        self.target = target  # raw: path and query as sent
+        self.path = target.partition(b"?")[0]
+        self.headers = headers
+        self.status: int | None = None  # of the answer, once its head is on its way
+        self.flow: Flow | None = None
+        self.gone = False  # the client has hung up
+        self.loop = connection.loop
+        self._named: dict[str, str] | None = None
+        self._connection = connection
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._refusal: type[BodyTooLarge] | type[NoRoomForBody] | None = None
+        self._complete = False
+        self._waiting: asyncio.Future[None] | None = None
+        self._head: bytes | None = None
+        self._chunked = False
+
+    def header(self, name: str) -> str | None:
+        """The first field of that (lower-case) name."""
+        if self._named is None:
+            fields = reversed(self.headers)
+            self._named = {field.lower().decode("latin-1"): value.decode("latin-1") for field, value in fields}
+        return self._named.get(name)
+
+    # -- the request's body
+
+    async def body(self) -> bytes:
+        """The whole body; raises BodyTooLarge or NoRoomForBody."""
+        if not self._complete and self._refusal is None:
+            length = first(self.headers, b"content-length")
+            if length is not None and int(length) > self._connection.site.max_body:
+                raise BodyTooLarge
+            if b"100-continue" in tokens(self.headers, b"expect"):
+                self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._waiting = self._connection.loop.create_future()
+            await self._waiting
+        if self._refusal is not None:
+            raise self._refusal
+        if len(self._parts) > 1:
+            self._parts = [b"".join(self._parts)]
+        return self._parts[0] if self._parts else b""
+
+    def receive(self, data: bytes) -> None:
+        if self._refusal is not None or self.answered:
+            return  # read to its end and thrown away, so that the client gets to read the answer
+        bodies = self._connection.site.bodies
+        if self._size + len(data) > self._connection.site.max_body:
+            self._refuse(BodyTooLarge)
+        elif bodies.used + len(data) > bodies.limit:
+            self._refuse(NoRoomForBody)
+        else:
+            self._size += len(data)
+            bodies.used += len(data)
+            self._parts.append(data)
+
+    def _refuse(self, refusal: type[BodyTooLarge] | type[NoRoomForBody]) -> None:
+        self._refusal = refusal
+        self.forget()
+        self.received()
+
+    def received(self) -> None:
+        self._complete = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def forget(self) -> None:
+        """Gives the body's room back."""
+        self._connection.site.bodies.used -= self._size
+        self._size = 0
+        self._parts = []
+
+    # -- the way back
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer's head has been given."""
+        return self.status is not None
+
+    def respond(self, status: int, reason: bytes, headers: Headers) -> None:
+        """Gives the head; it goes out with the first bytes of the body, or at `flush`.
+
+        `headers` hold Content-Length where the length is known; where they do not, the body is chunked.
+        """
+        self.status = status
+        connection = self._connection
+        framing = b""
+        if status in NO_BODY:
+            pass
+        elif first(headers, b"content-length") is None:
+            if connection.http10:
+                connection.keep_alive = False
+            else:
+                self._chunked = True
+                framing = b"Transfer-Encoding: chunked\r\n"
+        if connection.site.stopping:
+            connection.keep_alive = False
+        if not connection.keep_alive:
+            framing += b"Connection: close\r\n"
+        elif connection.http10:
+            framing += b"Connection: keep-alive\r\n"
+        self._head = b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, reason, block(headers), framing)
+
+    def flush(self) -> None:
+        """Sends the head by itself: a stream's client sees its status before the first event."""
+        if self._head is not None:
+            self._connection.transport.write(self._head)
+            self._head = None
+
+    def write(self, data: bytes) -> None:
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._head is not None:
+            data = self._head + data
+            self._head = None
+        self._connection.transport.write(data)
+
+    def end(self, data: bytes = b"") -> None:
+        """The last bytes, and the end of the answer."""
+        if self._chunked:
+            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+        if self._head is not None:
+            data = self._head + data
+            self._head = None
+        if data:
+            self._connection.transport.write(data)
+        self._connection.finished()
+
+    def answer(self, status: int, body: bytes, headers: Headers) -> None:
+        """A whole answer of our own."""
+        reason = HTTPStatus(status).phrase.encode()
+        length = (b"Content-Length", b"%d" % len(body))
+        self.respond(status, reason, [*headers, length])
+        self.end(b"" if self.method == "HEAD" else body)
+
+    def cut(self) -> None:
+        """Breaks the answer off so that no client can take it for whole."""
+        self._connection.cut()
