@@ -61,6 +61,10 @@ class Interceptor:
         except Failed as failed:
             await interception.end(failed.status, Reading(), failed.error_type, failed.message)
             raise
+        except Exception:
+            if not interception.ended:
+                interception.end(request.status, Reading(), "gateway_error")
+            raise
         except asyncio.CancelledError:
             if not interception.ended:
                 why = "client_disconnected" if request.gone else "interrupted"

@@ -87,9 +87,9 @@ class ClientConnection(asyncio.Protocol):
             return
         self.heard = self.loop.time()
         if self._head is not None:
-            self._head.append(data)
             if sum(map(len, self._head)) > HEAD_LIMIT:
                 return self._refuse(431)
+            self._head.append(data)  # may hold the beginning of a body as well
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
