@@ -40,7 +40,6 @@ class ProviderType(NamedTuple):
     error_format: Format  # whose error shape refusals take where no format is known
     key_header: bytes
     key_scheme: bytes
-    key_option: str  # for the message that says which is missing
 
 
 _READ = frozenset(("GET",))
@@ -63,7 +62,6 @@ OPENAI = ProviderType(
     error_format=CHAT_COMPLETIONS,
     key_header=b"Authorization",
     key_scheme=b"Bearer ",
-    key_option="--aibridge-openai-key",
 )
 ANTHROPIC = ProviderType(
     name="anthropic",
@@ -77,7 +75,6 @@ ANTHROPIC = ProviderType(
     error_format=MESSAGES,
     key_header=b"X-Api-Key",
     key_scheme=b"",
-    key_option="--aibridge-anthropic-key",
 )
 TYPES = {kind.name: kind for kind in (OPENAI, ANTHROPIC)}
 
@@ -95,6 +92,13 @@ class Provider:
         self.authority = self.origin.authority
         self.credential: Headers = [(kind.key_header, kind.key_scheme + key.encode())] if key else []
         self.secrets = (key,) if key else ()
+
+    @property
+    def key_option(self) -> str:
+        """What gives it a key, for the message that says that none was given."""
+        if self.name == self.kind.name:
+            return f"--aibridge-{self.name}-key or CODER_AIBRIDGE_{self.name.upper()}_KEY"
+        return f"CODER_AIBRIDGE_PROVIDER_<N>_KEY of the provider named {self.name}"
 
     def target(self, path: bytes, query: bytes) -> bytes:
         """The request target upstream, for a path below the route prefix."""
