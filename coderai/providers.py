@@ -7,13 +7,13 @@ them, so nothing that decodes differently upstream can slip by.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
-from coderai.wire.headers import Headers
+from coderai.keys import Keys
 from coderai.wire.origin import Origin
 
 PREFIXES = (b"/api/v2/aibridge/", b"/api/v2/ai-gateway/")
@@ -82,16 +82,16 @@ TYPES = {kind.name: kind for kind in (OPENAI, ANTHROPIC)}
 class Provider:
     """One configured upstream."""
 
-    def __init__(self, kind: ProviderType, name: str, base_url: str, key: str, include_usage: bool = True) -> None:
+    def __init__(
+        self, kind: ProviderType, name: str, base_url: str, keys: Sequence[str], include_usage: bool = True
+    ) -> None:
         self.kind = kind
         self.name = name
         self.origin = Origin.of(base_url)
         self.base_path = urlsplit(base_url).path.rstrip("/").encode()
         self.include_usage = include_usage  # whether the provider takes stream_options
-        self.key_hint = mask(key)
+        self.keys = Keys(keys, kind.key_header, kind.key_scheme)
         self.authority = self.origin.authority
-        self.credential: Headers = [(kind.key_header, kind.key_scheme + key.encode())] if key else []
-        self.secrets = (key,) if key else ()
 
     @property
     def key_option(self) -> str:
@@ -103,12 +103,6 @@ class Provider:
     def target(self, path: bytes, query: bytes) -> bytes:
         """The request target upstream, for a path below the route prefix."""
         return b"%b%b?%b" % (self.base_path, path, query) if query else self.base_path + path
-
-
-def mask(secret: str) -> str:
-    """What may be shown of a secret: its first and last characters, by its length."""
-    shown = next((n for n, least in ((4, 20), (2, 10), (1, 5)) if len(secret) >= least), 0)
-    return f"{secret[:shown]}...{secret[len(secret) - shown :]}" if secret else ""
 
 
 class Route(NamedTuple):

@@ -150,7 +150,7 @@ def routes(settings: Settings) -> Routes:
             TYPES[provider.type],
             provider.name,
             provider.base_url,
-            provider.keys[0] if provider.keys else "",
+            provider.keys,
             include_usage=not provider.refuses_stream_options,
         )
         for provider in (settings.providers if settings.aibridge_enabled else ())

@@ -106,7 +106,7 @@ class Gateway:
 
     def _check(self, provider: Provider) -> None:
         """Whether an exchange can be served, and recorded, now."""
-        if not provider.credential:
+        if not provider.keys:
             raise Refusal(503, f"coderai has no key for {provider.name}: set {provider.key_option}")
         if (reason := self._recorder.refusal()) is not None:
             raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)

@@ -53,7 +53,7 @@ class Interception:
             client=client,
             client_session_id=session_id(client, request.header, self._ask.session_id),
             correlating_tool_call_id=self._ask.tool_call_id,
-            credential_hint=provider.key_hint,
+            credential_hint=next((key.hint for key in provider.keys.usable()), ""),
             metadata={"request_user_agent": request.header("user-agent") or ""},
         )
         at = time.time_ns() // 1000
@@ -102,7 +102,7 @@ class Interception:
             )
 
     def _without_secrets(self, message: str | None) -> str | None:
-        for secret in self._route.provider.secrets if message else ():
+        for secret in self._route.provider.keys.secrets if message else ():
             message = message.replace(secret, "***") if message else message
         return message
 

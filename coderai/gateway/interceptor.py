@@ -14,7 +14,7 @@ from coderai.gateway.interception import Interception
 from coderai.gateway.ownership import Owners, refuse_foreign
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Ending, Relay
-from coderai.gateway.upcall import Failed, call, head
+from coderai.gateway.upcall import Call, Failed
 from coderai.logs import Logger
 from coderai.providers import Route
 from coderai.recorder import Recorder
@@ -48,8 +48,7 @@ class Interceptor:
         tap: Tap | None = None
         answer: Answer | None = None
         try:
-            plain = ask.withholds_usage
-            answer = await call(self._upstreams, route, head(request, route, len(ask.body), plain=plain), ask.body)
+            answer = await Call(self._upstreams, request, route, ask.body, plain=ask.withholds_usage).answer()
             await started
             tap = _tap(answer, format, ask)
             relay = Relay(request, answer, tap)

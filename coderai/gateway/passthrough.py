@@ -14,7 +14,7 @@ from coderai.formats.format import NotUnderstood, Reading
 from coderai.gateway.ownership import Owners, require_owned
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Relay
-from coderai.gateway.upcall import call, head
+from coderai.gateway.upcall import Call
 from coderai.logs import RecordLog
 from coderai.providers import Route
 from coderai.recorder import Recorder
@@ -39,7 +39,7 @@ class Passthrough:
         try:
             if route.owned is not None:
                 await require_owned(self._owners, route.provider, user, route.owned.decode("latin-1"))
-            answer = await call(self._upstreams, route, head(request, route, len(body)), body)
+            answer = await Call(self._upstreams, request, route, body).answer()
             try:
                 await self._relay(request, route, user, answer)
             finally:

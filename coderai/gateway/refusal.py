@@ -15,18 +15,19 @@ RETRY_AFTER_S = 5
 class Refusal(Exception):
     """The request is answered by the gateway itself."""
 
-    def __init__(self, status: int, message: str, *, retry: bool = False) -> None:
+    def __init__(self, status: int, message: str, *, retry: bool = False, retry_after: int = RETRY_AFTER_S) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.retry = retry
+        self.retry_after = retry_after  # seconds
 
     def answer(self, request: Request, format: Format) -> None:
         headers: Headers = [(b"Content-Type", b"application/json")]
         if self.status == 426:
             headers.append((b"Upgrade", b"websocket"))
         elif self.retry:
-            headers.append((b"Retry-After", b"%d" % RETRY_AFTER_S))
+            headers.append((b"Retry-After", b"%d" % self.retry_after))
         else:
             headers.append((b"x-should-retry", b"false"))
         request.answer(self.status, format.error(self.status, self.message), headers)

@@ -1,6 +1,9 @@
 """The request as it goes to the provider: the client's own, but for the credential and what is one hop's."""
 
-from coderai.gateway.refusal import Refusal
+from math import ceil
+
+from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
+from coderai.keys import FAILOVER, Key
 from coderai.providers import Route
 from coderai.wire.exchange import Answer
 from coderai.wire.headers import HOP_BY_HOP, block, end_to_end
@@ -26,34 +29,51 @@ _REMOVED_PLAIN = _REMOVED | {b"accept-encoding"}
 class Failed(Refusal):
     """No answer came from the provider; `error_type` is what the trail says of it."""
 
-    def __init__(self, status: int, error_type: str, message: str) -> None:
-        super().__init__(status, message, retry=True)
+    def __init__(self, status: int, error_type: str, message: str, retry_after: int = RETRY_AFTER_S) -> None:
+        super().__init__(status, message, retry=True, retry_after=retry_after)
         self.error_type = error_type
 
 
-def head(request: Request, route: Route, length: int, *, plain: bool = False) -> bytes:
-    """The request's head, up to the blank line. plain: ask for an answer without content coding."""
-    provider = route.provider
-    query = request.target.partition(b"?")[2]
-    headers = end_to_end(request.headers, _REMOVED_PLAIN if plain else _REMOVED)
-    headers += provider.credential
-    if plain:
-        headers.append((b"Accept-Encoding", b"identity"))
-    if length or request.method == "POST":
-        headers.append((b"Content-Length", b"%d" % length))
-    line = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (
-        request.method.encode(),
-        provider.target(route.path, query),
-        provider.authority,
-    )
-    return b"%b%b\r\n" % (line, block(headers))
+class Call:
+    """One request on its way upstream, with one key after another where the provider refuses them."""
 
+    def __init__(
+        self, upstreams: Upstreams, request: Request, route: Route, body: bytes, *, plain: bool = False
+    ) -> None:
+        """plain: ask for an answer without content coding."""
+        self._upstreams = upstreams
+        self._route = route
+        self._body = body
+        self._headers = end_to_end(request.headers, _REMOVED_PLAIN if plain else _REMOVED)
+        if plain:
+            self._headers.append((b"Accept-Encoding", b"identity"))
+        if body or request.method == "POST":
+            self._headers.append((b"Content-Length", b"%d" % len(body)))
+        query = request.target.partition(b"?")[2]
+        provider = route.provider
+        target = provider.target(route.path, query)
+        self._line = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (request.method.encode(), target, provider.authority)
 
-async def call(upstreams: Upstreams, route: Route, head: bytes, body: bytes) -> Answer:
-    """The provider's answer once its head is there; raises Failed."""
-    try:
-        return await upstreams.send(route.provider.origin, head, body)
-    except Unreachable as error:
-        raise Failed(502, "upstream_unreachable", str(error)) from None
-    except TimedOut as error:
-        raise Failed(504, "upstream_timeout", str(error)) from None
+    async def answer(self) -> Answer:
+        """The provider's answer once its head is there; raises Failed."""
+        keys = self._route.provider.keys
+        for key in keys.usable():
+            answer = await self._send(key)
+            if keys.alone or answer.status not in FAILOVER:
+                return answer
+            key.cool_down(answer.status, answer.headers)
+            answer.abandon()
+        seconds = keys.next_usable_s()
+        if seconds is None:
+            raise Failed(502, "keys_refused", "the provider refuses all keys that coderai has for it")
+        message = "all keys that coderai has for the provider are rate-limited"
+        raise Failed(429, "rate_limit_error", message, retry_after=ceil(seconds))
+
+    async def _send(self, key: Key) -> Answer:
+        head = b"%b%b\r\n" % (self._line, block([*self._headers, key.header]))
+        try:
+            return await self._upstreams.send(self._route.provider.origin, head, self._body)
+        except Unreachable as error:
+            raise Failed(502, "upstream_unreachable", str(error)) from None
+        except TimedOut as error:
+            raise Failed(504, "upstream_timeout", str(error)) from None

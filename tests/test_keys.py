@@ -1,0 +1,75 @@
+"""Several keys of one provider: the first that can be used, and the next one where the provider refuses it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.gateway import Gateway
+from tests.provider import Provider, whole
+from tests.test_relay import ASK, post
+
+CHAT = "/api/v2/aibridge/pool/v1/chat/completions"
+OK = whole(b'{"id":"1"}')
+LIMITED = whole(b'{"error":{"type":"rate_limit_error","message":"slow"}}', "429 Slow", ("retry-after: 30",))
+REFUSED = whole(b'{"error":{"type":"invalid_request_error","message":"who?"}}', "401 Unauthorized")
+KEYS = ("sk-first-0123456789", "sk-second-0123456789", "sk-third-0123456789")
+
+
+@pytest.fixture
+def pool(tmp_path, provider: Provider) -> Iterator[Gateway]:
+    indexed = {"TYPE": "openai", "NAME": "pool", "KEYS": ",".join(KEYS), "BASE_URL": f"{provider.url}/v1/"}
+    running = Gateway(
+        tmp_path, provider.url, **{f"CODER_AIBRIDGE_PROVIDER_0_{name}": value for name, value in indexed.items()}
+    )
+    yield running
+    assert running.stop() == 0
+    written = running.log.read_text() + running.stderr.read_text()
+    assert not any(key in written for key in KEYS)
+
+
+def used(provider: Provider) -> list[str]:
+    return [request.header("Authorization").removeprefix("Bearer ") for request in provider.requests]
+
+
+def test_a_refused_key_is_passed_over_unseen(pool: Gateway, provider: Provider) -> None:
+    token = pool.user("alice")
+    provider.answers(LIMITED)
+    provider.answers(REFUSED)
+    provider.answers(OK)
+    assert post(pool, CHAT, ASK, token).body == b'{"id":"1"}'
+    assert used(provider) == list(KEYS)
+    provider.answers(OK)
+    assert post(pool, CHAT, ASK, token).status == 200
+    assert used(provider)[3:] == [KEYS[2]]
+    provider.answers(whole(b"{}", "500 Oh No"))  # any other status is the client's
+    assert post(pool, CHAT, ASK, token).status == 500
+    provider.answers(whole(b"{}", "403 No"))
+    assert post(pool, CHAT, ASK, token).status == 403
+
+
+def test_all_keys_limited_or_refused(pool: Gateway, provider: Provider) -> None:
+    token = pool.user("alice")
+    for answer in (LIMITED, REFUSED, REFUSED):
+        provider.answers(answer)
+    for _ in range(2):  # the second time without asking the provider
+        answer = post(pool, CHAT, ASK, token)
+        assert answer.status == 429
+        assert 25 <= int(answer.header("Retry-After")) <= 30
+    assert used(provider) == list(KEYS)
+    end = pool.records()[-1]
+    assert (end["status"], end["error_type"]) == (429, "rate_limit_error")
+
+
+def test_all_keys_refused_is_502(pool: Gateway, provider: Provider) -> None:
+    token = pool.user("alice")
+    for _ in KEYS:
+        provider.answers(REFUSED)
+    assert post(pool, CHAT, ASK, token).status == 502
+
+
+def test_a_single_key_s_answer_is_the_answer(gateway: Gateway, provider: Provider, token: str) -> None:
+    for _ in range(2):
+        provider.answers(LIMITED)
+        answer = post(gateway, "/api/v2/aibridge/openai/v1/chat/completions", ASK, token)
+        assert (answer.status, answer.header("retry-after")) == (429, "30")
+    assert len(provider.requests) == 2
