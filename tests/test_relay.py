@@ -1,11 +1,13 @@
 """What the client gets is what the provider sent, and the other way round, byte for byte."""
 
+import gzip
 import http.client
 import json
 import socket
 import threading
 
 import pytest
+import zstandard
 
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.provider import CUT, LAST_CHUNK, Pause, Provider, chunk, stream, whole
@@ -307,3 +309,20 @@ def test_one_connection_serves_many_requests(gateway: Gateway, provider: Provide
         assert connection.getresponse().read() == b'{"id":"%d"}' % number
     connection.close()
     assert provider.connections - connections <= 1
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_coded_stream_comes_back_as_it_came_and_is_read(
+    gateway: Gateway, provider: Provider, token: str, coding: str
+) -> None:
+    events = START + TEXT + DELTA + STOP
+    coded = gzip.compress(events) if coding == "gzip" else zstandard.compress(events)
+    headers = ("Content-Type: text/event-stream", f"Content-Encoding: {coding}")
+    provider.answers(stream(coded[:20], coded[20:40], coded[40:], headers=headers))
+    answer = post(gateway, MESSAGES, ASK_STREAM, token, Accept_Encoding=coding)
+    assert answer.body == coded
+    assert answer.header("Content-Encoding") == coding
+    assert provider.requests[0].header("Accept-Encoding") == coding
+    tokens = next(r for r in reversed(gateway.records()) if r["record_type"] == "token_usage")
+    assert (tokens["input_tokens"], tokens["output_tokens"]) == (7, 5)
+    assert gateway.records()[-1]["error_type"] is None
