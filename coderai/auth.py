@@ -105,6 +105,7 @@ class Authenticator:
             raise Unauthenticated(_NOT_GOOD)
         _check(row, secret)
         self._known[token_id] = known = _Known(row, _user(row), confirmed=now, used=now)
+        self._log.debug("token read", token_id=token_id, user=row.user_name)
         return known.user
 
     async def run(self) -> None:

@@ -6,6 +6,7 @@ takes at most half of the writer's time and no request waits longer than for one
 
 import asyncio
 import time
+from datetime import timedelta
 
 from coderai.logs import Logger
 from coderai.store import Store, StoreUnavailable, times
@@ -40,6 +41,8 @@ class Retention:
         else:
             if counts:
                 self._log.info("deleted old records", **counts, seconds=round(time.monotonic() - began, 2))
+            else:
+                self._log.debug("no records are old enough to be deleted", retention=timedelta(seconds=self.seconds))
         return counts
 
     async def _delete(self, cutoff: int, counts: dict[str, int]) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import errno
 import os
 import signal
+import socket
 import ssl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -98,18 +99,23 @@ class Server:
     async def listen(self) -> None:
         """Raises CannotServe, BadCertificate."""
         settings = self.settings
-        await self.api.setup()
-        await self._listen("--http-address", settings.http_address, None)
         if settings.tls_enable:
             self.tls = server_context(settings.tls_cert_file, settings.tls_key_file, settings.tls_min_version)
+        await self.api.setup()
+        await self._listen("--http-address", settings.http_address, None)
+        if self.tls is not None:
             await self._listen("--tls-address", settings.tls_address, self.tls)
 
     async def _listen(self, option: str, at: HostPort, tls: ssl.SSLContext | None) -> None:
         try:
             addresses = await self.listener.listen(at.host, at.port, tls)
         except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            why = "it is taken by another process" if taken else os.strerror(error.errno or 0)
+            if isinstance(error, socket.gaierror):
+                why = error.strerror
+            elif error.errno == errno.EADDRINUSE:
+                why = "it is taken by another process"
+            else:
+                why = os.strerror(error.errno or 0)
             raise CannotServe(f"{option} {at}: {why}; give another host:port") from None
         for host, port in addresses:
             url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -190,6 +196,7 @@ async def serve(resolved: Resolved, log: Logger) -> None:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
     async with AsyncExitStack() as stack:
         store = await open_sqlite(Path(resolved.settings.sqlite_path))
         stack.push_async_callback(store.close)

@@ -121,15 +121,20 @@ class StreamTap:
         self._pieces: list[bytes] = []  # of an event that is not complete yet
         self._pieces_size = 0
         self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
+        self._half = b""  # of a blank line's CRLF, the CR: a client may take it for the whole, so it waits for the rest
         self._held: list[bytes] = []
 
     def feed(self, chunk: bytes) -> bytes:
+        if self._half:
+            chunk, self._half = self._half + chunk, b""
         if self.terminal:
             self._held.append(chunk)
             return b""
         if self._unreadable:
             return chunk
         if self._decoder is None:
+            if chunk.endswith(b"\r") and (self._tail + chunk).endswith(b"\n\r"):
+                chunk, self._half = chunk[:-1], b"\r"
             return self._read_plain(chunk)
         try:
             self._scan(self._decoder(chunk))
@@ -220,8 +225,9 @@ class StreamTap:
     def held(self) -> bytes:
         if self._withhold:
             self._held += self._pieces
-        held = b"".join(self._held)
+        held = b"".join((*self._held, self._half))
         self._held.clear()
+        self._half = b""
         return held
 
     def read(self) -> Reading:

@@ -60,7 +60,7 @@ def test_every_table_of_records_is_purged(path: Path) -> None:
 
 
 async def test_old_records_go_and_new_ones_stay(store: Store, path: Path, tmp_path: Path) -> None:
-    log = open_logs(human="", json=str(tmp_path / "log.json"))
+    log = open_logs(human="", json=str(tmp_path / "log.json"), verbose=True)
     old = now() - 2 * HOUR * 1_000_000
     for _ in range(2 * BATCH + 1):
         await store.write(exchange(old))
@@ -70,8 +70,9 @@ async def test_old_records_go_and_new_ones_stay(store: Store, path: Path, tmp_pa
     assert counts(path) == dict.fromkeys(TABLES, 1)
     assert await retention.purge() == {}
     log.close()
-    (line,) = [json.loads(line) for line in (tmp_path / "log.json").read_text().splitlines()]
+    line, none = [json.loads(line) for line in (tmp_path / "log.json").read_text().splitlines()]
     assert line["msg"] == "deleted old records"
+    assert (none["level"], none["fields"]) == ("DEBUG", {"retention": "1h0m0s"})
     assert {name: line["fields"][name] for name in TABLES} == dict.fromkeys(TABLES, 2 * BATCH + 1)
 
 

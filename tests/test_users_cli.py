@@ -58,7 +58,8 @@ def cli(tmp_path: Path) -> Cli:
 
 
 def test_users_are_created_and_listed(cli: Cli) -> None:
-    assert cli.done("users", "create", "alice", "--email", "alice@example.com") == "created user alice, role member\n"
+    created = cli.done("users", "create", "alice", "--email", "alice@example.com")
+    assert created == f"no database yet: creating {cli.path}\ncreated user alice, role member\n"
     cli.done("users", "create", "Bob.Builder", "--role", "auditor")
     table = [line.split("  ") for line in cli.done("users", "list").splitlines()]
     assert [line[0].strip() for line in table] == ["NAME", "alice", "Bob.Builder"]
@@ -99,6 +100,7 @@ def test_mistakes_name_the_value_and_the_remedy(cli: Cli) -> None:
         (("users", "create", "bob", "--email", "bob"), 2, ('--email "bob"', "alice@example.com")),
         (("users", "suspend", "bob"), 1, ('"bob"', "coderai users list")),
         (("users", "delete", "bob"), 1, ('"bob"', "coderai users list")),
+        (("users", "delete", "bob\n\x1b[31m"), 1, (r'"bob\n\x1b[31m"', "coderai users list")),
         (("tokens", "create", "--user", "bob", "--name", "x"), 1, ('"bob"', "coderai users list")),
         (("tokens", "create", "--user", "alice", "--name", " "), 2, ("--name", "printable")),
         (("tokens", "create", "--user", "alice", "--name", "x", "--lifetime", "30"), 2, ('"30"', "30d")),
@@ -115,6 +117,23 @@ def test_a_database_that_cannot_be(tmp_path: Path) -> None:
     code, error = Cli(tmp_path).refused("users", "list")
     assert code == 1
     assert "is a directory" in error and "--sqlite-path" in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("users", "list"),
+        ("users", "delete", "alice"),
+        ("tokens", "list"),
+        ("tokens", "create", "--user", "alice", "--name", "x"),
+    ],
+)
+def test_a_misspelt_path_makes_no_database(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    path = tmp_path / "typo" / "coderai.db"
+    code, error = Cli(path).refused(*arguments)
+    assert code == 1
+    assert f"there is no database {path}" in error and "--sqlite-path" in error
+    assert not path.parent.exists()
 
 
 def test_a_token_is_printed_alone(cli: Cli) -> None:

@@ -79,6 +79,12 @@ class _API:
     @web.middleware
     async def answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """What the handler answers, or a refusal in this API's shape."""
+        response = await self._answer(request, handler)
+        if self._log is not None:
+            self._log.debug("API request", method=request.method, path=request.path, status=response.status)
+        return response
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             if not self._enabled and _of_the_gateway(request.path):
                 raise Refused(404, "The AI gateway is not enabled.", DISABLED)

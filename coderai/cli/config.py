@@ -19,14 +19,14 @@ def config() -> None:
     """Look at the settings."""
 
 
-@config.command(cls=SettingsCommand)
+@config.command(cls=SettingsCommand, short_help="Print each setting that holds, and where it came from.")
 @click.option("--origin", is_flag=True, help="Say where each value came from.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, keyed by flag.")
 @settings_options()
 def show(resolved: Resolved, origin: bool, as_json: bool) -> None:
     """Print the effective settings of the options and environment given, secrets masked."""
     for warning in resolved.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"Warning: {warning}", err=True)
     settings = shown(resolved)
     if as_json:
         click.echo(orjson.dumps(settings, option=orjson.OPT_INDENT_2))

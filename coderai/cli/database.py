@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from coderai.config import Resolved
+from coderai.config.problems import quoted
 from coderai.store import Store, StoreUnavailable, open_sqlite
 from coderai.store.people import UserRow
 
@@ -25,11 +26,19 @@ class BadValue(click.ClickException):
     exit_code = 2
 
 
-def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]]) -> T:
-    """Does this work on the database that the server uses, which may be running meanwhile."""
+def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]], *, may_create: bool = False) -> T:
+    """Does this work on the database that the server uses, which may be running meanwhile.
+
+    A misspelt path makes no database: only a command that `may_create` one does, and says so.
+    """
+    path = Path(resolved.settings.sqlite_path)
+    if not _exists(path):
+        if not may_create:
+            raise CannotDo(f"there is no database {path}; name the server's with --sqlite-path, or create a user first")
+        click.echo(f"no database yet: creating {path}")
 
     async def opened() -> T:
-        store = await open_sqlite(Path(resolved.settings.sqlite_path))
+        store = await open_sqlite(path)
         try:
             return await work(store)
         finally:
@@ -43,10 +52,17 @@ def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]]) -> T:
         raise CannotDo(str(error)) from None
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # it may not be looked at: opening it says why
+        return True
+
+
 async def user_named(store: Store, name: str) -> UserRow:
     user = await store.people.user(name)
     if user is None:
-        raise CannotDo(f'there is no user "{name}"; `coderai users list` shows those there are')
+        raise CannotDo(f"there is no user {quoted(name)}; `coderai users list` shows those there are")
     return user
 
 
@@ -65,5 +81,4 @@ def show_json(values: Any) -> None:
 def require(given: str, good: bool, option: str, remedy: str) -> None:
     """Raises BadValue unless the value is good."""
     if not good:
-        shown = ascii(given) if not given.isprintable() else f'"{given}"'
-        raise BadValue(f"{option} {shown}: {remedy}")
+        raise BadValue(f"{option} {quoted(given)}: {remedy}")

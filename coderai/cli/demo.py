@@ -10,7 +10,7 @@ import click
 from coderai.demo import DemoFailed, demonstrate
 
 
-@click.command()
+@click.command(short_help="Try the gateway on a simulated provider.")
 @click.option("--http-address", metavar="HOST:PORT", help="Where to listen [default: 127.0.0.1:3000, or a free port].")
 @click.option(
     "--dir",

@@ -26,6 +26,7 @@ __all__ = ["SettingsCommand", "SettingsOption", "resolved_or_exit", "settings_op
 
 PREFIX = "setting_"  # of Click's parameter names, which then cannot meet a command's own
 EXIT_BAD_SETTINGS = 2
+NO_USE = {*METRICS_AND_TRACING, *REFUSED_FLAGS}  # Coder's flags that are parsed, to be warned of or refused
 HELP_WIDTH = 110  # columns, where the terminal has them
 
 Command = Callable[..., Any]
@@ -46,6 +47,14 @@ class SettingsCommand(click.Command):
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         attributes.setdefault("context_settings", {"max_content_width": HELP_WIDTH})
         super().__init__(*arguments, **attributes)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:  # nobody is sent to an option that would be refused
+            names = [name for parameter in self.get_params(ctx) for name in parameter.opts]
+            useful = [name for name in names if name.removeprefix("--") not in NO_USE]
+            raise click.NoSuchOption(error.option_name, possibilities=useful, ctx=ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
@@ -147,5 +156,5 @@ def _coders_own() -> list[Decorator]:
             hidden=True,
             type=click.UNPROCESSED,
         )
-        for flag in (*METRICS_AND_TRACING, *REFUSED_FLAGS)
+        for flag in NO_USE
     ]

@@ -23,6 +23,8 @@ def server(resolved: Resolved) -> None:
     Settings come from flags, else environment variables, else the YAML file of --config, else defaults.
     """
     if resolved.settings.write_config:
+        for warning in resolved.warnings:
+            click.echo(f"Warning: {warning}", err=True)
         click.echo(write_config(resolved), nl=False)
         return
     log = Logger(Outputs())

@@ -8,6 +8,7 @@ from coderai.auth import TOKEN_ID, new_token
 from coderai.cli.database import BadValue, CannotDo, require, show, show_json, user_named, with_store
 from coderai.cli.options import settings_options
 from coderai.config import Duration, Resolved
+from coderai.config.problems import quoted
 from coderai.store import Store, times
 from coderai.store.people import TokenEntry
 
@@ -86,7 +87,7 @@ def _expiry(lifetime: str) -> int | None:
     try:
         duration = Duration(lifetime)
     except ValueError as error:
-        raise BadValue(f'--lifetime "{lifetime}": {error}; write e.g. 30d or 12h, or 0 for ever') from None
+        raise BadValue(f"--lifetime {quoted(lifetime)}: {error}; write e.g. 30d or 12h, or 0 for ever") from None
     return times.now() + duration.nanoseconds // 1000 if duration.nanoseconds else None
 
 

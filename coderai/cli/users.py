@@ -47,7 +47,7 @@ def create(name: str, email: str, role: str, resolved: Resolved) -> None:
         except NameTaken:
             raise CannotDo(f'there is a user "{name}" already; choose another name') from None
 
-    with_store(resolved, work)
+    with_store(resolved, work, may_create=True)
     click.echo(f"created user {name}, role {role}")
 
 

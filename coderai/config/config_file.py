@@ -24,12 +24,22 @@ def read_stdin() -> bytes:
     return sys.stdin.buffer.read(LARGEST_FILE + 1)
 
 
-def config_document(path: str, source: str, stdin: Callable[[], bytes], report: Report) -> tuple[bytes, Document]:
+def read_file(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(LARGEST_FILE + 1)
+
+
+def can_be_read_again(path: str) -> bool:
+    """Not so standard input and pipes, such as a shell's `<(…)`: a second reading would find nothing."""
+    return path != STDIN and Path(path).is_file()
+
+
+def config_document(path: str, source: str, read: Callable[[str], bytes], report: Report) -> tuple[bytes, Document]:
     """The file's bytes and what is in them; `source` is where the path was given. No path: nothing."""
     if not path:
         return b"", Document()
     try:
-        content = stdin() if path == STDIN else _read(path)
+        content = read(path)
     except OSError as error:
         report.problems.append(f"{source}: cannot read {quoted(path)}: {error.strerror}; expected a YAML file")
         return b"", Document()
@@ -41,8 +51,3 @@ def config_document(path: str, source: str, stdin: Callable[[], bytes], report: 
     except SettingsError as error:
         report.problems += error.problems
         return content, Document()
-
-
-def _read(path: str) -> bytes:
-    with Path(path).open("rb") as file:
-        return file.read(LARGEST_FILE + 1)

@@ -101,7 +101,10 @@ def _database_path(text: str) -> str:
 
 def _url(text: str) -> str:
     parts = urlsplit(text)  # a ValueError of its own says what is wrong with brackets
-    _ = parts.port  # likewise for a port
+    try:
+        _ = parts.port
+    except ValueError:  # whose text may hold a part of a password
+        raise ValueError(f"its port is not a number up to {LARGEST_PORT}") from None
     if parts.scheme not in ("http", "https"):
         raise ValueError("it does not start with http:// or https://")
     if not parts.hostname:

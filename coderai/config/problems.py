@@ -4,10 +4,12 @@ No message ever holds a secret.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 LONGEST_QUOTE = 80  # characters of a bad value that are repeated; enough to find it by
+URL_CREDENTIALS = re.compile("(?<=://).*@")
 SECRET_WORDS = ("key", "secret", "token", "password", "credential")
 
 
@@ -15,7 +17,7 @@ class SettingsError(Exception):
     """Every problem that was found, one line each."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(one_line, problems))
         super().__init__("\n".join(self.problems))
 
 
@@ -27,15 +29,22 @@ class Report:
 
     def all_warnings(self) -> list[str]:
         names = ", ".join(self.meaningless)
-        return [*self.warnings, *([f"settings of Coder that have no effect here: {names}"] if names else [])]
+        coders = [f"settings of Coder that have no effect here: {names}"] if names else []
+        return [one_line(warning) for warning in (*self.warnings, *coders)]
+
+
+def one_line(text: str) -> str:
+    """What does not print, such as a line break in a key of YAML, is escaped."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def quoted(text: str, *, secret: bool = False) -> str:
     """A value for a message: on one line, not too long, and never a secret."""
     if secret:
         return "(hidden)" if text else '""'
+    text = URL_CREDENTIALS.sub("***@", text)
     shown = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
-    return '"' + "".join(char if char.isprintable() else repr(char)[1:-1] for char in shown) + '"'
+    return f'"{one_line(shown)}"'
 
 
 def sounds_secret(name: str) -> bool:

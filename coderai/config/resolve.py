@@ -7,7 +7,7 @@ reload is `resolved.again()`, where the files are read again, flags and environm
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from coderai.config.config_file import STDIN, config_document, read_stdin
+from coderai.config.config_file import STDIN, can_be_read_again, config_document, read_file, read_stdin
 from coderai.config.indexed import YAML_PATH, indexed_providers
 from coderai.config.option import Option
 from coderai.config.problems import Report, SettingsError
@@ -30,13 +30,11 @@ class Resolved:
     flags: Flags = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
     only: Collection[str] | None
-    standard_input: bytes | None = field(repr=False)  # what --config - read: it cannot be read twice
+    read_once: bytes | None = field(repr=False)  # what --config held, if it cannot be read again
 
     def again(self) -> "Resolved":
         """What the same command would resolve to now; raises SettingsError."""
-        kept = self.standard_input
-        stdin = read_stdin if kept is None else lambda: kept
-        return resolve(self.flags, self.environ, only=self.only, stdin=stdin)
+        return resolve(self.flags, self.environ, only=self.only, kept=self.read_once)
 
 
 def resolve(
@@ -45,12 +43,22 @@ def resolve(
     *,
     only: Collection[str] | None = None,
     stdin: Callable[[], bytes] = read_stdin,
+    kept: bytes | None = None,
 ) -> Resolved:
-    """`only` names the attributes that a command needs: the rest keeps its defaults and is not checked."""
+    """`only` names the attributes that a command needs: the rest keeps its defaults and is not checked.
+
+    `kept` stands for the content of the file that --config names.
+    """
+
+    def read(path: str) -> bytes:
+        if kept is not None:
+            return kept
+        return stdin() if path == STDIN else read_file(path)
+
     report = Report()
     path = _found(CONFIG, flags, environ, Document(), report)
     found = {CONFIG.name: path}
-    content, document = config_document(path.value, path.origin.source, stdin, report)
+    content, document = config_document(path.value, path.origin.source, read, report)
     for option in OPTIONS:
         if option.name not in found and (only is None or option.name in only):
             found[option.name] = _found(option, flags, environ, document, report)
@@ -75,7 +83,7 @@ def resolve(
         flags=flags,
         environ=dict(environ),
         only=only,
-        standard_input=content if path.value == STDIN else None,
+        read_once=content if path.value and not can_be_read_again(path.value) else None,
     )
 
 
@@ -103,6 +111,12 @@ def _check_together(found: Mapping[str, Found], report: Report) -> None:
                 f"--tls-cert-file: {len(certificates)} certificates and {len(keys)} keys (--tls-key-file); "
                 "expected one key for each certificate"
             )
+        if found["tls_address"].value == found["http_address"].value and found["tls_address"].value.port:
+            report.problems.append(
+                f"--tls-address: {found['tls_address'].value} is --http-address too; give each a port of its own"
+            )
+    elif certificates or keys:
+        report.warnings.append("--tls-cert-file and --tls-key-file have no effect without --tls-enable")
     body, memory = found["aibridge_max_request_body"].value, found["aibridge_max_body_memory"].value
     if body.bytes > memory.bytes:
         report.problems.append(

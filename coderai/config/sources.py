@@ -73,7 +73,7 @@ def _parsed(option: Option, origin: Origin, where: str, text: str, report: Repor
 
 
 def _complaint(option: Option, where: str, value: str, reason: ValueError) -> str:
-    return f"{where}: {value}: {reason}; expected {option.kind.expected}"
+    return ": ".join(filter(None, (where, value, f"{reason}; expected {option.kind.expected}")))
 
 
 def _agreed(candidates: Iterable[Named | None], report: Report) -> Found | None:

@@ -29,5 +29,5 @@ def unknown_variables(environ: Mapping[str, str], report: Report) -> None:
         if variable in coder.VARIABLES:
             report.meaningless += [variable] if environ[variable] else []
         elif variable.startswith(FAMILIES) and variable not in known and not is_indexed(variable):
-            meant = did_you_mean(variable, [*known, *coder.VARIABLES])
+            meant = did_you_mean(variable, known) or did_you_mean(variable, coder.VARIABLES)
             report.warnings.append(f"{variable}: unknown variable, ignored{meant}")

@@ -121,12 +121,20 @@ def text_of(leaf: Leaf, kind: Kind[object]) -> str | None:
     if kind.is_list:
         if not isinstance(node, SequenceNode):
             raise ValueError("it is not a list")
-        return _csv_line([_scalar(item, (STR,)) for item in node.value])
+        return _csv_line([_item(item, number) for number, item in enumerate(node.value, 1)])
     return _scalar(node, kind.yaml_tags)
 
 
 def shown(leaf: Leaf) -> str:
-    return _value(leaf.node)
+    """The value for a message; "" of what is no single value, since a message says that it is a list or a group."""
+    return _value(leaf.node) if isinstance(leaf.node, ScalarNode) else ""
+
+
+def _item(node: Node, number: int) -> str:
+    try:
+        return _scalar(node, (STR,))
+    except ValueError as reason:
+        raise ValueError(f"item {number}, {_value(node)}: {reason}") from None
 
 
 def _scalar(node: Node, tags: tuple[str, ...]) -> str:
@@ -158,6 +166,7 @@ def _unknown(written: str, path: str, where: str, node: Node, vocabulary: Vocabu
         variable = f"CODER_{path.replace('.', '_').upper()}"
         return f"{where}: {written}: secrets are not read from YAML; set {variable}, or {written}_file"
     value = _value(node, secret=sounds_secret(written))
-    ours = did_you_mean(path, [*vocabulary.groups, *vocabulary.read])
+    around = {path.rsplit(".", depth)[0] for depth in range(1, path.count(".") + 1)}  # where it stands already
+    ours = did_you_mean(path, {*vocabulary.groups, *vocabulary.read} - around)
     meant = ours or did_you_mean(path, vocabulary.meaningless)
     return f"{where}: {written}: unknown key, with the value {value}{meant}"

@@ -112,6 +112,8 @@ class Gateway:
             raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
 
     async def _body(self, request: Request) -> bytes:
+        if (request.header("transfer-encoding") or "chunked").lower() != "chunked":
+            raise Refusal(501, "no transfer-encoding but chunked is understood here")
         try:
             return await request.body()
         except BodyTooLarge:

@@ -52,7 +52,8 @@ class Interceptor:
             await started
             tap = _tap(answer, format, ask)
             relay = Relay(request, answer, tap)
-            relay.start(at_once=isinstance(tap, StreamTap), resized=ask.withholds_usage)
+            streamed = isinstance(tap, StreamTap)
+            relay.start(at_once=streamed, resized=streamed and ask.withholds_usage)
             ending = await relay.settled
             await self._end(interception, answer.status, tap, ending)
             relay.release()

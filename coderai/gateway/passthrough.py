@@ -36,19 +36,25 @@ class Passthrough:
         self.record_log: RecordLog | None = None
 
     async def serve(self, request: Request, route: Route, user: User, body: bytes) -> None:
+        answer: Answer | None = None
         try:
             if route.owned is not None:
                 await require_owned(self._owners, route.provider, user, route.owned.decode("latin-1"))
             answer = await Call(self._upstreams, request, route, body).answer()
-            try:
-                await self._relay(request, route, user, answer)
-            finally:
-                answer.abandon()
-        except Refusal as refusal:
-            await self._log(request, route, user, refusal.status)
+            relay = await self._relay(request, route, user, answer)
+        except BaseException as fault:  # refused, or the client has gone: what was asked for is on record all the same
+            await self._log(request, route, user, fault.status if isinstance(fault, Refusal) else request.status)
             raise
+        else:
+            await self._log(request, route, user, answer.status)
+            relay.release()
+            await relay.done
+        finally:
+            if answer is not None:
+                answer.abandon()
 
-    async def _relay(self, request: Request, route: Route, user: User, answer: Answer) -> None:
+    async def _relay(self, request: Request, route: Route, user: User, answer: Answer) -> Relay:
+        """Returns with the end of the answer still to be released."""
         creates = request.method == "POST" and route.path in _CREATING and answer.status == 200
         streamed = is_stream(answer.headers)
         tap: Tap = WholeTap(_CREATED, first(answer.headers, b"content-encoding")) if creates else NoTap(streamed)
@@ -58,11 +64,9 @@ class Passthrough:
         if creates and (object_id := tap.read().message_id):
             owned = ProviderObject(object_id=object_id, provider_name=route.provider.name, initiator_id=user.id)
             await self._recorder.put([Record(new_id(), "", time.time_ns() // 1000, owned)])
-        await self._log(request, route, user, answer.status)
-        relay.release()
-        await relay.done
+        return relay
 
-    async def _log(self, request: Request, route: Route, user: User, status: int) -> None:
+    async def _log(self, request: Request, route: Route, user: User, status: int | None) -> None:
         if self.record_log is not None:
             await self.record_log.passthrough(
                 route=route.path.decode("latin-1"),

@@ -35,6 +35,7 @@ class Relay:
         self._answer = answer
         self._tap = tap
         self._released = False
+        self._stalled = False
         self._held = 0
         self._ending: Ending | None = None
 
@@ -47,11 +48,27 @@ class Relay:
         answer = self._answer
         resized = resized or first(answer.headers, b"transfer-encoding") is not None
         headers = end_to_end(answer.headers, _UNSIZED if resized else HOP_BY_HOP)
-        self._request.flow = answer
+        self._request.flow = self
         self._request.respond(answer.status, answer.reason, headers)
         if at_once:
             self._request.flush()
         answer.pipe(self)
+        if self._request.stalled:  # an earlier answer is still on its way
+            self.pause()
+
+    def pause(self) -> None:
+        """The client does not read."""
+        self._stalled = True
+        self._answer.pause()
+
+    def resume(self) -> None:
+        self._stalled = False
+        self._flow_on()
+
+    def _flow_on(self) -> None:
+        """Has the provider read on, where neither the client nor what is held back stands in the way."""
+        if not self._stalled and (self._released or self._held <= HELD_LIMIT):
+            self._answer.resume()
 
     def data(self, data: bytes) -> None:
         if self._released:
@@ -93,8 +110,7 @@ class Relay:
             return
         if held:
             self._request.write(held)
-        if self._held > HELD_LIMIT:
-            self._answer.resume()
+        self._flow_on()
 
     def _finish(self, last: bytes) -> None:
         if self._ending is Ending.END:
@@ -102,6 +118,7 @@ class Relay:
         else:
             if last:
                 self._request.write(last)
+            self._request.flush()
             self._request.cut()
         if not self.done.done():
             self.done.set_result(None)

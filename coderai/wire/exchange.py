@@ -54,13 +54,12 @@ class Answer:
     def pipe(self, sink: Sink) -> None:
         """From here on what arrives goes to `sink`, first what has come already."""
         self._sink = sink
+        self.resume()  # before the sink gets any, which may pause it again
         if self._backlog:
             sink.data(b"".join(self._backlog))
             self._backlog.clear()
         if self._over is not None:
             self._tell(sink)
-        elif self._waiting > BACKLOG_LIMIT:
-            self.resume()
 
     def _tell(self, sink: Sink) -> None:
         self._sink = None  # a sink knows its answer: without this the two would wait for the garbage collector
@@ -136,18 +135,25 @@ class Connection(asyncio.Protocol):
         self._answer = None
         self._reason, self._headers = b"", []
         self._complete = self._until_close = self._heard = False
-        self._head = self._pool.loop.create_future()
+        head: asyncio.Future[Answer] = self._pool.loop.create_future()
+        self._head = head
         self.transport.writelines(request)
-        return await self._head
+        try:
+            return await head
+        except asyncio.CancelledError:
+            if self._head is head:  # else its answer has come already, and it serves another
+                self.abandon()
+            raise
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None:  # what nobody asked for
             return self.abandon()
         self._heard = True
+        broken = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            return self._break()
+            broken = True
         if self._parts:
             parts = self._parts
             body = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -155,9 +161,16 @@ class Connection(asyncio.Protocol):
             if self._answer is not None:
                 self._answer.received(body)
         if self._complete:
+            self._keep_alive = self._keep_alive and not broken  # what is broken came after the answer's end
             self._finish()
+        elif broken:
+            self._break()
 
     # -- parser
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            self._keep_alive = False  # a second answer, which nobody asked for
 
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
@@ -191,7 +204,8 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         answer = self._answer
         self._parser = self._answer = None
-        keep = self._keep_alive and not self.transport.is_closing()
+        # an answer that came before all of its request had been sent: who reads on, and how far, nobody can tell
+        keep = self._keep_alive and not self.transport.is_closing() and not self.transport.get_write_buffer_size()
         if answer is not None:
             answer.over(whole=True)
         if keep:

@@ -9,6 +9,8 @@ all, to another asyncio protocol. Spec: RFC 9112.
 """
 
 import asyncio
+import socket
+import struct
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
@@ -19,7 +21,7 @@ from coderai.wire.request import Limits, Request
 
 # What nginx and others call large; a coding tool's own fields stay under 8 kB.
 FIELD_LIMIT = 64 * 1024
-# All fields together: a head that is larger than this is no request of a tool.
+# All fields together: a head that is larger than this is no request of a tool. Trailers and chunk extensions, too.
 HEAD_LIMIT = 256 * 1024
 
 # Longer than the pools of common clients keep a connection, so that it is they who close it.
@@ -28,6 +30,8 @@ IDLE_LIMIT_S = 300.0
 HEAD_LIMIT_S = 60.0
 # A body that stands still for so long does not come any more.
 BODY_PAUSE_S = 120.0
+# So long a client may go on sending, or not read, after its last answer.
+LINGER_S = 20.0
 
 
 class Site(Limits, Protocol):
@@ -54,6 +58,7 @@ class ClientConnection(asyncio.Protocol):
         self.site = site
         self.keep_alive = True
         self.http10 = False
+        self.stalled = False  # the client does not read what is written
         self.request: Request | None = None
         self.loop = asyncio.get_running_loop()  # kept: asking for it again costs a system call (getpid) each time
         self.since = self.heard = self.loop.time()  # of the last request's end; of the last byte
@@ -63,18 +68,32 @@ class ClientConnection(asyncio.Protocol):
         self._target = b""
         self._fields: Headers = []
         self._receiving = False  # a message has begun and has not been parsed to its end
+        self._overhead = 0  # bytes that came since the last byte of a body
+        self._head_seen = False  # `_head` holds all of it
+        self._upgrading = False  # a body follows a head that asked for another protocol
         self._handed_over = False
-        self._broken = False
+        self._deaf = False  # what comes is read over
+        self._closing = False
 
     @property
     def idle(self) -> bool:
-        return self.request is None
+        """Whether no answer is being worked on."""
+        return self._task is None
 
     def overdue(self, now: float) -> bool:
         """Whether it has been waiting for its client longer than a client takes."""
+        if self._closing:
+            return now - self.since > LINGER_S
         if self.request is not None:
             return self._receiving and now - self.heard > BODY_PAUSE_S
         return now - self.since > (HEAD_LIMIT_S if self._head else IDLE_LIMIT_S)
+
+    def expire(self) -> None:
+        """Ends an overdue connection; one that was closed, and whose client neither reads nor goes, at once."""
+        if self._closing:
+            self.transport.abort()
+        else:
+            self._close()
 
     # -- transport
 
@@ -83,59 +102,82 @@ class ClientConnection(asyncio.Protocol):
         self.site.joined(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._broken:
+        if self._deaf:
             return
         self.heard = self.loop.time()
+        if self._overhead > HEAD_LIMIT:
+            return self._refuse(431)
+        self._overhead += len(data)
         if self._head is not None:
-            if sum(map(len, self._head)) > HEAD_LIMIT:
-                return self._refuse(431)
             self._head.append(data)  # may hold the beginning of a body as well
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # not switched to: what follows is HTTP/1.1 as before
-            self._parser = httptools.HttpRequestParser(self)
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
-        except httptools.HttpParserCallbackError as error:
-            self._refuse(431 if isinstance(error.__context__, _FieldTooLarge) else 400)
-        except httptools.HttpParserError:
-            self._refuse(400)
+            if not self._handed_over:
+                return self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            if self.request is not None and not self._receiving:
+                # behind a whole request: not served, the client asks again elsewhere (RFC 9112, section 9.3.2,
+                # lets a server close after any answer)
+                self._deaf = True
+                self.keep_alive = False
+            else:
+                self._refuse(431 if isinstance(error.__context__, _FieldTooLarge) else 400)
         if self._handed_over:
             self._hand_over()
 
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Goes on in HTTP/1.1 (RFC 9110, section 7.8): the parser has stopped at the head, whatever body it tells of.
+
+        Java's HTTP client asks for h2c with every request.
+        """
+        assert self.request is not None
+        framing = [field for field in self.request.headers if field[0].lower() in _FRAMING]
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % block(framing))
+        if rest:
+            self.data_received(rest)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._broken = True
+        self._deaf = self._closing = True
         self.site.left(self)
         if self.request is not None:
             self.request.forget()
             self.request.gone = True
         if self._task is not None:
             self._task.cancel()
+        # the parser and the request know this connection: without this they would wait for the garbage collector
+        self._parser = self.request = None
 
     def pause_writing(self) -> None:
+        self.stalled = True
         if self.request is not None and self.request.flow is not None:
             self.request.flow.pause()
 
     def resume_writing(self) -> None:
+        self.stalled = False
         if self.request is not None and self.request.flow is not None:
             self.request.flow.resume()
 
     # -- parser
 
     def on_message_begin(self) -> None:
+        if self._upgrading:  # the same message again
+            self._upgrading = False
+            return
+        if self.request is not None:
+            raise ValueError("a request before the last one was answered")
         self._target = b""
         self._fields = []
         self._receiving = True
-        if self.request is not None:
-            # A request sent before the last one was answered: not served, the client asks again elsewhere
-            # (RFC 9112, section 9.3.2 lets a server close after any answer).
-            self.keep_alive = False
+        self._head_seen = bool(self._head)
 
     def on_url(self, url: bytes) -> None:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.request is not None:
+            return  # a trailer: nothing that was not in the head is a field of the request (RFC 9110, section 6.5.1)
         if len(name) + len(value) > FIELD_LIMIT:
             raise _FieldTooLarge
         self._fields.append((name, value))
@@ -145,27 +187,30 @@ class ClientConnection(asyncio.Protocol):
             return
         parser = self._parser
         self.keep_alive = parser.should_keep_alive()
-        self.http10 = parser.get_http_version() == "1.0"
+        self.http10 = parser.get_http_version() != "1.1"
         if not self._target.startswith(b"/"):
             raise ValueError("a request target that is no path")
         if not self.site.serves(self._target.partition(b"?")[0]):
             self._handed_over = True
             return
         self._head = None
+        self._overhead = 0
+        self._upgrading = parser.should_upgrade()
         self.request = request = Request(self, parser.get_method(), self._target, self._fields)
         self._task = self.loop.create_task(self.site.handle(request))
 
     def on_body(self, data: bytes) -> None:
-        if self.request is not None and self._fields is self.request.headers:
+        self._overhead = 0
+        if self.request is not None:
             self.request.receive(data)
 
     def on_message_complete(self) -> None:
+        if self.request is None or self._upgrading:
+            return
         self._receiving = False
-        request = self.request
-        if request is not None and self._fields is request.headers:
-            request.received()
-            if self._task is None:
-                self._next()
+        self.request.received()
+        if self._task is None:
+            self._next()
 
     # -- ends
 
@@ -173,7 +218,6 @@ class ClientConnection(asyncio.Protocol):
         """The answer is out: on to the next request, once this one's body has been read to its end."""
         if self.request is not None:
             self.request.forget()
-            self.request.flow = None
         self._task = None  # what the handler still does is its own: a client that goes now is no loss
         if not self.keep_alive:
             self._close()
@@ -181,8 +225,11 @@ class ClientConnection(asyncio.Protocol):
             self._next()
 
     def _next(self) -> None:
+        if not self.keep_alive or self.site.stopping:
+            return self._close()
         self.request = None
         self._head = []
+        self._overhead = 0
         self.since = self.loop.time()
 
     def cut(self) -> None:
@@ -190,26 +237,50 @@ class ClientConnection(asyncio.Protocol):
         if self.request is not None:
             self.request.forget()
         self._task = None
-        self._broken = True
+        if self._closing:
+            return
+        self._deaf = self._closing = True
+        self.since = self.loop.time()
         if self.http10:
-            self.transport.abort()  # the end of the connection would be the end of the body
+            self._reset()
         else:
             self.transport.close()
+
+    def _reset(self) -> None:
+        """Where the end of the connection would be the end of the body, it must not end in order."""
+        connected = self.transport.get_extra_info("socket")
+        if connected is not None:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def stop(self) -> None:
         """Ends the connection at once; the handler, cancelled, finds its client not gone."""
         if self._task is not None:
             self._task.cancel()
         else:
-            self.transport.close()
+            self.transport.abort()
+
+    def close_idle(self) -> None:
+        """Ends a connection on which no answer is being worked on; what was written goes out."""
+        self._deaf = self._closing = True
+        self.since = self.loop.time()
+        self.transport.close()
 
     def _close(self) -> None:
-        self._broken = True
-        self.transport.close()
+        """The last answer is out. A client that is still sending is listened to until it has read the answer:
+        closed with bytes unread, the connection would be reset, and the answer lost (RFC 9112, section 9.6).
+        """
+        sending = self._receiving or self._deaf
+        if not sending or self._closing:
+            return self.close_idle()
+        self._closing = True
+        self.since = self.loop.time()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _refuse(self, status: int) -> None:
         """What cannot be parsed gets a plain answer, as no provider's shape is known yet."""
-        self._broken = True
+        self._deaf = True
         if self._task is not None:
             self._task.cancel()
         if self.request is None or not self.request.answered:
@@ -218,16 +289,23 @@ class ClientConnection(asyncio.Protocol):
             fields = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
             head = b"HTTP/1.1 %d %b\r\n%bConnection: close\r\n\r\n" % (status, phrase.encode(), block(fields))
             self.transport.write(head + body)
-        self.transport.close()
+        self._close()
 
     def _hand_over(self) -> None:
+        self._parser = None
+        if not self._head_seen:  # it began behind another request's body, and cannot be given whole
+            return self.close_idle()
         data = b"".join(self._head or ())
-        self._broken = True
+        self._deaf = True
         self.site.left(self)
         successor = self.site.successor()
         self.transport.set_protocol(successor)
         successor.connection_made(self.transport)
         successor.data_received(data)
+
+
+# What tells where a request's body ends.
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 
 
 class _FieldTooLarge(ValueError):

@@ -52,6 +52,8 @@ class Listener:
     def joined(self, connection: ClientConnection) -> None:
         self._connections.add(connection)
         self._empty.clear()
+        if self.stopping:  # its handshake was under way
+            connection.close_idle()
 
     def left(self, connection: ClientConnection) -> None:
         self._connections.discard(connection)
@@ -64,7 +66,7 @@ class Listener:
             await asyncio.sleep(SWEEP_S)
             now = asyncio.get_running_loop().time()
             for connection in [c for c in self._connections if c.overdue(now)]:
-                connection.transport.close()
+                connection.expire()
 
     async def stop(self, seconds: float) -> int:
         """Accepts no more, lets requests under way end for so many `seconds`, cuts the rest; how many."""
@@ -74,14 +76,14 @@ class Listener:
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in [c for c in self._connections if c.idle]:
-            connection.transport.close()
+            connection.close_idle()
         if await self._emptied(seconds):
             return 0
-        rest = list(self._connections)
-        for connection in rest:
+        cut = sum(not connection.idle for connection in self._connections)
+        for connection in list(self._connections):
             connection.stop()
         await self._emptied(CUT_S)
-        return len(rest)
+        return cut
 
     async def _emptied(self, seconds: float) -> bool:
         try:

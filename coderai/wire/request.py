@@ -55,6 +55,7 @@ class Carrier(Protocol):
     loop: asyncio.AbstractEventLoop
     keep_alive: bool
     http10: bool
+    stalled: bool
 
     def finished(self) -> None:
         """The answer is out."""
@@ -81,6 +82,7 @@ class Request:
         self._size = 0
         self._refusal: type[BodyTooLarge] | type[NoRoomForBody] | None = None
         self._complete = False
+        self._continued = False  # the client has been told to go on with its body
         self._waiting: asyncio.Future[None] | None = None
         self._head: bytes | None = None
         self._chunked = False
@@ -100,7 +102,8 @@ class Request:
             length = first(self.headers, b"content-length")
             if length is not None and int(length) > self._connection.site.max_body:
                 raise BodyTooLarge
-            if b"100-continue" in tokens(self.headers, b"expect"):
+            if self._expects_continue():
+                self._continued = True
                 self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._waiting = self._connection.loop.create_future()
             await self._waiting
@@ -109,6 +112,10 @@ class Request:
         if len(self._parts) > 1:
             self._parts = [b"".join(self._parts)]
         return self._parts[0] if self._parts else b""
+
+    def _expects_continue(self) -> bool:
+        """RFC 9110, section 10.1.1"""
+        return not self._connection.http10 and b"100-continue" in tokens(self.headers, b"expect")
 
     def receive(self, data: bytes) -> None:
         if self._refusal is not None or self.answered:
@@ -134,12 +141,18 @@ class Request:
             self._waiting.set_result(None)
 
     def forget(self) -> None:
-        """Gives the body's room back."""
+        """Gives the body's room back, and lets go of the answer's flow."""
+        self.flow = None
         self._connection.site.bodies.used -= self._size
         self._size = 0
         self._parts = []
 
     # -- the way back
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the client does not read what is written."""
+        return self._connection.stalled
 
     @property
     def answered(self) -> bool:
@@ -164,6 +177,8 @@ class Request:
                 framing = b"Transfer-Encoding: chunked\r\n"
         if connection.site.stopping:
             connection.keep_alive = False
+        elif not self._complete and not self._continued and self._expects_continue():
+            connection.keep_alive = False  # whether the body comes now is the client's choice: nobody could tell
         if not connection.keep_alive:
             framing += b"Connection: close\r\n"
         elif connection.http10:

@@ -42,22 +42,15 @@ class Upstreams:
         connection = self._reusable(origin)
         if connection is not None:
             try:
-                return await self._exchange(connection, request)
+                return await connection.exchange(request)
             except Lost:
                 if not connection.unheard:
                     raise Unreachable("the provider closed the connection amid its answer's head") from None
         connection = await self._connect(origin)
         try:
-            return await self._exchange(connection, request)
+            return await connection.exchange(request)
         except Lost:
             raise Unreachable("the provider closed the connection before it answered") from None
-
-    async def _exchange(self, connection: Connection, request: list[bytes]) -> Answer:
-        try:
-            return await connection.exchange(request)
-        except asyncio.CancelledError:
-            connection.abandon()
-            raise
 
     def _reusable(self, origin: Origin) -> Connection | None:
         idle = self._idle[origin]

@@ -25,7 +25,7 @@ def problems(flags=None, environ=None, yaml=None):
         ("aibridge-openai-base-url", "https://", "names no host"),
         ("aibridge-openai-base-url", "https://u:p@h/", "it holds credentials"),
         ("aibridge-openai-base-url", "https://h/?a=1", "a query"),
-        ("aibridge-openai-base-url", "https://h:99999/", "ort out of range"),
+        ("aibridge-openai-base-url", "https://h:99999/", "its port is not a number up to 65535"),
         ("aibridge-openai-base-url", "https://h/a b", "white space"),
         ("http-address", "3000", "it is not host:port; expected host:port such as 127.0.0.1:3000"),
         ("http-address", "", "it must not be empty"),
@@ -61,6 +61,17 @@ def test_a_bad_secret_is_not_shown():
     assert problem.startswith("CODER_AIBRIDGE_OPENAI_KEY: (hidden): it holds white space")
 
 
+@pytest.mark.parametrize("url", ["https://user:pa/ss@h/v1", "ftp://user:pass@h", "https://user:pass@h:x/"])
+def test_credentials_in_a_url_are_not_shown(url):
+    (problem,) = problems(environ={"CODER_AIBRIDGE_OPENAI_BASE_URL": url})
+    assert "***@h" in problem and "pa" not in problem.split("expected")[0]
+
+
+def test_nobody_is_sent_to_the_group_where_a_key_stands_already():
+    (problem,) = problems(yaml="networking: {http: {http: 1}}")
+    assert "did you mean networking.http?" not in problem
+
+
 @pytest.mark.parametrize(
     ("yaml", "expected"),
     [
@@ -71,11 +82,13 @@ def test_a_bad_secret_is_not_shown():
         ("aibridge:\n  enabled: true\n  enabled: true\n",
          ":3: aibridge.enabled: the key was given before, on line 2; remove one"),
         ("aibridge: {enabled: 3}", ':1: aibridge.enabled: "3": YAML reads it as int; expected true'),
-        ("aibridge: {enabled: [true]}", ":1: aibridge.enabled: a list: it is a list; expected true or false"),
+        ("aibridge: {enabled: [true]}", ":1: aibridge.enabled: it is a list; expected true or false"),
         ("aibridge: true", ':1: aibridge: "true" was given; expected a group of keys'),
-        ("aibridge:\n  retention: {days: 60}", ":2: aibridge.retention: a group of keys: it is a group"),
+        ("aibridge:\n  retention: {days: 60}", ":2: aibridge.retention: it is a group"),
         ("aibridge:\n  retention: 60", ':2: aibridge.retention: "60": a unit is missing'),
         ("networking: {http: {httpAdress: ':1'}}", "did you mean networking.http.httpAddress?"),
+        ("networking:\n  http:\n    port: 1\n", ':3: networking.http.port: unknown key, with the value "1"'),
+        ("introspection: {logging: {filter: [a, 1]}}", 'filter: item 2, "1": YAML reads it as int; expected a list'),
         ("networking: {tls: {certFiles: a.pem}}", 'certFiles: "a.pem": it is not a list; expected a list'),
         ("introspection: {logging: {humanPath: false}}", 'YAML reads it as bool; expected a path, in quotes'),
         ("introspection: {logging: {filter: ['(']}}", "is not a regular expression"),
@@ -90,6 +103,7 @@ def test_a_bad_secret_is_not_shown():
         (b"a: \x01", ": not YAML: "),
         ("[" * 5000, ": nested too deeply to be settings"),
         ("sqlitePath: /a\ncoderai: {sqlite_path: /b}", "sqlitePath and standard input:2: coderai.sqlite"),
+        ('"a\\nb\\e[31m": 1', r":1: a\nb\x1b[31m: unknown key"),
         ("aibridge: &a {providers: *a}", "aibridge.providers: it is a group of keys; expected a list"),
     ],
 )  # fmt: skip
@@ -139,6 +153,23 @@ def test_tls_needs_certificates():
     assert "2 certificates and 1 keys" in problem
 
 
+def test_https_needs_an_address_of_its_own():
+    tls = {"tls-enable": "true", "tls-cert-file": "a", "tls-key-file": "b"}
+    (problem,) = problems({**tls, "tls-address": ":8443", "http-address": ":8443"})
+    assert problem.startswith("--tls-address: :8443 is --http-address too")
+    assert resolve({**tls, "tls-address": ":0", "http-address": ":0"}, {}).settings.tls_enable
+
+
+def test_certificates_without_tls_are_warned_about():
+    (warning,) = resolve({"tls-cert-file": "a", "tls-key-file": "b"}, {}).warnings
+    assert warning == "--tls-cert-file and --tls-key-file have no effect without --tls-enable"
+
+
 def test_a_long_or_odd_value_stays_on_one_line():
     (problem,) = problems({"aibridge-retention": "x\n\x1b[31m" + "y" * 500})
     assert r"x\n\x1b[31m" in problem and len(problem) < 250
+
+
+def test_a_variable_s_odd_name_stays_on_one_line():
+    (warning,) = resolve({}, {"CODER_AIBRIDGE_X\n[erro] forged": "1"}).warnings
+    assert warning.startswith(r"CODER_AIBRIDGE_X\n[erro] forged: unknown variable, ignored")

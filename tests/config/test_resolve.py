@@ -1,5 +1,7 @@
 """Precedence, the empty variable, other names, secret files, reload."""
 
+import os
+
 import pytest
 
 from coderai.config import SettingsError, changes, resolve
@@ -82,6 +84,16 @@ def test_standard_input_is_read_once_and_kept_for_reloads():
     assert resolved.settings.aibridge_retention.text == "5d"
     assert resolved.origins["aibridge_retention"].source == "standard input:1"
     assert resolved.again().settings == resolved.settings
+
+
+def test_a_pipe_is_read_once_and_kept_for_reloads():
+    reading, writing = os.pipe()
+    os.write(writing, b"aibridge: {retention: 0}")
+    os.close(writing)
+    resolved = resolve({"config": f"/dev/fd/{reading}"}, {})  # what a shell makes of --config <(…)
+    assert resolved.settings.aibridge_retention.text == "0"
+    assert resolved.again().settings == resolved.again().again().settings == resolved.settings
+    os.close(reading)
 
 
 def test_secret_files_are_trimmed_and_read_again(tmp_path):

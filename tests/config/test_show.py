@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from coderai.cli.config import config
 from coderai.cli.options import SettingsCommand, settings_options
+from coderai.cli.server import server
 from coderai.config import OPTIONS
 
 
@@ -89,7 +90,23 @@ def test_booleans_as_in_coder(run, arguments, expected):
 def test_warnings_go_to_stderr(run):
     result = run("show", "--aibridge-openai-key", "sk-hush", "--trace", "--prometheus-address", ":1")
     assert result.exit_code == 0
-    assert [line.partition(" ")[0] for line in result.stderr.splitlines()] == ["warning:", "warning:"]
+    assert [line.partition(" ")[0] for line in result.stderr.splitlines()] == ["Warning:", "Warning:"]
+
+
+def test_write_config_warns_too(run):
+    environ = {"CODER_AIBRIDGE_PROVIDER_0_TYPE": "openai", "CODER_AIBRIDGE_PROVIDER_0_BASE_ULR": "https://h/"}
+    result = run("--write-config", command=server, environ=environ)
+    assert result.stdout.startswith("aibridge:\n")
+    assert result.stderr == (
+        "Warning: CODER_AIBRIDGE_PROVIDER_0_BASE_ULR: ignoring unknown aibridge provider field (check for typos); "
+        "did you mean BASE_URL?\n"
+    )
+
+
+def test_nobody_is_sent_to_an_option_that_is_refused(run):
+    result = run("show", "--postgres-ulr", "x", "--aibridge-rate-limits", "5")
+    assert result.exit_code == 2
+    assert "--postgres-url" not in result.stderr and "'--aibridge-rate-limit'" not in result.stderr
 
 
 def test_standard_input(run):
@@ -112,3 +129,4 @@ def test_a_command_can_take_a_few(run):
 
 def test_the_golden_of_help(run, golden):
     golden("show-help.txt", run("show", "--help").stdout)
+    golden("server-help.txt", run("--help", command=server).stdout)
