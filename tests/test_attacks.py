@@ -434,7 +434,7 @@ def test_an_answer_that_comes_before_the_request_s_body_was_read(
         connection.recv(1000)
         connection.sendall(refusal)
         if not reset:
-            go_on.wait(20)  # reads nothing more, and stays
+            go_on.wait(60)  # reads nothing more, and stays
 
     odd.served = serve
     answer = post(before_odd, CHAT, LARGE, odd_token)

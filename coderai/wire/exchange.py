@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         answer = self._answer
-        self._parser = self._answer = None
+        self._parser = self._answer = self._head = None
         # an answer that came before all of its request had been sent: who reads on, and how far, nobody can tell
         keep = self._keep_alive and not self.transport.is_closing() and not self.transport.get_write_buffer_size()
         if answer is not None:
@@ -227,6 +227,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._break()
+        self._head = None  # it knows its answer, and that this connection
 
     def abandon(self) -> None:
         self.closed = True
