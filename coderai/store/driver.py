@@ -5,7 +5,7 @@ Writing is a plain function over a DB-API connection (PEP 249), run by the drive
 whole batch so costs one hop between threads, not one for each statement.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -36,10 +36,11 @@ class Connection(Protocol):
 
 
 class Driver(Protocol):
-    async def transaction(self, work: Callable[[Connection], T]) -> T:
+    async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
         """`work` in one write transaction: committed when it returns, rolled back when it raises.
 
-        Raises BadData or StoreUnavailable for what the database raised, and passes on everything else.
+        alone: not while another process is in such a one. Raises BadData or StoreUnavailable for what the database
+        raised, and passes on everything else.
         """
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -50,5 +51,11 @@ class Driver(Protocol):
 
     async def reclaim(self) -> bool:
         """Give some of the space of deleted rows back, briefly; whether there is more to give back."""
+
+    def announce(self, instance_id: str) -> None:
+        """This process stands for this instance from now on, and lets others see when it is gone. May block briefly."""
+
+    def gone(self, instance_ids: Iterable[str]) -> set[str]:
+        """Those of which is certain, without waiting for a heartbeat, that no process stands for them any more."""
 
     async def close(self) -> None: ...

@@ -125,4 +125,47 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    (
+        # A process that writes the trail, and the chain of its seals (seals.py). `beat` rises while it lives;
+        # `anchor` is the last seal before which all interceptions have been deleted by retention.
+        """
+        CREATE TABLE aibridge_instances (
+            id TEXT NOT NULL PRIMARY KEY,
+            started_at TEXT NOT NULL,
+            ended_at TEXT,
+            beat BIGINT NOT NULL DEFAULT 0,
+            seal_number BIGINT NOT NULL DEFAULT 0,
+            seal BLOB,
+            anchor_number BIGINT NOT NULL DEFAULT 0,
+            anchor BLOB
+        ) WITHOUT ROWID
+        """,
+        "ALTER TABLE aibridge_interceptions ADD COLUMN instance_id TEXT",
+        "ALTER TABLE aibridge_interceptions ADD COLUMN seal_number BIGINT",
+        "ALTER TABLE aibridge_interceptions ADD COLUMN counts_digest BLOB",
+        "ALTER TABLE aibridge_interceptions ADD COLUMN content_digest BLOB",
+        "ALTER TABLE aibridge_interceptions ADD COLUMN seal BLOB",
+        # Links of a chain whose interception is gone (`deleted`), or was sealed again (`superseded`).
+        """
+        CREATE TABLE aibridge_past_seals (
+            instance_id TEXT NOT NULL,
+            seal_number BIGINT NOT NULL,
+            interception_id TEXT NOT NULL,
+            started_at TEXT NOT NULL,
+            counts_digest BLOB NOT NULL,
+            content_digest BLOB NOT NULL,
+            seal BLOB NOT NULL,
+            reason TEXT NOT NULL,
+            PRIMARY KEY (instance_id, seal_number)
+        ) WITHOUT ROWID
+        """,
+        # How far the contents have been deleted that are kept for a shorter time than the counts.
+        """
+        CREATE TABLE aibridge_retention (
+            name TEXT NOT NULL PRIMARY KEY,
+            started_at TEXT NOT NULL,
+            interception_id TEXT NOT NULL
+        ) WITHOUT ROWID
+        """,
+    ),
 )

@@ -12,12 +12,13 @@ take the last ones. https://sqlite.org/pragma.html#pragma_synchronous
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from coderai.store.driver import BadData, Connection, Row, StoreUnavailable
+from coderai.store.presence import Presence
 from coderai.store.sqlite_file import open_reader, open_writer, unavailable
 from coderai.store.store import Store
 
@@ -57,13 +58,14 @@ class SQLite:
         self._writer = _Thread(path, "writer")
         self._lookups = _Thread(path, "lookups")
         self._reports = _Thread(path, "reports")
+        self._presence = Presence(path)
 
     async def open(self) -> None:
         await self._writer.open(open_writer)
         await self._lookups.open(open_reader)
         await self._reports.open(open_reader)
 
-    async def transaction(self, work: Callable[[Connection], T]) -> T:
+    async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
         return await self._writer.run(lambda writer: _transaction(writer, work))
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -75,7 +77,14 @@ class SQLite:
     async def reclaim(self) -> bool:
         return await self._writer.run(_reclaim)
 
+    def announce(self, instance_id: str) -> None:
+        self._presence.announce(instance_id)
+
+    def gone(self, instance_ids: Iterable[str]) -> set[str]:
+        return self._presence.gone(instance_ids)
+
     async def close(self) -> None:
+        self._presence.close()
         for thread in (self._reports, self._lookups, self._writer):
             await thread.close()
 
