@@ -55,4 +55,4 @@ class Presence:
 
 def _byte(instance_id: str) -> int:
     """Its place in the file, which stays empty: any offset of 63 bits can be locked."""
-    return uuid.UUID(instance_id).int >> 66
+    return uuid.UUID(instance_id).int & (1 << 62) - 1  # the random bits
