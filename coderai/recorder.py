@@ -2,8 +2,9 @@
 
 One task writes. While a batch commits, the next one gathers, so a busy gateway makes few and large
 transactions and an idle one commits at once. An accepted record is never dropped: a commit that fails is
-tried again, with the waiters waiting, until it succeeds. Meanwhile `refusal` tells the gateway when to take
-no new requests. Records go to the log after their commit, so no line tells of what is not stored.
+tried again until it succeeds. Its waiters wait for as long as the grace period; then they are told that their
+records are not stored yet, and `refusal` that no new requests are to be taken. Records go to the log after their
+commit, so no line tells of what is not stored.
 """
 
 import asyncio
@@ -18,8 +19,10 @@ from coderai.records import Record, Thread
 from coderai.store import Store
 from coderai.store.storable import storable
 
-# For so long the ends of answers wait for a store that fails; then new requests are refused.
+# For so long the ends of answers wait for a store that fails; then they are cut off and new requests refused.
 GRACE_SECONDS = 10.0
+# A commit may take its time without anything being wrong.
+SHORTEST_GRACE_SECONDS = 0.1
 # Records in memory that are not stored yet: some 100 MB if all hold long prompts; at 200 requests a second
 # more than the grace period brings.
 BACKLOG_LIMIT = 20_000
@@ -39,7 +42,7 @@ class RecordLog(Protocol):
 
 
 class NotStored(Exception):
-    """The recorder was closed before these records could be stored."""
+    """These records could not be stored in time: the grace period is over, or the recorder closed."""
 
 
 class _Waiter(NamedTuple):
@@ -61,14 +64,15 @@ class Recorder:
         self._log = log
         self.record_log = record_log  # may be changed at any time
         self._record_log_failing = False
-        self._grace = grace
+        self.grace = grace  # seconds; may be changed at any time
         self._backlog_limit = backlog_limit
         self._waiting: deque[_Waiter] = deque()
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
-        self._commit_began: float | None = None  # monotonic; a commit that hangs is a failing store, too
+        self._unstored: list[_Waiter] = []  # the batch that is being committed
+        self._overdue = False  # a commit has taken longer than the grace period, and goes on
         self.failing_since: float | None = None  # monotonic, of the first failure in a row
         self.backlog = 0  # records accepted and not yet stored
         self._loop = asyncio.get_running_loop()
@@ -86,6 +90,8 @@ class Recorder:
             self.backlog += len(records)
             self._idle.clear()
             self._arrived.set()
+            if self._overdue:
+                _give_up(done)
         return done
 
     def refusal(self) -> str | None:
@@ -94,38 +100,38 @@ class Recorder:
             return "the server is stopping; try again shortly"
         if self.backlog > self._backlog_limit:
             return "too many audit records are waiting to be stored; try again shortly"
-        began = self._commit_began if self.failing_since is None else self.failing_since
-        if began is not None and time.monotonic() - began > self._grace:
+        if self._overdue:
             return "audit records cannot be stored at the moment; try again shortly"
         return None
 
-    async def close(self, drain: float = DRAIN_SECONDS) -> int:
-        """Store what is left, for so many seconds at most; returns how many records could not be stored."""
+    async def close(self, drain: float = DRAIN_SECONDS) -> list[Record]:
+        """Store what is left, for so many seconds at most; returns what could not be stored."""
         self._closed = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), drain)
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
-        if self.backlog:
-            self._log.error("records could not be stored before the end", records=self.backlog)
-        return self.backlog
+        left = [record for waiter in (*self._unstored, *self._waiting) for record in waiter.records]
+        if left:
+            self._log.error("records could not be stored before the end", records=len(left))
+        return left
 
     async def _write_on(self) -> None:
         waiters: list[_Waiter] = []
         try:
             while True:
                 await self._arrived.wait()
-                waiters = self._gather()
+                self._unstored = waiters = self._gather()
                 batch = [record for waiter in waiters for record in waiter.records]
                 threads = await self._commit(batch)
+                self._unstored = []
                 await self._write_log(batch, threads)
                 self._release(waiters, len(batch))
         finally:  # closed, with records that could not be stored
-            for waiter in (*waiters, *self._waiting):
-                if not waiter.done.done():
-                    waiter.done.set_exception(NotStored("the database could not be written before the end"))
-                    waiter.done.exception()  # nobody may be waiting any more
+            self._give_all_up()
+            for waiter in waiters:
+                _give_up(waiter.done)
 
     def _gather(self) -> list[_Waiter]:
         """The next batch; at least one waiter's, whose records are never parted."""
@@ -141,32 +147,47 @@ class Recorder:
     async def _commit(self, batch: Sequence[Record]) -> Mapping[str, Thread]:
         wait = FIRST_RETRY_SECONDS
         refused = self._store.unstorable
-        while True:
-            self._commit_began = time.monotonic()
-            try:
-                threads = await self._store.write(batch)
-            except Exception as error:  # whatever it is, the records are kept and tried again
-                self._failed(error)
-            else:
-                self._worked()
-                if more := self._store.unstorable - refused:
-                    self._log.error("records hold values that the database refuses", records=more)
-                return threads
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, LAST_RETRY_SECONDS)
+        began = time.monotonic()
+        grace = self._loop.call_later(max(self.grace, SHORTEST_GRACE_SECONDS), self._grace_over)
+        try:
+            while True:
+                try:
+                    threads = await self._store.write(batch)
+                except Exception as error:  # whatever it is, the records are kept and tried again
+                    self._failed(error, began)
+                else:
+                    self._worked()
+                    if more := self._store.unstorable - refused:
+                        self._log.error("records hold values that the database refuses", records=more)
+                    return threads
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, LAST_RETRY_SECONDS)
+        finally:
+            grace.cancel()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, began: float) -> None:
         if self.failing_since is None:
-            self.failing_since = self._commit_began
+            self.failing_since = began
             self._log.error(
                 "records cannot be stored, they wait in memory", error=str(error), kind=type(error).__name__
             )
 
+    def _grace_over(self) -> None:
+        self._overdue = True
+        self._log.error(
+            "new requests are refused until records can be stored", backlog=self.backlog, grace_s=self.grace
+        )
+        self._give_all_up()
+
+    def _give_all_up(self) -> None:
+        for waiter in (*self._unstored, *self._waiting):
+            _give_up(waiter.done)
+
     def _worked(self) -> None:
-        self._commit_began = None
-        if self.failing_since is not None:
-            seconds = round(time.monotonic() - self.failing_since, 1)
+        if self.failing_since is not None or self._overdue:
+            seconds = round(time.monotonic() - (self.failing_since or time.monotonic()), 1)
             self.failing_since = None
+            self._overdue = False
             self._log.info("records are stored again", failing_seconds=seconds, backlog=self.backlog)
 
     async def _write_log(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None:
@@ -188,3 +209,10 @@ class Recorder:
                 waiter.done.set_result(None)
         if not self.backlog:
             self._idle.set()
+
+
+def _give_up(done: asyncio.Future[None]) -> None:
+    """Tells who waits that these records are not stored yet; they are kept all the same."""
+    if not done.done():
+        done.set_exception(NotStored("the database could not be written in time"))
+        done.exception()  # nobody may be waiting any more

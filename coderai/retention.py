@@ -6,6 +6,7 @@ takes at most half of the writer's time and no request waits longer than for one
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from coderai.logs import Logger
@@ -15,12 +16,19 @@ INTERVAL_SECONDS = 600.0
 # A rest below this would be swallowed by the loop's own delays; recorders get in between.
 SHORTEST_REST_SECONDS = 0.005
 
+Batch = Callable[[int], Awaitable[dict[str, int]]]
+
 
 class Retention:
-    def __init__(self, store: Store, log: Logger, seconds: float = 0) -> None:
+    """`seconds`: how long all is kept; `content_seconds`: how long the contents are. 0 keeps them for ever. Both may
+    change at any time and count from the next purge on.
+    """
+
+    def __init__(self, store: Store, log: Logger, seconds: float = 0, content_seconds: float = 0) -> None:
         self._store = store
         self._log = log
-        self.seconds = seconds  # 0 keeps everything; may change at any time and counts from the next purge on
+        self.seconds = seconds
+        self.content_seconds = content_seconds
 
     async def run(self) -> None:
         """Purge again and again, for as long as the process lives."""
@@ -30,12 +38,15 @@ class Retention:
 
     async def purge(self) -> dict[str, int]:
         """Delete all that is too old now; rows by table."""
-        if not self.seconds:
+        if not self.seconds and not self.content_seconds:
             return {}
         counts: dict[str, int] = {}
         began = time.monotonic()
         try:
-            await self._delete(times.now() - int(self.seconds * 1_000_000), counts)
+            if self.seconds:
+                await self._delete(self._store.purge.batch, self.seconds, counts)
+            if self.content_seconds:
+                await self._delete(self._store.purge.contents, self.content_seconds, counts)
         except StoreUnavailable as error:
             self._log.error("old records could not be deleted, next try in ten minutes", error=str(error), **counts)
         else:
@@ -45,11 +56,14 @@ class Retention:
                 self._log.debug("no records are old enough to be deleted", retention=timedelta(seconds=self.seconds))
         return counts
 
-    async def _delete(self, cutoff: int, counts: dict[str, int]) -> None:
+    async def _delete(self, batch: Batch, seconds: float, counts: dict[str, int]) -> None:
+        cutoff = times.now() - int(seconds * 1_000_000)
+        found = False
         while True:
             began = time.monotonic()
-            deleted = await self._store.purge.batch(cutoff)
-            more_space = bool(counts or deleted) and await self._store.purge.reclaim()
+            deleted = await batch(cutoff)
+            found = found or bool(deleted)
+            more_space = found and await self._store.purge.reclaim()
             for table, count in deleted.items():
                 counts[table] = counts.get(table, 0) + count
             if not deleted and not more_space:

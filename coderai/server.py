@@ -10,7 +10,7 @@ import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -23,9 +23,12 @@ from coderai.gateway.interceptor import Interceptor
 from coderai.gateway.passthrough import Passthrough
 from coderai.logs import LogError, Logger, RecordLog
 from coderai.providers import TYPES, Provider, Routes
-from coderai.recorder import Recorder
+from coderai.recorder import NotStored, Recorder
+from coderai.recovery import Recovery
 from coderai.retention import Retention
-from coderai.store import Store, open_sqlite
+from coderai.sealing import SealLog
+from coderai.spool import BadSpool, Spool
+from coderai.store import Store, StoreUnavailable, open_sqlite
 from coderai.wire.listener import Listener
 from coderai.wire.tls import BadCertificate, load, server_context
 from coderai.wire.upstream import Upstreams
@@ -50,6 +53,10 @@ class Server:
         self.passthrough = Passthrough(self.upstreams, self.recorder, store)
         self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, bridge)
         self.retention = Retention(store, log.named("retention"))
+        self.recovery = Recovery(store, self.recorder, log.named("recovery"))
+        self.seal_log = SealLog(store, log.named("aibridge"))
+        self.spool = Spool(spool_folder(resolved.settings), store.instance_id)
+        self.draining = False
         enabled = resolved.settings.aibridge_enabled
         app = application(store, self.authenticator, enabled, self.unready, log.named("api"))
         # one request for each connection handed over: the next one may be the gateway's
@@ -70,7 +77,10 @@ class Server:
         structured = self.record_log if settings.aibridge_structured_logging else None
         self.recorder.record_log = self.passthrough.record_log = structured
         self.interceptor.text_limit = settings.aibridge_max_recorded_text.bytes
+        self.recorder.grace = settings.aibridge_store_grace.seconds
         self.retention.seconds = settings.aibridge_retention.seconds
+        self.retention.content_seconds = settings.aibridge_content_retention.seconds
+        self.seal_log.seconds = settings.aibridge_seal_log_interval.seconds
         self.listener.max_body = settings.aibridge_max_request_body.bytes
         self.listener.bodies.limit = settings.aibridge_max_body_memory.bytes
 
@@ -129,7 +139,7 @@ class Server:
     def unready(self) -> list[str]:
         """Why requests would be refused now."""
         reasons = []
-        if self.listener.stopping:
+        if self.draining:
             reasons.append("stopping")
         if (refusal := self.recorder.refusal()) is not None:
             reasons.append(refusal)
@@ -140,9 +150,41 @@ class Server:
         ]
         return reasons
 
+    async def unspool(self) -> None:
+        """Stores what earlier processes could not store."""
+        for path in self.spool.files():
+            try:
+                records = self.spool.load(path)
+                await self.recorder.put(records)
+            except BadSpool as error:
+                self.log.error("records of an earlier process are not stored", error=str(error))
+            except NotStored:
+                return  # the file stays for the next start
+            else:
+                self.spool.discard(path)
+                self.log.info("stored the records of an earlier process", records=len(records), file=str(path))
+
+    async def drain(self) -> None:
+        """Load balancers see that it is to be left alone, before it refuses anybody."""
+        self.draining = True
+        delay, timeout = self.settings.shutdown_drain_delay, self.settings.shutdown_timeout
+        self.log.info("stopping", shutdown_drain_delay=str(delay), shutdown_timeout=str(timeout))
+        await asyncio.sleep(delay.seconds)
+
+    async def close_recorder(self) -> None:
+        left = await self.recorder.close()
+        self.seal_log.write()
+        if left:
+            try:
+                self.log.warn("records are kept for the next start", records=len(left), file=str(self.spool.save(left)))
+            except BadSpool as error:
+                self.log.error("records are lost", records=len(left), error=str(error))
+            return
+        with suppress(StoreUnavailable):  # another process will find that this one is gone
+            await self.recovery.leave()
+
     async def stop(self) -> None:
         timeout = self.settings.shutdown_timeout
-        self.log.info("stopping", shutdown_timeout=str(timeout))
         if cut := await self.listener.stop(timeout.seconds):
             self.log.warn("requests cut off", count=cut)
         await self.api.cleanup()
@@ -187,28 +229,44 @@ def configure(log: Logger, settings: Settings) -> None:
     )
 
 
+def spool_folder(settings: Settings) -> Path:
+    return Path(settings.spool_dir or Path(settings.sqlite_path).parent)
+
+
 async def serve(resolved: Resolved, log: Logger) -> None:
-    """Serves until SIGTERM or SIGINT; SIGHUP reads the settings again.
+    """Serves until SIGTERM or SIGINT, a second of which ends it at once; SIGHUP reads the settings again.
 
     Raises CannotServe, BadCertificate, StoreUnavailable.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stopping.set)
+        loop.add_signal_handler(sign, _stop, sign, stopping, log)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
     async with AsyncExitStack() as stack:
         store = await open_sqlite(Path(resolved.settings.sqlite_path))
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
-        stack.push_async_callback(server.recorder.close)
-        for work in (server.authenticator.run(), server.retention.run()):
+        stack.push_async_callback(server.close_recorder)
+        await server.unspool()
+        works = (server.authenticator.run(), server.retention.run(), server.recovery.run(), server.seal_log.run())
+        for work in works:
             await stack.enter_async_context(_running(work))
         await server.listen()
         _warn(resolved.settings, log)
         stack.push_async_callback(server.stop)
         loop.add_signal_handler(signal.SIGHUP, server.reload)
         await stopping.wait()
+        await server.drain()
+
+
+def _stop(sign: signal.Signals, stopping: asyncio.Event, log: Logger) -> None:
+    if stopping.is_set():
+        # Records that are not stored now belong to answers whose end no client has seen.
+        log.warn("ended at once by a second signal")
+        log.close()
+        os._exit(128 + sign)
+    stopping.set()
 
 
 @asynccontextmanager

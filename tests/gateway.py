@@ -63,6 +63,7 @@ class Gateway:
             "CODER_AIBRIDGE_ANTHROPIC_KEY": PROVIDER_KEY,
             "CODER_AIBRIDGE_ANTHROPIC_BASE_URL": f"{provider_url}/",
             "CODER_HTTP_ADDRESS": "127.0.0.1:0",
+            "CODER_SHUTDOWN_DRAIN_DELAY": "0s",
             "CODER_LOGGING_JSON": str(self.log),
             "CODER_SQLITE_PATH": str(self.database),
             **env,

@@ -56,7 +56,9 @@ def test_every_table_of_records_is_purged(path: Path) -> None:
     database = sqlite3.connect(path)
     names = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     database.close()
-    assert names - {"users", "tokens"} == set(TABLES)
+    # Seals and instances go with the interceptions (tests/test_seals.py); the mark of the contents is one row.
+    kept = {"users", "tokens", "aibridge_past_seals", "aibridge_instances", "aibridge_retention"}
+    assert names - kept == set(TABLES)
 
 
 async def test_old_records_go_and_new_ones_stay(store: Store, path: Path, tmp_path: Path) -> None:
@@ -127,3 +129,25 @@ async def test_a_failing_store_is_logged_and_tried_again_later(store: Store, pat
     log.close()
     messages = [json.loads(line)["msg"] for line in (tmp_path / "log.json").read_text().splitlines()]
     assert messages == ["old records could not be deleted, next try in ten minutes", "deleted old records"]
+
+
+async def test_contents_can_go_earlier_than_counts(store: Store, path: Path) -> None:
+    for _ in range(BATCH + 1):
+        await store.write(exchange(now() - 2 * HOUR * 1_000_000))
+    await store.write(exchange(now()))
+    unended = exchange(now() - 2 * HOUR * 1_000_000)
+    await store.write(unended[:-1])
+    retention = Retention(store, open_logs(human=""), seconds=24 * HOUR, content_seconds=HOUR)
+    counted = await retention.purge()
+    assert (counted["aibridge_user_prompts"], counted["aibridge_model_thoughts"]) == (BATCH + 1, BATCH + 1)
+    assert counts(path) == dict.fromkeys(TABLES, BATCH + 3) | {
+        "aibridge_user_prompts": 2,  # one is new, one of an interception that is still under way
+        "aibridge_model_thoughts": 2,
+    }
+    database = sqlite3.connect(path)
+    assert database.execute("SELECT count(*) FROM aibridge_tool_usages WHERE input = ''").fetchone()[0] == BATCH + 1
+    assert database.execute("SELECT sum(output_tokens) FROM aibridge_token_usages").fetchone()[0] == 7 * (BATCH + 3)
+    database.close()
+    await store.write(unended[-1:])
+    assert (await retention.purge())["aibridge_user_prompts"] == 1
+    assert await retention.purge() == {}

@@ -66,7 +66,10 @@ async def test_every_kind_of_record_has_its_row(store: Store, path: Path) -> Non
     batch = exchange(client_session_id="session", credential_hint="sk-a...efgh")
     start = batch[0]
     assert await store.write(batch) == {}
-    assert rows(path, "aibridge_interceptions") == [
+    interceptions = rows(path, "aibridge_interceptions")
+    digests = [interceptions[0].pop(name) for name in ("counts_digest", "content_digest")]
+    assert [len(digest) for digest in digests] == [32, 32]
+    assert interceptions == [
         {
             "id": start.id,
             "initiator_id": "user-1",
@@ -87,6 +90,9 @@ async def test_every_kind_of_record_has_its_row(store: Store, path: Path) -> Non
             "thread_parent_id": None,
             "thread_root_id": None,
             "session_id": "session",
+            "instance_id": store.instance_id,
+            "seal_number": 1,
+            "seal": store.head.seal,
         }
     ]
     (prompt,) = rows(path, "aibridge_user_prompts")

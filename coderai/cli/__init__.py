@@ -7,6 +7,7 @@ asked for wrongly (a bad value, an unknown option).
 import click
 
 from coderai import __version__
+from coderai.cli.audit import audit
 from coderai.cli.config import config
 from coderai.cli.demo import demo
 from coderai.cli.server import server
@@ -20,5 +21,5 @@ def main() -> None:
     """An AI gateway: relays every byte between coding tools and LLM providers, and keeps an audit trail."""
 
 
-for command in (server, users, tokens, config, demo):
+for command in (server, users, tokens, audit, config, demo):
     main.add_command(command)

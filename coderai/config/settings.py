@@ -71,9 +71,21 @@ class Settings:
         DURATION, "60d", yaml="aibridge.retention", group=AIBRIDGE, live=True,
         help="How long interceptions and what was recorded of them are kept; 0 keeps them for ever.",
     )  # fmt: skip
+    aibridge_content_retention: Duration = option(
+        DURATION, "0", yaml="aibridge.content_retention", group=AIBRIDGE, live=True,
+        help="How long prompts, tool inputs and thoughts are kept, if shorter than the counts; 0: as long as these.",
+    )  # fmt: skip
     aibridge_structured_logging: bool = option(
         BOOL, "false", yaml="aibridge.structured_logging", group=AIBRIDGE, live=True,
         help="Write every record as a log line too, with the message `interception log`.",
+    )  # fmt: skip
+    aibridge_seal_log_interval: Duration = option(
+        DURATION, "0", yaml="aibridge.seal_log_interval", group=AIBRIDGE, live=True,
+        help="How often the last seal of the trail is written to the log, for `coderai audit verify`; 0: never.",
+    )  # fmt: skip
+    aibridge_store_grace: Duration = option(
+        DURATION, "10s", yaml="aibridge.store_grace", group=AIBRIDGE, live=True,
+        help="How long the ends of answers wait for a database that fails; then new requests get 503.",
     )  # fmt: skip
     aibridge_max_request_body: Size = option(
         SIZE, "256MB", yaml="aibridge.max_request_body", group=AIBRIDGE, live=True,
@@ -139,6 +151,11 @@ class Settings:
         default_help="coderai/coderai.db in the user's data directory", help="The SQLite database.",
     )  # fmt: skip
 
+    spool_dir: str = option(
+        PATH, "", yaml="coderai.spool_dir", group=STORAGE, default_help="the directory of the SQLite database",
+        help="Where records wait for the next start that could not be stored before the server ended.",
+    )  # fmt: skip
+
     config: str = option(
         PATH, "", env="CODER_CONFIG_PATH", short="-c", group=PROCESS,
         help="A YAML file of settings; `-` is standard input.",
@@ -146,6 +163,10 @@ class Settings:
     write_config: bool = option(
         BOOL, "false", env="", group=PROCESS,
         help="Print the effective settings as YAML, without secrets, and end.",
+    )  # fmt: skip
+    shutdown_drain_delay: Duration = option(
+        DURATION, "1s", yaml="coderai.shutdown_drain_delay", group=PROCESS, live=True,
+        help="How long new connections are still served, with /readyz at 503, when the server is told to stop.",
     )  # fmt: skip
     shutdown_timeout: Duration = option(
         DURATION, "30s", yaml="coderai.shutdown_timeout", group=PROCESS, live=True,

@@ -69,6 +69,7 @@ def _settings(directory: Path, address: str) -> dict[str, str]:
         "CODER_AIBRIDGE_ENABLED": "true",
         "CODER_AIBRIDGE_STRUCTURED_LOGGING": "true",
         "CODER_HTTP_ADDRESS": address,
+        "CODER_SHUTDOWN_DRAIN_DELAY": "0s",
         "CODER_SQLITE_PATH": str(directory / "coderai.db"),
         "CODER_LOGGING_HUMAN": "/dev/stderr",
         "CODER_LOGGING_JSON": str(directory / "log.json"),

@@ -17,7 +17,7 @@ from coderai.gateway.relay import Ending, Relay
 from coderai.gateway.upcall import Call, Failed
 from coderai.logs import Logger
 from coderai.providers import Route
-from coderai.recorder import Recorder
+from coderai.recorder import NotStored, Recorder
 from coderai.tap import StreamTap, Tap, WholeTap
 from coderai.wire.encodings import Undecodable, decode
 from coderai.wire.exchange import Answer
@@ -61,9 +61,10 @@ class Interceptor:
         except Failed as failed:
             await interception.end(failed.status, Reading(), failed.error_type, failed.message)
             raise
-        except Exception:
+        except Exception as fault:
             if not interception.ended:
-                interception.end(request.status, Reading(), "gateway_error")
+                why = "not_stored" if isinstance(fault, NotStored) else "gateway_error"
+                interception.end(request.status, Reading(), why)
             raise
         except asyncio.CancelledError:
             if not interception.ended:

@@ -1,12 +1,19 @@
 """Deleting what is older than a cutoff, in transactions so small that no writer waits long for one.
 
 Rows of the tables below an interception go with it, in the same transaction, so that at no moment an orphan
-is there to be seen. Whoever calls `batch` leaves the writer time between two calls.
+is there to be seen. Its seal stays as a past one until all before it in its chain are past: then the chain's anchor
+moves. Contents may be deleted earlier: texts go, counts stay, and a mark says up to where. Only one process at a
+time deletes. Whoever calls `batch` or `contents` leaves the writer time between two calls.
 """
+
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from coderai.store import times
 from coderai.store.driver import Connection, Driver
 from coderai.store.people import marks
+
+Counts = dict[str, int]  # rows by table
 
 # Interceptions (or provider objects) in one transaction: with their rows some 5 ms of the writer's time.
 BATCH = 100
@@ -17,7 +24,35 @@ CHILD_TABLES = (
     "aibridge_token_usages",
     "aibridge_user_prompts",
 )
+CONTENT_TABLES = ("aibridge_model_thoughts", "aibridge_user_prompts")
+CONTENTS = "contents"  # the name of their mark
+
 _OLD = "SELECT id FROM aibridge_interceptions WHERE started_at < ? ORDER BY started_at, id LIMIT ?"
+_KEEP_SEALS = """
+    INSERT INTO aibridge_past_seals (instance_id, seal_number, interception_id, started_at, counts_digest,
+        content_digest, seal, reason)
+    SELECT instance_id, seal_number, id, started_at, counts_digest, content_digest, seal, 'deleted'
+    FROM aibridge_interceptions WHERE seal IS NOT NULL AND id IN """
+_ANCHORS = """
+    SELECT id, anchor_number FROM aibridge_instances WHERE EXISTS (
+        SELECT 1 FROM aibridge_past_seals AS p
+        WHERE p.instance_id = aibridge_instances.id AND p.seal_number = aibridge_instances.anchor_number + 1)"""
+_NEXT_SEALS = """
+    SELECT seal_number, seal FROM aibridge_past_seals WHERE instance_id = ? AND seal_number > ?
+    ORDER BY seal_number LIMIT ?"""
+_MOVE_ANCHOR = "UPDATE aibridge_instances SET anchor_number = ?, anchor = ? WHERE id = ?"
+_DROP_SEALS = "DELETE FROM aibridge_past_seals WHERE instance_id = ? AND seal_number <= ?"
+# All that it ever wrote is gone: so may its chain be.
+_DROP_INSTANCES = "DELETE FROM aibridge_instances WHERE ended_at < ? AND anchor_number = seal_number"
+
+_MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name = ?"
+_SET_MARK = """
+    INSERT INTO aibridge_retention (name, started_at, interception_id) VALUES (?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at, interception_id = excluded.interception_id"""
+_OLD_CONTENTS = """
+    SELECT started_at, id, ended_at FROM aibridge_interceptions
+    WHERE (started_at, id) > (?, ?) AND started_at < ? ORDER BY started_at, id LIMIT ?"""
+
 _OLD_OBJECTS = """
     SELECT provider_name, object_id FROM aibridge_provider_objects WHERE created_at < ?
     ORDER BY created_at LIMIT ?"""
@@ -28,38 +63,74 @@ class Purge:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    async def batch(self, cutoff: int) -> dict[str, int]:
+    async def batch(self, cutoff: int) -> Counts:
         """Delete some of what is older than this time; rows by table, and nothing once all is gone."""
-        before = times.text(cutoff)
+        return await self._work(cutoff, _interceptions, _objects, _instances)
 
-        def work(db: Connection) -> dict[str, int]:
-            return {
-                table: count for table, count in (_interceptions(db, before) | _objects(db, before)).items() if count
-            }
-
-        return await self._driver.transaction(work)
+    async def contents(self, cutoff: int) -> Counts:
+        """Delete some of the prompts, tool inputs and thoughts that are older than this time."""
+        return await self._work(cutoff, _contents)
 
     async def reclaim(self) -> bool:
         """Give some freed space back to the file system; whether there is more."""
         return await self._driver.reclaim()
 
+    async def _work(self, cutoff: int, *parts: Callable[[Connection, str], Counts]) -> Counts:
+        return await self._driver.transaction(partial(_all, parts, times.text(cutoff)), alone=True)
 
-def _interceptions(db: Connection, before: str) -> dict[str, int]:
+
+def _all(parts: Sequence[Callable[[Connection, str], Counts]], before: str, db: Connection) -> Counts:
+    return {table: count for part in parts for table, count in part(db, before).items() if count}
+
+
+def _interceptions(db: Connection, before: str) -> Counts:
     ids = [row[0] for row in db.execute(_OLD, (before, BATCH)).fetchall()]
     if not ids:
         return {}
-    among = marks(len(ids))
-    counts = {
-        table: db.execute(f"DELETE FROM {table} WHERE interception_id IN {among}", ids).rowcount  # noqa: S608 - own names
-        for table in CHILD_TABLES
-    }
-    counts["aibridge_interceptions"] = len(ids)
-    db.execute(f"DELETE FROM aibridge_interceptions WHERE id IN {among}", ids)  # noqa: S608 - question marks only
+    db.execute(_KEEP_SEALS + marks(len(ids)), ids)
+    counts = {table: _delete(db, table, "interception_id", ids) for table in CHILD_TABLES}
+    counts["aibridge_interceptions"] = _delete(db, "aibridge_interceptions", "id", ids)
+    _move_anchors(db)
     return counts
 
 
-def _objects(db: Connection, before: str) -> dict[str, int]:
+def _move_anchors(db: Connection) -> None:
+    """Past seals that follow upon their chain's anchor without a gap become part of it."""
+    for instance_id, anchor in db.execute(_ANCHORS).fetchall():
+        number, seal = anchor, b""
+        for next_number, next_seal in db.execute(_NEXT_SEALS, (instance_id, anchor, 2 * BATCH)).fetchall():
+            if next_number != number + 1:
+                break
+            number, seal = next_number, next_seal
+        db.execute(_MOVE_ANCHOR, (number, seal, instance_id))
+        db.execute(_DROP_SEALS, (instance_id, number))
+
+
+def _instances(db: Connection, before: str) -> Counts:
+    return {"aibridge_instances": db.execute(_DROP_INSTANCES, (before,)).rowcount}
+
+
+def _contents(db: Connection, before: str) -> Counts:
+    mark = db.execute(_MARK, (CONTENTS,)).fetchone() or ("", "")
+    old = db.execute(_OLD_CONTENTS, (*mark, before, BATCH)).fetchall()
+    # One that is still under way will be sealed with its content: it, and what follows, is for the next time.
+    done = next((index for index, row in enumerate(old) if row[2] is None), len(old))
+    if not done:
+        return {}
+    ids = [row[1] for row in old[:done]]
+    counts = {table: _delete(db, table, "interception_id", ids) for table in CONTENT_TABLES}
+    blank = f"UPDATE aibridge_tool_usages SET input = '' WHERE interception_id IN {marks(len(ids))}"  # noqa: S608 - question marks only
+    counts["aibridge_tool_usages.input"] = db.execute(blank, ids).rowcount
+    db.execute(_SET_MARK, (CONTENTS, *old[done - 1][:2]))
+    return counts | {"contents": done}
+
+
+def _objects(db: Connection, before: str) -> Counts:
     keys = db.execute(_OLD_OBJECTS, (before, BATCH)).fetchall()
     if keys:
         db.executemany(_DELETE_OBJECT, keys)
     return {"aibridge_provider_objects": len(keys)}
+
+
+def _delete(db: Connection, table: str, column: str, ids: Sequence[str]) -> int:
+    return db.execute(f"DELETE FROM {table} WHERE {column} IN {marks(len(ids))}", ids).rowcount  # noqa: S608 - own names

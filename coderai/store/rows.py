@@ -30,8 +30,8 @@ _encode = msgspec.json.Encoder().encode
 INSERT_INTERCEPTION = """
     INSERT INTO aibridge_interceptions (id, initiator_id, api_key_id, provider, provider_name, model, client,
         client_session_id, credential_kind, credential_hint, metadata, started_at, thread_parent_id,
-        thread_root_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
+        thread_root_id, instance_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
 _INSERT_PROMPT = """
     INSERT INTO aibridge_user_prompts (id, interception_id, provider_response_id, prompt, metadata,
         created_at)
@@ -53,12 +53,11 @@ _INSERT_THOUGHT = """
 INSERT_OBJECT = """
     INSERT INTO aibridge_provider_objects (provider_name, object_id, initiator_id, created_at)
     VALUES (?, ?, ?, ?) ON CONFLICT (provider_name, object_id) DO NOTHING"""
-# A true end overrides one that was only inferred, and keeps the mark of a record that could not be stored.
-_END = """
-    UPDATE aibridge_interceptions SET ended_at = ?, status = ?,
-        error_type = coalesce(?, nullif(error_type, 'interrupted')),
-        error_message = coalesce(?, CASE WHEN error_type = 'interrupted' THEN NULL ELSE error_message END)
-    WHERE id = ? AND (ended_at IS NULL OR error_type = 'interrupted')"""
+# Where it is the first: one that was only inferred, or that comes again, is writing.py's to look at.
+END = """
+    UPDATE aibridge_interceptions SET ended_at = ?, status = ?, error_type = ?, error_message = ?,
+        seal_number = ?, counts_digest = ?, content_digest = ?, seal = ?
+    WHERE id = ? AND instance_id = ? AND ended_at IS NULL AND error_type IS NULL"""
 
 
 def interception(record: Record, finding: Started, thread: Thread | None) -> Row:
@@ -126,17 +125,11 @@ def _object(record: Record, finding: ProviderObject) -> Row:
     return finding.provider_name, finding.object_id, finding.initiator_id, times.text(record.at)
 
 
-def _ended(record: Record, finding: Ended) -> Row:
-    return (
-        times.text(record.at),
-        finding.status,
-        finding.error_type,
-        finding.error_message,
-        record.interception_id,
-    )
+def end(record: Record, finding: Ended) -> Row:
+    return times.text(record.at), finding.status, finding.error_type, finding.error_message
 
 
-# Of everything that follows an interception's own row.
+# Of everything between an interception's own row and its end.
 STATEMENTS: tuple[tuple[type, str, Callable[[Record, Any], Row]], ...] = (
     (Prompt, _INSERT_PROMPT, _prompt),
     (Tokens, _INSERT_TOKENS, _tokens),
@@ -144,7 +137,6 @@ STATEMENTS: tuple[tuple[type, str, Callable[[Record, Any], Row]], ...] = (
     (Thought, _INSERT_THOUGHT, _thought),
     (ProviderObject, INSERT_OBJECT, _object),
     (AnsweredPrompt, _ANSWER_PROMPT, _answered),
-    (Ended, _END, _ended),
 )
 
 

@@ -74,6 +74,9 @@ class SQLite:
     async def report(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return await self._reports.run(lambda reader: reader.execute(sql, parameters).fetchall())
 
+    async def snapshot(self, work: Callable[[Connection], T]) -> T:
+        return await self._reports.run(lambda reader: _snapshot(reader, work))
+
     async def reclaim(self) -> bool:
         return await self._writer.run(_reclaim)
 
@@ -133,6 +136,14 @@ def _transaction(writer: sqlite3.Connection, work: Callable[[Connection], T]) ->
             writer.execute("ROLLBACK")
         raise
     return result
+
+
+def _snapshot(reader: sqlite3.Connection, work: Callable[[Connection], T]) -> T:
+    reader.execute("BEGIN")  # the first read takes the state, and every later one sees the same
+    try:
+        return work(reader)
+    finally:
+        reader.execute("ROLLBACK")
 
 
 def _reclaim(writer: sqlite3.Connection) -> bool:

@@ -8,23 +8,32 @@ asks.
 from collections.abc import Sequence
 from functools import partial
 
-from coderai.records import Record, Thread
+from coderai.records import Record, Thread, new_id
 from coderai.store import times
-from coderai.store.driver import BadData, Connection, Driver
+from coderai.store.audit import Verdict, verify
+from coderai.store.chains import Anchors
+from coderai.store.driver import BadData, Connection, Driver, StoreUnavailable
+from coderai.store.ending import substitute
+from coderai.store.instances import Instances
 from coderai.store.people import People
 from coderai.store.purge import Purge
 from coderai.store.rows import INSERT_OBJECT
+from coderai.store.seals import Head
 from coderai.store.trail import Trail
-from coderai.store.writing import insert, substitute
+from coderai.store.writing import NotAsWritten, Outcome, Writing
 
 
 class Store:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self.instance_id = new_id()  # of this process, for the database
         self.trail = Trail(driver)
         self.people = People(driver)
         self.purge = Purge(driver)
+        self.instances = Instances(driver, self.instance_id)
         self.unstorable = 0  # records that the database did not take, and that were stored as errors instead
+        self._writing = Writing(self.instance_id)
+        self._unsure = False  # the last commit failed, or seemed to
 
     async def write(self, batch: Sequence[Record]) -> dict[str, Thread]:
         """Commit these records in one transaction; returns the threads found, by interception id.
@@ -33,15 +42,41 @@ class Store:
         the batch is halved down to it, and it is stored as an error of its interception: one user cannot
         stop the rest.
         """
+        await self.instances.join()
         try:
-            return await self._driver.transaction(lambda db: insert(db, batch))
+            outcome = await self._write(batch)
         except BadData as error:
             if len(batch) == 1:
-                await self._driver.transaction(partial(substitute, record=batch[0], reason=str(error)))
+                work = partial(substitute, record=batch[0], instance_id=self.instance_id, reason=str(error))
+                await self._driver.transaction(work)
                 self.unstorable += 1
                 return {}
+        except StoreUnavailable:
+            self._unsure = True
+            raise
+        else:
+            self._unsure = False
+            self._writing.committed(outcome)
+            return outcome.threads
         half = len(batch) // 2
         return await self.write(batch[:half]) | await self.write(batch[half:])
+
+    async def _write(self, batch: Sequence[Record]) -> Outcome:
+        if not self._unsure:
+            try:
+                return await self._driver.transaction(lambda db: self._writing.insert(db, batch))
+            except NotAsWritten:
+                pass
+        return await self._driver.transaction(lambda db: self._writing.carefully(db, batch))
+
+    @property
+    def head(self) -> Head:
+        """The last seal of this process."""
+        return self._writing.head
+
+    async def verify(self, since: str, until: str, anchors: Anchors) -> Verdict:
+        """Whether the trail is as it was written; see audit.py."""
+        return await self._driver.snapshot(lambda db: verify(db, since, until, anchors))
 
     async def own(self, provider_name: str, object_id: str, initiator_id: str) -> None:
         """Note that this user created this object of the provider's, unless it is another's already."""

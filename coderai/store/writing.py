@@ -3,15 +3,21 @@
 Rows go in by kind, because one prepared statement over many rows is the cheapest thing that a database does:
 some 10 us a record in batches of a hundred. An interception that carries a tool's result is hung below the
 one whose answer called the tool, found in the same transaction.
+
+What was written of an interception is kept in memory until it ends, so that it can be sealed without being read
+again. Where memory may not be what the database holds (after a failed commit, for an interception of another
+process), `carefully` asks the database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coderai.records import Record, Started, Thread, ToolCall
-from coderai.store import times
+from msgspec import Struct
+
+from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Thought, Thread, Tokens, ToolCall
+from coderai.store import ending, rows, seals
 from coderai.store.driver import Connection, Row
-from coderai.store.rows import INSERT_INTERCEPTION, STATEMENTS, interception
+from coderai.store.seals import Head
 
 # Of the same user only: a tool call's id is no secret, and another's thread is not to be joined.
 _FIND_THREAD = """
@@ -20,57 +26,141 @@ _FIND_THREAD = """
     WHERE t.provider_tool_call_id = ? AND i.initiator_id = ? AND i.id <> ?"""
 _SET_THREAD = "UPDATE aibridge_interceptions SET thread_parent_id = ?, thread_root_id = ? WHERE id = ?"
 
-_SUBSTITUTE = """
-    INSERT INTO aibridge_interceptions (id, initiator_id, api_key_id, provider, provider_name, model,
-        started_at, error_type, error_message)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
-_MARK = "UPDATE aibridge_interceptions SET error_type = ?, error_message = ? WHERE id = ?"
-UNSTORABLE = "unstorable_record"
-# Of a value that the database refused, as much as shows what it was.
-_SHOWN_CHARACTERS = 200
+# What was written of one interception: the rows as they are sealed, by the kind of their finding.
+Written = dict[type, list[Row]]
 
 
-def insert(db: Connection, batch: Sequence[Record]) -> dict[str, Thread]:
-    """All these records; returns the threads found, by interception id."""
-    kinds: dict[type, list[Any]] = {}
-    for record in batch:
-        kinds.setdefault(type(record.finding), []).append(record)
-    started = kinds.get(Started, [])
-    # A tool called in this same batch is not in the database yet.
+class NotAsWritten(Exception):
+    """The database does not hold what memory says: the batch has to be written carefully."""
+
+
+class Outcome(Struct):
+    """What holds once the transaction is committed."""
+
+    threads: dict[str, Thread]
+    head: Head
+    open: dict[str, Written]
+    ended: list[str]
+
+
+class Writing:
+    """The state of one process's writing: its interceptions that have not ended, and its chain of seals."""
+
+    def __init__(self, instance_id: str) -> None:
+        self.instance_id = instance_id
+        self.head = Head()
+        self._open: dict[str, Written] = {}
+
+    def insert(self, db: Connection, batch: Sequence[Record]) -> Outcome:
+        """All these records. Raises NotAsWritten."""
+        return self._insert(db, batch, careful=False)
+
+    def carefully(self, db: Connection, batch: Sequence[Record]) -> Outcome:
+        """The same, whatever is in the database already."""
+        return self._insert(db, batch, careful=True)
+
+    def committed(self, outcome: Outcome) -> None:
+        self.head = outcome.head
+        self._open |= outcome.open
+        for interception_id in outcome.ended:
+            self._open.pop(interception_id, None)
+
+    def _insert(self, db: Connection, batch: Sequence[Record], *, careful: bool) -> Outcome:
+        kinds: dict[type, list[Any]] = {}
+        for record in batch:
+            kinds.setdefault(type(record.finding), []).append(record)
+        written: dict[str, Written] = {}
+        threads = self._start(db, kinds, written)
+        for kind, statement, row in rows.STATEMENTS:
+            if records := kinds.get(kind):
+                values = [row(record, record.finding) for record in records]
+                db.executemany(statement, values)
+                self._note(kind, values, written)
+        _hang_later(db, kinds, threads, written)
+        ended = kinds.get(Ended, [])
+        ids = [record.interception_id for record in ended]
+        if careful:
+            head = ending.carefully(db, self.instance_id, ended)
+            return Outcome(threads, head or self.head, {}, [*ids, *written])
+        head = self._end(db, ended, written) if ended else self.head
+        return Outcome(threads, head, written, ids)
+
+    def _start(
+        self, db: Connection, kinds: Mapping[type, Sequence[Any]], written: dict[str, Written]
+    ) -> dict[str, Thread]:
+        started = kinds.get(Started)
+        if not started:
+            return {}
+        later = _later(kinds)
+        threads = _threads(db, [record for record in started if record not in later] if later else started)
+        values = [rows.interception(record, record.finding, threads.get(record.id)) for record in started]
+        db.executemany(rows.INSERT_INTERCEPTION, [(*row, self.instance_id) for row in values])
+        for row in values:
+            written[row[0]] = {Started: [row]}
+        return threads
+
+    def _note(self, kind: type, values: Sequence[Row], written: dict[str, Written]) -> None:
+        """Keeps the rows, as they are sealed, with their interception's."""
+        for row in values:
+            if kind is AnsweredPrompt:
+                message_id, interception_id, prompt_id = row
+                if known := self._touch(interception_id, written):
+                    known[Prompt] = [
+                        (*prompt[:-1], message_id) if prompt[0] == prompt_id else prompt
+                        for prompt in known.get(Prompt, ())
+                    ]
+            elif kind in _SEALED and (known := self._touch(row[1], written)):
+                known.setdefault(kind, []).append((*row, "") if kind is Prompt else row)
+
+    def _touch(self, interception_id: str, written: dict[str, Written]) -> Written | None:
+        """What is known of it, as a copy: the transaction may fail. None: it was not begun by this process."""
+        known = written.get(interception_id)
+        if known is None and (before := self._open.get(interception_id)) is not None:
+            known = written[interception_id] = {kind: list(values) for kind, values in before.items()}
+        return known
+
+    def _end(self, db: Connection, ended: Sequence[Any], written: dict[str, Written]) -> Head:
+        head = self.head
+        ends = []
+        for record in ended:
+            known = self._touch(record.interception_id, written)
+            if known is None:
+                raise NotAsWritten
+            interception, end = known[Started][0], rows.end(record, record.finding)
+            digests = seals.digests(
+                interception,
+                end,
+                tokens=known.get(Tokens, ()),
+                tools=known.get(ToolCall, ()),
+                prompts=known.get(Prompt, ()),
+                thoughts=known.get(Thought, ()),
+            )
+            head = seals.seal(head, self.instance_id, record.interception_id, interception[seals.STARTED_AT], digests)
+            ends.append((*end, head.number, *digests, head.seal, record.interception_id, self.instance_id))
+        if db.executemany(rows.END, ends).rowcount != len(ends):
+            raise NotAsWritten
+        ending.move_head(db, self.instance_id, head)
+        return head
+
+
+_SEALED = frozenset((Prompt, Tokens, ToolCall, Thought))
+
+
+def _later(kinds: Mapping[type, Sequence[Any]]) -> list[Any]:
+    """The interceptions whose tool was called in this same batch: it is not in the database yet."""
     called = {record.finding.call_id for record in kinds.get(ToolCall, ())}
-    later = [record for record in started if record.finding.correlating_tool_call_id in called]
-    threads = _threads(db, [record for record in started if record not in later] if later else started)
-    if started:
-        db.executemany(INSERT_INTERCEPTION, _interceptions(started, threads))
-    for kind, statement, row in STATEMENTS:
-        if records := kinds.get(kind):
-            db.executemany(statement, [row(record, record.finding) for record in records])
-    for record in later:  # one after another: the thread of one may be the root of the next
-        found = _threads(db, [record])
-        for thread in found.values():
+    return [record for record in kinds.get(Started, ()) if record.finding.correlating_tool_call_id in called]
+
+
+def _hang_later(
+    db: Connection, kinds: Mapping[type, Sequence[Any]], threads: dict[str, Thread], written: dict[str, Written]
+) -> None:
+    for record in _later(kinds):  # one after another: the thread of one may be the root of the next
+        for thread in _threads(db, [record]).values():
             db.execute(_SET_THREAD, (thread.parent_id, thread.root_id, record.id))
-        threads |= found
-    return threads
-
-
-def substitute(db: Connection, record: Record, reason: str) -> None:
-    """Store, in place of a record that the database does not take, that there was one, and why it is
-    missing.
-    """
-    finding = record.finding
-    message = _shown(f"a {type(finding).__name__} record could not be stored: {reason}")
-    if isinstance(finding, Started):
-        values = (
-            finding.initiator_id,
-            finding.api_key_id,
-            finding.provider,
-            finding.provider_name,
-            finding.model,
-        )
-        row = (record.id, *map(_shown, values), times.text(record.at), UNSTORABLE, message)
-        db.execute(_SUBSTITUTE, row)
-    else:
-        db.execute(_MARK, (UNSTORABLE, message, record.interception_id))
+            threads[record.id] = thread
+            started = written[record.id][Started]
+            started[0] = (*started[0][:-2], thread.parent_id, thread.root_id)
 
 
 def _threads(db: Connection, started: Sequence[Any]) -> dict[str, Thread]:
@@ -83,11 +173,3 @@ def _threads(db: Connection, started: Sequence[Any]) -> dict[str, Thread]:
                 _, _, parent_id, root_id = max(found)
                 threads[record.id] = Thread(parent_id, root_id)
     return threads
-
-
-def _interceptions(started: Sequence[Any], threads: dict[str, Thread]) -> list[Row]:
-    return [interception(record, record.finding, threads.get(record.id)) for record in started]
-
-
-def _shown(value: object) -> str:
-    return ascii(value)[1:-1][:_SHOWN_CHARACTERS] if isinstance(value, str) else ascii(value)[:_SHOWN_CHARACTERS]

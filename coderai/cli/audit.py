@@ -1,0 +1,90 @@
+"""`coderai audit verify`: whether the trail is as coderai has written it."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from coderai.cli.database import CannotDo, require, with_store
+from coderai.cli.options import settings_options
+from coderai.config import Resolved
+from coderai.sealing import MESSAGE
+from coderai.store import Store, times
+from coderai.store.audit import Verdict
+from coderai.store.chains import Anchors
+
+# Of what does not fit, as many lines as can be read; the first is what counts.
+SHOWN_BREAKS = 20
+
+
+@click.group()
+def audit() -> None:
+    """Verify the audit trail."""
+
+
+@audit.command()
+@click.option(
+    "--from", "since", default="", metavar="TIME", help="Look at interceptions from then on, e.g. 2026-11-01."
+)
+@click.option("--to", "until", default="", metavar="TIME", help="Look at interceptions before then.")
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A JSON log of the server with `interception seal` lines, to hold against the trail; may be given again.",
+)
+@settings_options("sqlite_path")
+def verify(since: str, until: str, logs: tuple[Path, ...], resolved: Resolved) -> None:
+    """Find what was changed, removed or inserted since it was recorded.
+
+    Chains of seals are followed whole, whatever the times. Exit code 1 names the first break.
+    """
+    begin, end = _time("--from", since) or "", _time("--to", until) or "9999"
+    anchors = _anchors(logs)
+
+    async def work(store: Store) -> Verdict:
+        return await store.verify(begin, end, anchors)
+
+    verdict = with_store(resolved, work)
+    click.echo(
+        f"{verdict.interceptions} interceptions verified, {verdict.links} seals followed, "
+        f"{verdict.open} not ended yet, {verdict.unsealed} from before there were seals, {len(anchors)} seals of logs"
+    )
+    if verdict.breaks:
+        for found in verdict.breaks[1:SHOWN_BREAKS]:
+            click.echo(f"then: {found.at} {found.what}".replace("  ", " "))
+        first = verdict.breaks[0]
+        raise CannotDo(f"the trail was tampered with ({len(verdict.breaks)} breaks); first: {first.at} {first.what}")
+    click.echo("the trail is as it was written")
+
+
+def _time(option: str, given: str) -> str | None:
+    """A date or time as the database holds it; UTC where no zone is given."""
+    if not given:
+        return None
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        require(given, False, option, "write a date or a time, e.g. 2026-11-01 or 2026-11-01T08:30:00Z")
+        raise
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return times.text(int(moment.timestamp()) * 1_000_000)
+
+
+def _anchors(logs: Iterable[Path]) -> Anchors:
+    anchors = {}
+    for log in logs:
+        for number, line in enumerate(log.read_bytes().splitlines(), 1):
+            if MESSAGE.encode() not in line:
+                continue
+            try:
+                fields = json.loads(line)["fields"]
+                anchors[fields["instance_id"], fields["seal_number"]] = bytes.fromhex(fields["seal"])
+            except (ValueError, KeyError, TypeError):
+                raise CannotDo(
+                    f"{log}:{number}: this `{MESSAGE}` line cannot be read; give a log of --log-json"
+                ) from None
+    return anchors

@@ -1,0 +1,74 @@
+"""Ends what dead processes left unfinished: interceptions without an end get one, with the error type `interrupted`.
+
+At start and then every few seconds, as long as this process lives: others may write to the same database. One whose
+process is certainly gone (SQLite: its lock is free) is ended at once; else one whose heartbeat has stood still for
+as many looks as no living process would let it. If it lives after all, the true ends of its answers count.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from coderai.logs import Logger
+from coderai.recorder import NotStored, Recorder
+from coderai.records import Ended, Record, new_id
+from coderai.store import Store, StoreUnavailable
+from coderai.store.instances import Instance
+
+BEAT_SECONDS = 3.0
+# Looks at an unchanged heartbeat: half a minute, in which the database could be asked all the time.
+DEAD_AFTER_LOOKS = 10
+# Ends in one transaction.
+BATCH = 200
+
+
+class Recovery:
+    def __init__(self, store: Store, recorder: Recorder, log: Logger) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._log = log
+        self._looks: dict[str, tuple[int, int]] = {}  # by instance: its beat, and how often it was seen unchanged
+        self._failing = False
+
+    async def run(self) -> None:
+        """Shows that this process lives, and looks after the others, for as long as it does."""
+        while True:
+            try:
+                await self.look()
+                self._failing = False
+            except (StoreUnavailable, NotStored) as error:
+                if not self._failing:  # the recorder says the rest
+                    self._log.warn("the heartbeat cannot be written", error=str(error))
+                self._failing = True
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def look(self) -> None:
+        """One heartbeat and one look at the others. Raises StoreUnavailable, NotStored."""
+        await self._store.instances.join()
+        await self._store.instances.beat()
+        others = await self._store.instances.others()
+        dead = self._store.instances.gone(others) | self._silent(others)
+        for instance_id in sorted(dead):
+            await self._end(instance_id)
+
+    async def leave(self) -> None:
+        """This process ends, and has stored all that it had."""
+        await self._store.instances.leave()
+
+    def _silent(self, others: Sequence[Instance]) -> set[str]:
+        looks = {}
+        for instance in others:
+            beat, unchanged = self._looks.get(instance.id, (instance.beat, 0))
+            looks[instance.id] = (instance.beat, unchanged + 1 if beat == instance.beat else 0)
+        self._looks = looks
+        return {instance_id for instance_id, (_, unchanged) in looks.items() if unchanged > DEAD_AFTER_LOOKS}
+
+    async def _end(self, instance_id: str) -> None:
+        ids = await self._store.instances.unended(instance_id)
+        for start in range(0, len(ids), BATCH):
+            at = time.time_ns() // 1000
+            ended = Ended(status=None, error_type="interrupted", error_message="the process that served it has ended")
+            await self._recorder.put([Record(new_id(), id, at, ended) for id in ids[start : start + BATCH]])
+        await self._store.instances.end(instance_id)
+        if ids:
+            self._log.warn("ended the interceptions of a dead process", count=len(ids), instance_id=instance_id)

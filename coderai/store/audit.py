@@ -1,0 +1,139 @@
+"""Looks for what somebody else than coderai has changed, removed or inserted in the trail. See seals.py.
+
+All chains are followed whole; the rows behind a seal are read for the interceptions that began within a given time.
+Whoever can write the database can also write a trail that is consistent in itself: what he cannot change is a seal
+that has left the machine (a line `interception seal` of the log), which `anchors` holds against the chain.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from msgspec import Struct
+
+from coderai.store import sealed
+from coderai.store.chains import Anchors, Break, Chain, Chains, Link
+from coderai.store.driver import Connection
+from coderai.store.purge import CHILD_TABLES, CONTENTS
+from coderai.store.sealed import Sealed
+from coderai.store.seals import Head
+
+# Interceptions read at a time.
+CHUNK = 200
+
+_CHUNK = """
+    SELECT started_at, id FROM aibridge_interceptions WHERE (started_at, id) > (?, ?)
+    ORDER BY started_at, id LIMIT ?"""
+_MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name = ?"
+_PAST = """
+    SELECT instance_id, seal_number, interception_id, started_at, counts_digest, content_digest, seal, reason
+    FROM aibridge_past_seals"""
+_CHAINS = """
+    SELECT id, started_at, seal_number, seal, anchor_number, anchor FROM aibridge_instances ORDER BY started_at, id"""
+_LAST = "9999"  # later than every time
+
+
+class Verdict(Struct):
+    interceptions: int = 0  # whose rows were held against their seal
+    links: int = 0
+    open: int = 0  # without an end, and so without a seal, as yet
+    unsealed: int = 0  # ended before there were seals
+    breaks: list[Break] = []  # by time
+
+
+def verify(db: Connection, since: str = "", until: str = _LAST, anchors: Anchors | None = None) -> Verdict:
+    """Times in the database's form: from `since`, before `until`."""
+    with closing(Chains()) as chains:
+        verification = _Verification(db, chains, since, until)
+        verification.rows()
+        verification.past_seals()
+        verification.chains(anchors or {})
+        verification.orphans()
+    verdict = verification.verdict
+    verdict.breaks.sort()
+    return verdict
+
+
+class _Verification:
+    def __init__(self, db: Connection, chains: Chains, since: str, until: str) -> None:
+        self.verdict = Verdict()
+        self._db = db
+        self._chains = chains
+        self._since = since
+        self._until = until
+        self._oldest = _LAST
+
+    def rows(self) -> None:
+        mark = tuple(self._db.execute(_MARK, (CONTENTS,)).fetchone() or ("", ""))
+        first = self._db.execute("SELECT min(started_at) FROM aibridge_instances").fetchone()[0] or _LAST
+        for entry in self._entries():
+            self._oldest = min(self._oldest, entry.started_at)
+            if entry.seal is not None:
+                self._link(entry.link)
+                if self._since <= entry.started_at < self._until:
+                    self.verdict.interceptions += 1
+                    self._held_against_its_seal(entry, (entry.started_at, entry.id) <= mark)
+            elif entry.ended_at is None:
+                self.verdict.open += 1
+            elif entry.instance_id is None and entry.ended_at < first:
+                self.verdict.unsealed += 1
+            else:
+                self._broken(entry, "it has no seal: it was inserted, or its seal removed")
+
+    def past_seals(self) -> None:
+        for *link, reason in self._db.execute(_PAST).fetchall():
+            past = Link._make(link)
+            self._link(past)
+            if reason == "deleted" and past.started_at > self._oldest:
+                what = f"interception {past.interception_id}: it was deleted, though older ones are still there"
+                self.verdict.breaks.append(Break(past.started_at, what))
+
+    def chains(self, anchors: Anchors) -> None:
+        chains = [
+            Chain(id, started_at, Head(number, seal or b""), Head(anchor_number, anchor or b""))
+            for id, started_at, number, seal, anchor_number, anchor in self._db.execute(_CHAINS).fetchall()
+        ]
+        for chain in chains:
+            self.verdict.breaks += self._chains.follow(chain, anchors)
+        self.verdict.breaks += self._chains.unknown(chain.instance_id for chain in chains)
+        ends = {chain.instance_id: chain.head.number for chain in chains}
+        for instance_id, number in anchors:
+            if number > ends.get(instance_id, 0):
+                what = f"seal {number} of the chain {instance_id} is known from elsewhere, and not there any more"
+                self.verdict.breaks.append(Break(_LAST, what))
+
+    def orphans(self) -> None:
+        for table in CHILD_TABLES:
+            orphan = f"""SELECT created_at, id FROM {table} WHERE NOT EXISTS (
+                SELECT 1 FROM aibridge_interceptions AS i WHERE i.id = {table}.interception_id)
+                ORDER BY created_at LIMIT 1"""  # noqa: S608 - own names
+            if row := self._db.execute(orphan).fetchone():
+                self.verdict.breaks.append(Break(row[0], f"row {row[1]} of {table} belongs to no interception"))
+
+    def _entries(self) -> Iterator[Sealed]:
+        place = ("", "")
+        while chunk := self._db.execute(_CHUNK, (*place, CHUNK)).fetchall():
+            found = sealed.read(self._db, [row[1] for row in chunk])
+            for started_at, interception_id in chunk:
+                place = (started_at, interception_id)
+                yield found[interception_id]
+
+    def _held_against_its_seal(self, entry: Sealed, content_deleted: bool) -> None:
+        counts, content = entry.digests()
+        if counts != entry.counts_digest or not entry.in_its_session:
+            self._broken(entry, "it was changed, or its token usages or tool usages were")
+        elif content_deleted:
+            if entry.has_content:
+                self._broken(entry, "it has content, though retention has deleted that")
+        elif content != entry.content_digest:
+            self._broken(entry, "its prompts, thoughts or tool inputs were changed")
+
+    def _link(self, link: Link) -> None:
+        self.verdict.links += 1
+        try:
+            self._chains.add(link)
+        except ValueError:
+            what = f"interception {link.interception_id}: its seal is damaged, or was copied from another"
+            self.verdict.breaks.append(Break(link.started_at, what))
+
+    def _broken(self, entry: Sealed, what: str) -> None:
+        self.verdict.breaks.append(Break(entry.started_at, f"interception {entry.id}: {what}"))

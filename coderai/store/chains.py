@@ -1,0 +1,100 @@
+"""The chains of seals, put together link by link and then followed. See seals.py and audit.py.
+
+Links come in whatever order the trail is read in, millions of them: they are sorted in a SQLite database of their own,
+which is on disk where it grows and gone when it is closed.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from coderai.store import seals
+from coderai.store.seals import Digests, Head
+
+Anchors = Mapping[tuple[str, int], bytes]  # seals from elsewhere, by instance and number
+
+
+class Break(Struct, frozen=True, order=True):
+    """Something that does not fit. `at`: when the interception began; empty where none can be named."""
+
+    at: str
+    what: str
+
+
+class Link(NamedTuple):
+    instance_id: Any
+    number: Any
+    interception_id: str
+    started_at: str
+    counts_digest: Any
+    content_digest: Any
+    seal: Any
+
+
+class Chain(NamedTuple):
+    """What the database says of an instance's chain: it begins behind the anchor, and ends with the head."""
+
+    instance_id: str
+    started_at: str
+    head: Head
+    anchor: Head
+
+
+class Chains:
+    def __init__(self) -> None:
+        self._links = sqlite3.connect("")
+        self._links.execute(
+            "CREATE TABLE links (instance_id TEXT, number INTEGER, interception_id, started_at, counts_digest,"
+            " content_digest, seal, PRIMARY KEY (instance_id, number)) WITHOUT ROWID"
+        )
+
+    def close(self) -> None:
+        self._links.close()
+
+    def add(self, link: Link) -> None:
+        """Raises ValueError for what is no link, or is there twice."""
+        if not all(isinstance(digest, bytes) for digest in link[4:]) or not isinstance(link.number, int):
+            raise ValueError
+        try:
+            self._links.execute("INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", link)
+        except sqlite3.Error:
+            raise ValueError from None
+
+    def follow(self, chain: Chain, anchors: Anchors) -> Iterator[Break]:
+        """What does not fit in this chain, in its order."""
+        head = chain.anchor
+        for link in self._of(chain.instance_id):
+            if link.number != head.number + 1:
+                lost = link.number - head.number - 1
+                what = f"before it, {lost} interceptions of the chain {chain.instance_id} were removed"
+                yield _break(link, what)
+            else:
+                digests = Digests(link.counts_digest, link.content_digest)
+                if (
+                    seals.seal(head, chain.instance_id, link.interception_id, link.started_at, digests).seal
+                    != link.seal
+                ):
+                    yield _break(link, "its seal does not follow from the one before it")
+            head = Head(link.number, link.seal)
+            if anchors.get((chain.instance_id, link.number), link.seal) != link.seal:
+                yield _break(link, "its seal is not the one that is known from elsewhere: the trail was written anew")
+        if head != chain.head:
+            what = f"the chain {chain.instance_id} ends at number {head.number} instead of {chain.head.number}"
+            yield Break(chain.started_at, f"{what}: its newest interceptions were removed or changed")
+
+    def unknown(self, instance_ids: Iterable[str]) -> Iterator[Break]:
+        """Links of a chain that the database does not tell of."""
+        known = set(instance_ids)
+        for link in map(Link._make, self._links.execute("SELECT * FROM links GROUP BY instance_id")):
+            if link.instance_id not in known:
+                yield _break(link, f"nothing is known of its chain {link.instance_id}, whose row was removed")
+
+    def _of(self, instance_id: str) -> Iterator[Link]:
+        rows = self._links.execute("SELECT * FROM links WHERE instance_id = ? ORDER BY number", (instance_id,))
+        return map(Link._make, rows)
+
+
+def _break(link: Link, what: str) -> Break:
+    return Break(link.started_at, f"interception {link.interception_id} (seal {link.number}): {what}")

@@ -1,0 +1,66 @@
+"""The processes that write the trail, and what a dead one left unfinished.
+
+A process that lives raises its `beat`; whoever watches counts how often it found the same beat, so that no clocks
+are compared. Its row is ended when it stops in order, or when another process has ended its interceptions.
+"""
+
+from msgspec import Struct
+
+from coderai.store import times
+from coderai.store.driver import Connection, Driver
+
+_JOIN = "INSERT INTO aibridge_instances (id, started_at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+# Declared dead and yet alive, it is to be watched again.
+_BEAT = "UPDATE aibridge_instances SET beat = beat + 1, ended_at = NULL WHERE id = ?"
+_OTHERS = "SELECT id, beat FROM aibridge_instances WHERE ended_at IS NULL AND id <> ?"
+_END = "UPDATE aibridge_instances SET ended_at = ? WHERE id = ? AND ended_at IS NULL"
+# No index leads there, as each costs every interception: it is asked once for each process that died.
+_UNENDED = "SELECT id FROM aibridge_interceptions WHERE instance_id = ? AND ended_at IS NULL"
+
+
+class Instance(Struct, frozen=True):
+    id: str
+    beat: int
+
+
+class Instances:
+    def __init__(self, driver: Driver, own_id: str) -> None:
+        self._driver = driver
+        self._own_id = own_id
+        self._joined = False
+
+    async def join(self) -> None:
+        """From now on this process counts as one that writes."""
+        if not self._joined:
+            self._driver.announce(self._own_id)
+            await self._change(_JOIN, self._own_id, times.text(times.now()))
+            self._joined = True
+
+    async def beat(self) -> None:
+        await self._change(_BEAT, self._own_id)
+
+    async def leave(self) -> None:
+        """This process has nothing left to write."""
+        if self._joined:
+            await self.end(self._own_id)
+
+    async def end(self, instance_id: str) -> None:
+        await self._change(_END, times.text(times.now()), instance_id)
+
+    async def others(self) -> list[Instance]:
+        """Those that have not ended in order."""
+        return [Instance(*row) for row in await self._driver.fetch(_OTHERS, (self._own_id,))]
+
+    def gone(self, instances: list[Instance]) -> set[str]:
+        """The ids of those that certainly have no process any more."""
+        return self._driver.gone([instance.id for instance in instances])
+
+    async def unended(self, instance_id: str) -> list[str]:
+        """The ids of its interceptions that have no end."""
+        return [row[0] for row in await self._driver.report(_UNENDED, (instance_id,))]
+
+    async def _change(self, sql: str, *row: str) -> None:
+        def change(db: Connection) -> None:
+            db.execute(sql, row)
+
+        await self._driver.transaction(change)

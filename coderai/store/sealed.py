@@ -1,0 +1,111 @@
+"""The records of interceptions as they stand in the database, in the order in which they are sealed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from coderai.store import seals
+from coderai.store.chains import Link
+from coderai.store.driver import Connection, Row
+from coderai.store.people import marks
+from coderai.store.seals import Digests
+
+_INTERCEPTION_COLUMNS = len(seals.INTERCEPTION.split(","))
+_CHILDREN = {
+    "tokens": ("aibridge_token_usages", seals.TOKENS),
+    "tools": ("aibridge_tool_usages", seals.TOOL),
+    "prompts": ("aibridge_user_prompts", seals.PROMPT),
+    "thoughts": ("aibridge_model_thoughts", seals.THOUGHT),
+}
+
+
+class Sealed(Struct):
+    """An interception with all that hangs below it, and its seal."""
+
+    interception: Row
+    end: Row
+    instance_id: str | None
+    number: int | None
+    counts_digest: bytes | None
+    content_digest: bytes | None
+    seal: bytes | None
+    session_id: str
+    tokens: list[Row] = []
+    tools: list[Row] = []
+    prompts: list[Row] = []
+    thoughts: list[Row] = []
+
+    @property
+    def id(self) -> str:
+        return str(self.interception[0])
+
+    @property
+    def started_at(self) -> str:
+        return str(self.interception[seals.STARTED_AT])
+
+    @property
+    def ended_at(self) -> str | None:
+        return None if self.end[0] is None else str(self.end[0])
+
+    @property
+    def link(self) -> Link:
+        return Link(
+            self.instance_id,
+            self.number,
+            self.id,
+            self.started_at,
+            self.counts_digest,
+            self.content_digest,
+            self.seal,
+        )
+
+    @property
+    def in_its_session(self) -> bool:
+        """Whether the session's id, which the database has made, is the one that follows from the row."""
+        row = dict(zip(seals.INTERCEPTION.split(", "), self.interception, strict=True))
+        ids = (row["client_session_id"], row["thread_root_id"], row["id"])
+        return bool(self.session_id == next(id for id in ids if id is not None))
+
+    @property
+    def has_content(self) -> bool:
+        return bool(self.prompts or self.thoughts or any(tool[seals.INPUT] for tool in self.tools))
+
+    def digests(self) -> Digests:
+        return seals.digests(
+            self.interception,
+            self.end,
+            tokens=self.tokens,
+            tools=self.tools,
+            prompts=self.prompts,
+            thoughts=self.thoughts,
+        )
+
+
+def read(db: Connection, ids: Sequence[str]) -> dict[str, Sealed]:
+    """These interceptions, by id; at most a thousand at a time."""
+    among = marks(len(ids))
+    columns = f"{seals.INTERCEPTION}, {seals.END}, instance_id, seal_number, counts_digest, content_digest, seal"
+    sql = f"SELECT {columns}, session_id FROM aibridge_interceptions WHERE id IN {among}"  # noqa: S608 - own names
+    found = {row[0]: _sealed(row) for row in db.execute(sql, ids).fetchall()}
+    for name, (table, child_columns) in _CHILDREN.items():
+        sql = f"SELECT {child_columns} FROM {table} WHERE interception_id IN {among}"  # noqa: S608 - own names
+        for row in db.execute(sql, ids).fetchall():
+            if row[1] in found:
+                getattr(found[row[1]], name).append(tuple(row))
+    return found
+
+
+def _sealed(row: Sequence[Any]) -> Sealed:
+    end = _INTERCEPTION_COLUMNS + len(seals.END.split(","))
+    instance_id, number, counts, content, seal, session_id = row[end:]
+    return Sealed(
+        tuple(row[:_INTERCEPTION_COLUMNS]),
+        tuple(row[_INTERCEPTION_COLUMNS:end]),
+        instance_id,
+        number,
+        counts,
+        content,
+        seal,
+        session_id,
+    )

@@ -1,0 +1,266 @@
+"""Seals: an untouched trail verifies, and whatever somebody changes, removes or inserts is found and named."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from coderai.records import Ended, Record, Tokens, new_id
+from coderai.store import Store, open_sqlite
+from coderai.store.audit import Verdict
+from coderai.store.seals import Head
+from tests.trail import AT, ended, exchange, found, now, read_only, started
+
+HOUR = 3_600_000_000  # microseconds
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "coderai.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[Store]:
+    opened = await open_sqlite(path)
+    yield opened
+    await opened.close()
+
+
+async def verify(store: Store, since: str = "", until: str = "9999", **anchors: bytes) -> Verdict:
+    return await store.verify(since, until, {(store.instance_id, int(n[1:])): seal for n, seal in anchors.items()})
+
+
+def tamper(path: Path, *statements: str) -> None:
+    database = sqlite3.connect(path)
+    for statement in statements:
+        assert database.execute(statement).rowcount, statement
+    database.commit()
+    database.close()
+
+
+async def five(store: Store) -> list[str]:
+    batches = [exchange(AT + n * HOUR, call_id=f"call_{n}") for n in range(5)]
+    for batch in batches:
+        await store.write(batch[:2])
+    for batch in batches:
+        await store.write(batch[2:])
+    return [batch[0].id for batch in batches]
+
+
+async def test_an_untouched_trail_verifies(store: Store) -> None:
+    await five(store)
+    await store.write([*exchange(call_id="a"), *exchange(call_id="b")])  # begun and ended in one batch
+    followed = started(correlating_tool_call_id="a")
+    await store.write([followed])
+    await store.write([started()])
+    await store.write([ended(followed, error_type="incomplete_stream", error_message="\u20ac")])
+    verdict = await verify(store)
+    assert verdict == Verdict(interceptions=8, links=8, open=1)
+    assert store.head.number == 8
+
+
+async def test_what_is_known_of_an_interception_is_the_same_in_memory_and_in_the_database(store: Store) -> None:
+    """A failed commit makes the writer ask the database for what it else has in memory."""
+    first, second = exchange(call_id="a"), exchange(call_id="b")
+    await store.write([*first[:2], *second[:2]])
+    read_only(store, True)
+    with pytest.raises(Exception, match="readonly"):
+        await store.write(first[2:])
+    read_only(store, False)
+    await store.write(first[2:])
+    await store.write(second[2:])
+    await store.write(first[2:])  # again: its commit may not have been confirmed
+    assert await verify(store) == Verdict(interceptions=2, links=2)
+
+
+ROWS = [
+    "UPDATE aibridge_interceptions SET model = 'gpt-6' WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET initiator_id = 'user-2' WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET ended_at = '2026-02-02T02:40:01.123457Z' WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET status = 201 WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET error_message = 'x' WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET metadata = '{{}}' WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET thread_root_id = 'x' WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET seal = x'00' WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET seal = NULL WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET counts_digest = randomblob(32) WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET content_digest = NULL WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET instance_id = 'x' WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET seal_number = 77 WHERE id = '{}'",
+    "UPDATE aibridge_token_usages SET output_tokens = 8 WHERE interception_id = '{}'",
+    "DELETE FROM aibridge_token_usages WHERE interception_id = '{}'",
+    "UPDATE aibridge_tool_usages SET input = '{{\"command\": \"lS\"}}' WHERE interception_id = '{}'",
+    "UPDATE aibridge_tool_usages SET tool = 'Shell' WHERE interception_id = '{}'",
+    "UPDATE aibridge_tool_usages SET injected = 1 WHERE interception_id = '{}'",
+    "UPDATE aibridge_user_prompts SET prompt = 'fix the hug' WHERE interception_id = '{}'",
+    "UPDATE aibridge_user_prompts SET provider_response_id = '' WHERE interception_id = '{}'",
+    "DELETE FROM aibridge_user_prompts WHERE interception_id = '{}'",
+    "UPDATE aibridge_model_thoughts SET content = '' WHERE interception_id = '{}'",
+    "UPDATE aibridge_model_thoughts SET created_at = '' WHERE interception_id = '{}'",
+    """INSERT INTO aibridge_token_usages (id, interception_id, provider_response_id, input_tokens, output_tokens,
+        created_at) VALUES ('x', '{}', 'r', 1, 1, '')""",
+    """INSERT INTO aibridge_user_prompts (id, interception_id, provider_response_id, prompt, created_at)
+        VALUES ('x', '{}', 'r', 'p', '')""",
+    "DELETE FROM aibridge_interceptions WHERE id = '{}'",
+]
+
+
+@pytest.mark.parametrize("statement", ROWS)
+async def test_one_changed_row_is_found_and_named(store: Store, path: Path, statement: str) -> None:
+    ids = await five(store)
+    tamper(path, statement.format(ids[2]))
+    verdict = await verify(store)
+    first = verdict.breaks[0].what
+    removed = statement.startswith("DELETE FROM aibridge_interceptions")
+    assert ids[3 if removed else 2] in first or "belongs to no interception" in first, verdict.breaks
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE aibridge_interceptions SET started_at = '2026-02-02T02:40:00.123457Z' WHERE id = '{}'",
+        "UPDATE aibridge_instances SET seal_number = 4",
+        "UPDATE aibridge_instances SET seal = NULL",
+        "UPDATE aibridge_instances SET anchor_number = 1",
+        "UPDATE aibridge_instances SET id = 'x'",
+        "DELETE FROM aibridge_instances",
+        "INSERT INTO aibridge_model_thoughts (id, interception_id, content, created_at) VALUES ('x', 'y', '', '')",
+    ],
+)
+async def test_so_is_one_elsewhere(store: Store, path: Path, statement: str) -> None:
+    ids = await five(store)
+    tamper(path, statement.format(ids[2]))
+    assert (await verify(store)).breaks
+
+
+async def test_the_newest_interception_cannot_be_taken_away(store: Store, path: Path) -> None:
+    ids = await five(store)
+    tamper(path, f"DELETE FROM aibridge_interceptions WHERE id = '{ids[4]}'")
+    assert any("ends at number 4 instead of 5" in found.what for found in (await verify(store)).breaks)
+
+
+async def test_an_interception_that_somebody_else_writes_has_no_seal(store: Store, path: Path) -> None:
+    await five(store)
+    values = (
+        "VALUES ('forged', 'user-1', 'openai', 'gpt-5', '2026-02-02T02:41:00.000000Z', '2027-01-01T00:00:00.000000Z')"
+    )
+    columns = "(id, initiator_id, provider, model, started_at, ended_at)"
+    tamper(path, f"INSERT INTO aibridge_interceptions {columns} {values}")
+    assert [found.what for found in (await verify(store)).breaks] == [
+        "interception forged: it has no seal: it was inserted, or its seal removed"
+    ]
+
+
+async def test_a_trail_that_was_written_anew_does_not_fit_a_seal_that_was_logged(store: Store) -> None:
+    await five(store)
+    seal = store.head.seal
+    assert (await verify(store, n5=seal)).breaks == []
+    assert (await verify(store, n5=b"x" * 32)).breaks[0].what.endswith("the trail was written anew")
+    assert "not there any more" in (await verify(store, n6=seal)).breaks[0].what
+
+
+async def test_only_the_given_time_is_read(store: Store, path: Path) -> None:
+    ids = await five(store)
+    tamper(path, f"UPDATE aibridge_token_usages SET output_tokens = 8 WHERE interception_id = '{ids[2]}'")
+    verdict = await verify(store, "2026-02-02T06:00", "2026-02-02T07:00")
+    assert (verdict.interceptions, verdict.links, verdict.breaks) == (1, 5, [])
+    assert len((await verify(store, "2026-02-02T04:00", "2026-02-02T05:00")).breaks) == 1
+
+
+class TestRetention:
+    async def test_it_moves_the_anchor_and_breaks_nothing(self, store: Store, path: Path) -> None:
+        ids = await five(store)
+        while await store.purge.batch(AT + 3 * HOUR):
+            pass
+        verdict = await verify(store)
+        assert verdict == Verdict(interceptions=2, links=2)
+        database = sqlite3.connect(path)
+        assert database.execute("SELECT anchor_number, seal_number FROM aibridge_instances").fetchone() == (3, 5)
+        assert database.execute("SELECT count(*) FROM aibridge_past_seals").fetchone() == (0,)
+        database.close()
+        tamper(path, f"DELETE FROM aibridge_interceptions WHERE id = '{ids[3]}'")
+        assert (await verify(store)).breaks
+
+    async def test_nor_where_the_old_ended_last(self, store: Store, path: Path) -> None:
+        long, short = exchange(AT), exchange(AT + HOUR, call_id="b")
+        await store.write(long[:2])
+        await store.write(short)
+        await store.write(long[2:])
+        await store.purge.batch(AT + 1)
+        assert await verify(store) == Verdict(interceptions=1, links=2)
+        await store.purge.batch(AT + 2 * HOUR)
+        assert await verify(store) == Verdict()
+
+    async def test_a_removal_is_no_retention_where_older_ones_are_left(self, store: Store, path: Path) -> None:
+        ids = await five(store)
+        await store.purge.batch(AT + 1)
+        columns = "instance_id, seal_number, interception_id, started_at, counts_digest, content_digest, seal, reason"
+        old = columns.replace("interception_id", "id").replace("reason", "'deleted'")
+        source = f"aibridge_interceptions WHERE id = '{ids[3]}'"
+        tamper(
+            path,
+            f"INSERT INTO aibridge_past_seals ({columns}) SELECT {old} FROM {source}",
+            "PRAGMA foreign_keys = ON",
+            f"DELETE FROM {source}",
+        )
+        assert "though older ones are still there" in (await verify(store)).breaks[0].what
+
+    async def test_contents_go_earlier_and_the_counts_stay_verifiable(self, store: Store, path: Path) -> None:
+        ids = await five(store)
+        while await store.purge.contents(AT + 3 * HOUR):
+            pass
+        assert await verify(store) == Verdict(interceptions=5, links=5)
+        tamper(path, f"UPDATE aibridge_token_usages SET output_tokens = 8 WHERE interception_id = '{ids[0]}'")
+        assert ids[0] in (await verify(store)).breaks[0].what
+
+    async def test_contents_that_others_delete_are_missed(self, store: Store, path: Path) -> None:
+        ids = await five(store)
+        await store.purge.contents(AT + 3 * HOUR)
+        tamper(path, f"DELETE FROM aibridge_user_prompts WHERE interception_id = '{ids[3]}'")
+        tamper(path, f"UPDATE aibridge_tool_usages SET input = 'x' WHERE interception_id = '{ids[1]}'")
+        assert [ids[n] in b.what for n, b in zip((1, 3), (await verify(store)).breaks, strict=True)] == [True, True]
+
+    async def test_a_chain_goes_with_all_that_it_sealed(self, store: Store, path: Path) -> None:
+        await five(store)
+        await store.instances.leave()
+        while await store.purge.batch(now() + HOUR):
+            pass
+        database = sqlite3.connect(path)
+        assert database.execute("SELECT count(*) FROM aibridge_instances").fetchone() == (0,)
+        database.close()
+
+
+async def test_a_true_end_after_an_inferred_one(store: Store, path: Path) -> None:
+    """The process was taken for dead, and lives."""
+    batch = exchange()
+    await store.write(batch[:2])
+    other = await open_sqlite(path)
+    inferred = Ended(status=None, error_type="interrupted")
+    await other.write([Record(new_id(), batch[0].id, AT, inferred)])
+    assert await verify(store) == Verdict(interceptions=1, links=1)
+    await store.write(batch[2:])
+    await other.write([Record(new_id(), batch[0].id, AT, inferred)])
+    assert await verify(store) == Verdict(interceptions=1, links=2)
+    database = sqlite3.connect(path)
+    assert database.execute("SELECT status, error_type FROM aibridge_interceptions").fetchone() == (200, None)
+    database.close()
+    assert (other.head.number, store.head.number) == (1, 1)
+    await other.close()
+
+
+async def test_an_end_whose_interception_retention_has_deleted(store: Store) -> None:
+    batch = exchange()
+    await store.write(batch[:2])
+    await store.purge.batch(AT + HOUR)
+    await store.write([batch[-1]])
+    assert store.head == Head()
+    assert await verify(store) == Verdict()
+
+
+async def test_records_that_the_database_refuses_are_sealed_as_their_errors(store: Store) -> None:
+    batch = exchange()
+    bad = found(batch[0], Tokens(message_id="m", input=2**70))
+    await store.write([*batch[:2], bad, *batch[3:]])
+    assert store.unstorable == 1
+    assert await verify(store) == Verdict(interceptions=1, links=1)
