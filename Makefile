@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-clients fuzz lint format goldens clean
+.PHONY: run test test-clients test-faults fuzz lint format goldens clean
 
 run: .venv/ready
 	$(BIN)/coderai demo
@@ -13,6 +13,10 @@ test: .venv/ready
 
 test-clients: .venv/ready .clients/ready
 	$(BIN)/pytest -m clients tests/clients
+
+# Processes killed, disks full, databases frozen, under load: some minutes.
+test-faults: .venv/ready
+	$(BIN)/pytest -m faults tests/faults
 
 # Coverage-guided, beside the fuzzing that `make test` does; as long as you like: make fuzz SECONDS=600
 SECONDS ?= 60

@@ -80,6 +80,53 @@ def test_kill_9_loses_nothing_that_a_client_saw_the_end_of(tmp_path: Path, provi
     assert gateway.stop() == 0
 
 
+def test_what_a_killed_server_left_open_is_ended_at_the_next_start(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url)
+    token = gateway.user("alice")
+    silent = Pause()
+    provider.answers(stream(START, TEXT, ended=False), silent)
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(b"text_delta")
+        gateway.process.kill()
+        gateway.process.wait(10)
+    silent.go()
+    gateway.start()
+    waiting = threading.Event()
+    for _ in range(1000):
+        if (end := gateway.records()[-1])["record_type"] == "interception_end":
+            break
+        waiting.wait(0.01)  # polls a file: there is nothing to wait on
+    assert (end["error_type"], end["status"]) == ("interrupted", None)
+    assert gateway.stop() == 0
+    with closing(sqlite3.connect(gateway.database)) as database:
+        rows = database.execute("SELECT error_type FROM aibridge_interceptions WHERE ended_at IS NOT NULL").fetchall()
+        assert rows == [("interrupted",)]
+        assert database.execute("SELECT count(*) FROM aibridge_instances WHERE ended_at IS NULL").fetchone() == (0,)
+    assert "the trail is as it was written" in coderai("audit", "verify", env=gateway.env).stdout
+
+
+def test_a_stopping_server_says_so_before_it_refuses(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, CODER_SHUTDOWN_DRAIN_DELAY="1s")
+    token = gateway.user("alice")
+    pause = Pause()
+    provider.answers(stream(START, TEXT, ended=False), pause, *stream(DELTA, STOP)[1:])
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(b"text_delta")
+        assert gateway.request("GET", "/readyz").status == 200
+        gateway.process.send_signal(signal.SIGTERM)
+        waiting = threading.Event()
+        while (answer := gateway.request("GET", "/readyz")).status == 200:
+            waiting.wait(0.005)  # until the signal has arrived
+        assert (answer.status, b"stopping" in answer.body) == (503, True)
+        assert gateway.request("GET", "/healthz").status == 200
+        provider.answers(whole(ANSWER))
+        assert gateway.request("POST", CHAT, ASK, token=token).body == ANSWER  # its load balancer has not seen it yet
+        refused(gateway)
+        pause.go()
+        client.until(LAST_CHUNK)
+    assert gateway.process.wait(10) == 0
+
+
 def test_no_secret_is_written_anywhere(tmp_path: Path, provider: Provider) -> None:
     gateway = Gateway(tmp_path, provider.url, "--verbose")
     token = gateway.user("alice")

@@ -1,0 +1,163 @@
+"""Faults on SQLite: a server that is killed, a database that cannot be written, a second process that holds it."""
+
+import resource
+import signal
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.load import Load, check, check_refusals, provider, unended
+from tests.gateway import Gateway, coderai
+from tests.provider import Provider
+
+pytestmark = pytest.mark.faults
+
+VERIFIED = "the trail is as it was written"
+
+
+@pytest.fixture
+def upstream() -> Iterator[Provider]:
+    running = provider()
+    yield running
+    running.close()
+
+
+@contextmanager
+def unwritable(gateway: Gateway) -> Iterator[None]:
+    """No file of the server grows any more: what a full disk does, whoever runs the tests."""
+    size = gateway.database.with_name("coderai.db-wal").stat().st_size
+    before = resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (min(size, 4096), before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, before)
+
+
+def verify(gateway: Gateway) -> None:
+    assert VERIFIED in coderai("audit", "verify", env=gateway.env).stdout
+
+
+def ready(gateway: Gateway, expected: int) -> bytes:
+    """What /readyz says once it answers with this status."""
+    waiting = threading.Event()
+    for _ in range(3000):
+        if (answer := gateway.request("GET", "/readyz")).status == expected:
+            return answer.body
+        waiting.wait(0.01)  # polls a page: there is nothing to wait on
+    raise AssertionError(f"/readyz says {answer.status}: {answer.body!r}")
+
+
+def test_killed_again_and_again_under_load(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url)
+    token = gateway.user("alice")
+    with Load(gateway, token) as load:
+        for _ in range(5):
+            load.until_completed(40)
+            gateway.process.kill()
+            gateway.process.wait(10)
+            check(gateway.database, list(load.completed))
+            gateway.start()
+        load.until_completed(40)
+    assert gateway.stop() == 0
+    check(gateway.database, load.completed)
+    assert unended(gateway.database) == 0  # those of the killed processes have been ended
+    verify(gateway)
+    assert load.refused == []
+
+
+def test_a_full_disk(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url, CODER_AIBRIDGE_STORE_GRACE="300ms", CODER_LOGGING_JSON="")
+    token = gateway.user("alice")
+    with Load(gateway, token) as load:
+        load.until_completed(40)
+        with unwritable(gateway):
+            load.until_refused()
+            assert b"cannot be stored" in ready(gateway, 503)
+            assert gateway.request("GET", "/healthz").status == 200
+            check(gateway.database, list(load.completed))
+        ready(gateway, 200)
+        load.until_completed(40)
+    assert gateway.stop() == 0
+    check(gateway.database, load.completed)
+    check_refusals(load.refused)
+    verify(gateway)
+    states = [line for line in gateway.stderr.read_text().splitlines() if "recorder:" in line]
+    assert len(states) == 3, states  # waits in memory; requests are refused; stored again: once each
+
+
+def test_another_process_holds_the_database(tmp_path: Path, upstream: Provider) -> None:
+    """A moment is waited out, and no client sees it; more than the grace is refused."""
+    gateway = Gateway(tmp_path, upstream.url, CODER_AIBRIDGE_STORE_GRACE="6s")
+    token = gateway.user("alice")
+    with Load(gateway, token) as load, closing(sqlite3.connect(gateway.database, isolation_level=None)) as other:
+        load.until_completed(20)
+        other.execute("BEGIN IMMEDIATE")
+        threading.Event().wait(0.5)  # the length of the fault
+        other.execute("ROLLBACK")
+        load.until_completed(20)
+        assert load.refused == []
+        other.execute("BEGIN IMMEDIATE")
+        load.until_refused()
+        other.execute("ROLLBACK")
+        load.until_completed(20)
+    assert gateway.stop() == 0
+    check(gateway.database, load.completed)
+    check_refusals(load.refused)
+    verify(gateway)
+
+
+def test_what_cannot_be_stored_before_the_end_is_stored_at_the_next_start(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url, CODER_AIBRIDGE_STORE_GRACE="200ms", CODER_LOGGING_JSON="")
+    token = gateway.user("alice")
+    spool = tmp_path / "spool"
+    with Load(gateway, token) as load:
+        load.until_completed(20)
+    gateway.stop()
+    gateway.env["CODER_SPOOL_DIR"] = str(spool)
+    gateway.start()
+    with Load(gateway, token) as load, closing(sqlite3.connect(gateway.database, isolation_level=None)) as other:
+        load.until_completed(20)
+        other.execute("BEGIN IMMEDIATE")
+        load.until_refused()
+        assert gateway.stop() == 0
+        other.execute("ROLLBACK")
+        (file,) = spool.iterdir()
+        assert file.stat().st_mode & 0o777 == 0o600
+        gateway.start()
+        load.until_completed(20)
+    assert gateway.stop() == 0
+    assert list(spool.iterdir()) == []
+    check(gateway.database, load.completed)
+    assert unended(gateway.database) == 0
+    verify(gateway)
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url, CODER_SHUTDOWN_DRAIN_DELAY="60s")
+    gateway.process.send_signal(signal.SIGTERM)
+    assert b"stopping" in ready(gateway, 503)
+    assert gateway.request("GET", "/healthz").status == 200
+    gateway.process.send_signal(signal.SIGTERM)
+    assert gateway.process.wait(5) == 128 + signal.SIGTERM
+
+
+def test_one_changed_byte_is_found(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url, CODER_AIBRIDGE_SEAL_LOG_INTERVAL="10m")
+    token = gateway.user("alice")
+    with Load(gateway, token) as load:
+        load.until_completed(20)
+    assert gateway.stop() == 0
+    sealed = coderai("audit", "verify", "--log", str(gateway.log), env=gateway.env).stdout
+    assert "1 seals of logs" in sealed
+    data = bytearray(gateway.database.read_bytes())
+    at = data.rindex(b"hello")
+    data[at] ^= 1
+    gateway.database.write_bytes(data)
+    found = coderai("audit", "verify", env=gateway.env, check=False)
+    assert found.returncode == 1
+    assert "prompts, thoughts or tool inputs were changed" in found.stderr
