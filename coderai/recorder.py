@@ -26,6 +26,8 @@ SHORTEST_GRACE_SECONDS = 0.1
 # Records in memory that are not stored yet: some 100 MB if all hold long prompts; at 200 requests a second
 # more than the grace period brings.
 BACKLOG_LIMIT = 20_000
+# So long may records wait that nobody waits for: while a provider thinks, the next request's come along.
+GATHER_SECONDS = 0.002
 # Records in one transaction: 10 ms of the writer's time, so that one commit never holds up the next for long.
 BATCH_LIMIT = 1000
 # Waits between tries of a failed commit: short at first, for a lock that is held for a moment.
@@ -71,6 +73,7 @@ class Recorder:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
+        self._gathering: asyncio.TimerHandle | None = None
         self._unstored: list[_Waiter] = []  # the batch that is being committed
         self._overdue = False  # a commit has taken longer than the grace period, and goes on
         self.failing_since: float | None = None  # monotonic, of the first failure in a row
@@ -78,8 +81,11 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._write_on(), name="recorder")
 
-    def put(self, records: Sequence[Record]) -> asyncio.Future[None]:
-        """Accept these records, to be stored together and in order; the future is done when they are."""
+    def put(self, records: Sequence[Record], *, hurry: bool = True) -> asyncio.Future[None]:
+        """Accept these records, to be stored together and in order; the future is done when they are.
+
+        Without hurry they wait a moment for others to be stored with, unless somebody calls `hurry`.
+        """
         done = self._loop.create_future()
         if self._closed or self._task.done():
             done.set_exception(NotStored("the recorder is closed"))
@@ -89,10 +95,18 @@ class Recorder:
             self._waiting.append(_Waiter([storable(record) for record in records], done))
             self.backlog += len(records)
             self._idle.clear()
-            self._arrived.set()
+            if hurry:
+                self._arrived.set()
+            elif self._gathering is None:
+                self._gathering = self._loop.call_later(GATHER_SECONDS, self.hurry)
             if self._overdue:
                 _give_up(done)
         return done
+
+    def hurry(self) -> None:
+        """Somebody waits for what has been put."""
+        if self._waiting:
+            self._arrived.set()
 
     def refusal(self) -> str | None:
         """Why no new request may be taken now, in words for the client; None if all is well."""
@@ -107,6 +121,7 @@ class Recorder:
     async def close(self, drain: float = DRAIN_SECONDS) -> list[Record]:
         """Store what is left, for so many seconds at most; returns what could not be stored."""
         self._closed = True
+        self.hurry()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), drain)
         self._task.cancel()
@@ -137,6 +152,9 @@ class Recorder:
         """The next batch; at least one waiter's, whose records are never parted."""
         waiters: list[_Waiter] = []
         size = 0
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         while self._waiting and (not waiters or size + len(self._waiting[0].records) <= BATCH_LIMIT):
             waiters.append(self._waiting.popleft())
             size += len(waiters[-1].records)

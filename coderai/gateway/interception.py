@@ -41,7 +41,7 @@ class Interception:
         self._prompt: Record | None = None
 
     def begin(self, request: Request) -> asyncio.Future[None]:
-        """Resolved when the start, and the prompt with it, are stored."""
+        """Resolved when the start, and the prompt with it, are stored: in a moment, or at once if that is hurried."""
         client = recognise(request.header)
         provider = self._route.provider
         started = Started(
@@ -61,7 +61,7 @@ class Interception:
         if self._ask.prompt is not None:
             self._prompt = Record(new_id(), self.id, at, shortened(self._ask.prompt, self._text_limit))
             records.append(self._prompt)
-        return self._recorder.put(records)
+        return self._recorder.put(records, hurry=False)
 
     def end(
         self,

@@ -49,7 +49,9 @@ class Interceptor:
         answer: Answer | None = None
         try:
             answer = await Call(self._upstreams, request, route, ask.body, plain=ask.withholds_usage).answer()
-            await started
+            if not answer.complete:  # else its first bytes go out with its last: when the end is stored
+                self._recorder.hurry()
+                await started
             tap = _tap(answer, format, ask)
             relay = Relay(request, answer, tap)
             streamed = isinstance(tap, StreamTap)

@@ -10,10 +10,8 @@ https://sqlite.org/wal.html
 take the last ones. https://sqlite.org/pragma.html#pragma_synchronous
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +19,7 @@ from coderai.store.driver import BadData, Connection, Row, StoreUnavailable
 from coderai.store.presence import Presence
 from coderai.store.sqlite_file import open_reader, open_writer, unavailable
 from coderai.store.store import Store
+from coderai.store.worker import Worker
 
 T = TypeVar("T")
 
@@ -97,7 +96,7 @@ class _Thread:
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"sqlite-{name}")
+        self._worker = Worker(f"sqlite-{name}")
         self._connection: sqlite3.Connection | None = None
 
     async def open(self, connect: Callable[[Path], sqlite3.Connection]) -> None:
@@ -115,11 +114,11 @@ class _Thread:
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._in_thread(connection.close)
-        self._executor.shutdown()
+        self._worker.stop()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+            return await self._worker.do(work)
         except DATA_ERRORS as error:
             raise BadData(str(error)) from error
         except (sqlite3.Error, OSError) as error:

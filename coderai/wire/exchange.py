@@ -51,6 +51,11 @@ class Answer:
         self._over: bool | None = None  # True: came to its end; False: broke off
         self._paused = False
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has come."""
+        return self._over is True
+
     def pipe(self, sink: Sink) -> None:
         """From here on what arrives goes to `sink`, first what has come already."""
         self._sink = sink
