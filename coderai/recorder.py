@@ -10,14 +10,14 @@ commit, so no line tells of what is not stored.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from coderai.logs import Logger
 from coderai.records import Record, Thread
-from coderai.store import Store
-from coderai.store.storable import storable
+from coderai.store import BadData, Store
+from coderai.store.storable import fitted, storable
 
 # For so long the ends of answers wait for a store that fails; then they are cut off and new requests refused.
 GRACE_SECONDS = 10.0
@@ -41,6 +41,9 @@ class RecordLog(Protocol):
     """Where records become log lines. Takes no longer than it is allowed to hold up the ends of answers."""
 
     async def write(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None: ...
+
+
+Write = Callable[[Sequence[Record]], Awaitable[Mapping[str, Thread]]]
 
 
 class NotStored(Exception):
@@ -92,7 +95,7 @@ class Recorder:
         elif not records:
             done.set_result(None)
         else:
-            self._waiting.append(_Waiter([storable(record) for record in records], done))
+            self._waiting.append(_Waiter([fitted(record) for record in records], done))
             self.backlog += len(records)
             self._idle.clear()
             if hurry:
@@ -139,7 +142,11 @@ class Recorder:
                 await self._arrived.wait()
                 self._unstored = waiters = self._gather()
                 batch = [record for waiter in waiters for record in waiter.records]
-                threads = await self._commit(batch)
+                try:
+                    threads = await self._commit(batch, self._store.write)
+                except BadData:
+                    batch = [storable(record) for record in batch]
+                    threads = await self._commit(batch, self._store.write_each)
                 self._unstored = []
                 await self._write_log(batch, threads)
                 self._release(waiters, len(batch))
@@ -162,7 +169,8 @@ class Recorder:
             self._arrived.clear()
         return waiters
 
-    async def _commit(self, batch: Sequence[Record]) -> Mapping[str, Thread]:
+    async def _commit(self, batch: Sequence[Record], write: Write) -> Mapping[str, Thread]:
+        """Tries until it is done. Raises BadData, where `write` does."""
         wait = FIRST_RETRY_SECONDS
         refused = self._store.unstorable
         began = time.monotonic()
@@ -170,7 +178,9 @@ class Recorder:
         try:
             while True:
                 try:
-                    threads = await self._store.write(batch)
+                    threads = await write(batch)
+                except BadData:
+                    raise
                 except Exception as error:  # whatever it is, the records are kept and tried again
                     self._failed(error, began)
                 else:

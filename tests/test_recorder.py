@@ -103,7 +103,7 @@ async def test_a_waiter_that_is_cancelled_harms_nobody(store: Store, path: Path,
     assert await recorder.close() == []
 
 
-async def test_values_are_made_storable_before_they_wait(store: Store, path: Path, log: Log) -> None:
+async def test_values_that_the_database_refuses_are_made_storable(store: Store, path: Path, log: Log) -> None:
     lines = Lines(path)
     recorder = Recorder(store, log.logger, lines)
     start = started()

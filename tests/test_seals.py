@@ -261,6 +261,6 @@ async def test_an_end_whose_interception_retention_has_deleted(store: Store) -> 
 async def test_records_that_the_database_refuses_are_sealed_as_their_errors(store: Store) -> None:
     batch = exchange()
     bad = found(batch[0], Tokens(message_id="m", input=2**70))
-    await store.write([*batch[:2], bad, *batch[3:]])
+    await store.write_each([*batch[:2], bad, *batch[3:]])
     assert store.unstorable == 1
     assert await verify(store) == Verdict(interceptions=1, links=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coderai.records import Prompt, Thread, Tokens
-from coderai.store import Store, StoreUnavailable, open_sqlite, times
+from coderai.store import BadData, Store, StoreUnavailable, open_sqlite, times
 from coderai.store.migrations import MIGRATIONS
 from tests.trail import AT, ended, exchange, found, read_only, started
 
@@ -180,7 +180,10 @@ class TestValuesThatTheDatabaseRefuses:
     async def test_only_the_bad_record_is_replaced(self, store: Store, path: Path) -> None:
         good, bad = exchange(), exchange()
         bad[2] = found(bad[0], Tokens(message_id="resp_1", input=2**70))
-        await store.write([*bad, *good])
+        with pytest.raises(BadData):
+            await store.write([*bad, *good])
+        assert counts(path) == dict.fromkeys(TABLES, 0)
+        await store.write_each([*bad, *good])
         assert counts(path) == {**dict.fromkeys(TABLES, 2), "aibridge_token_usages": 1}
         errors = {row["id"]: row["error_type"] for row in rows(path, "aibridge_interceptions")}
         assert errors == {bad[0].id: "unstorable_record", good[0].id: None}
@@ -188,7 +191,7 @@ class TestValuesThatTheDatabaseRefuses:
 
     async def test_a_bad_start_still_has_its_interception(self, store: Store, path: Path) -> None:
         start = started(model="gpt-\udc80")
-        await store.write([start, found(start, Prompt("hi")), ended(start)])
+        await store.write_each([start, found(start, Prompt("hi")), ended(start)])
         (row,) = rows(path, "aibridge_interceptions")
         assert (row["model"], row["error_type"], row["status"]) == ("gpt-\\udc80", "unstorable_record", 200)
         assert "could not be stored" in str(row["error_message"])
@@ -196,7 +199,7 @@ class TestValuesThatTheDatabaseRefuses:
 
     async def test_a_finding_without_its_interception_stops_nobody(self, store: Store, path: Path) -> None:
         gone = started()
-        await store.write([found(gone, Prompt("late")), *exchange()])
+        await store.write_each([found(gone, Prompt("late")), *exchange()])
         assert counts(path) == dict.fromkeys(TABLES, 1)
 
 

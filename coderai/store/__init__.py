@@ -2,8 +2,8 @@
 else.
 """
 
-from coderai.store.driver import StoreUnavailable
+from coderai.store.driver import BadData, StoreUnavailable
 from coderai.store.sqlite import open_sqlite
 from coderai.store.store import Store
 
-__all__ = ["Store", "StoreUnavailable", "open_sqlite"]
+__all__ = ["BadData", "Store", "StoreUnavailable", "open_sqlite"]

@@ -73,12 +73,12 @@ class Sealed(Struct):
 
     def digests(self) -> Digests:
         return seals.digests(
-            self.interception,
-            self.end,
-            tokens=self.tokens,
-            tools=self.tools,
+            seals.line(self.interception),
+            seals.line(self.end),
+            tokens=map(seals.line, self.tokens),
+            tools=[seals.Tool.of(row) for row in self.tools],
             prompts=self.prompts,
-            thoughts=self.thoughts,
+            thoughts=map(seals.line, self.thoughts),
         )
 
 

@@ -1,12 +1,12 @@
 """Seals: an interception's records, once it has ended, as two digests, and those as one link of a chain.
 
-    counts_digest  = SHA-256 of [interception, end, token usages, tool usages without input]
-    content_digest = SHA-256 of [prompts, thoughts, tool inputs], which may be deleted earlier than the counts
-    seal           = SHA-256 of the seal before, and of instance, number, interception, start and both digests
+    counts   = SHA-256 of the interception, its end, its token usages, its tool usages without their input
+    content  = SHA-256 of its prompts, thoughts and tool inputs, which may be deleted earlier than the counts
+    seal     = SHA-256 of the seal before, and of instance, number, interception, start, counts and content
 
 Every process (instance) has a chain of its own, numbered from 1, so that nobody waits for anybody. A row that was
 changed does not give its digest, one that was removed or inserted breaks the chain; `coderai audit verify` finds it.
-The rows are encoded as compact JSON, in the order of the columns below, children in the order of their ids.
+A row goes in as one line of compact JSON, its columns in the order below, the rows of a kind in the order of their ids.
 https://csrc.nist.gov/pubs/fips/180-4/upd1/final
 """
 
@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from coderai.store.driver import Row
-
-_encode = msgspec.json.Encoder().encode
 
 # The columns as they are sealed, which is also the order in which rows.py writes them.
 INTERCEPTION = (
@@ -35,15 +33,13 @@ TOOL = (
     "id, interception_id, provider_response_id, provider_tool_call_id, server_url, tool, input, injected, "
     "invocation_error, metadata, created_at"
 )
-INPUT = 6  # the place of `input` in TOOL
+INPUT = 6  # its place in TOOL
 _INJECTED = 7
 PROMPT = "id, interception_id, prompt, metadata, created_at, provider_response_id"
 THOUGHT = "id, interception_id, content, metadata, created_at"
 
-
-class Digests(NamedTuple):
-    counts: bytes
-    content: bytes
+# A row as it goes into a digest.
+line = msgspec.json.Encoder().encode
 
 
 class Head(NamedTuple):
@@ -53,31 +49,41 @@ class Head(NamedTuple):
     seal: bytes = b""
 
 
+class Digests(NamedTuple):
+    counts: bytes
+    content: bytes
+
+
+class Tool(NamedTuple):
+    """A tool usage's lines: what stays, and what may be deleted earlier."""
+
+    counts: bytes
+    input: bytes
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> "Tool":
+        counts = (*row[:INPUT], bool(row[_INJECTED]), *row[_INJECTED + 1 :])  # SQLite has no booleans
+        return cls(line(counts), line((row[0], row[INPUT])))
+
+
 def digests(
-    interception: Sequence[Any],
-    end: Sequence[Any],
+    interception: bytes,
+    end: bytes,
     *,
-    tokens: Iterable[Row] = (),
-    tools: Iterable[Row] = (),
+    tokens: Iterable[bytes] = (),
+    tools: Sequence[Tool] = (),
     prompts: Iterable[Row] = (),
-    thoughts: Iterable[Row] = (),
+    thoughts: Iterable[bytes] = (),
 ) -> Digests:
-    """Of the rows in the order of the columns above."""
-    calls = [(*row[:INPUT], bool(row[_INJECTED]), *row[_INJECTED + 1 :]) for row in sorted(tools)] if tools else ()
-    inputs = [(row[0], row[INPUT]) for row in sorted(tools)] if tools else ()
-    counts = _encode((interception, end, sorted(tokens), calls))
-    content = _encode((sorted(prompts), sorted(thoughts), inputs))
-    return Digests(sha256(counts).digest(), sha256(content).digest())
+    """Of the lines of these rows, in whatever order."""
+    usages, inputs = zip(*tools, strict=True) if tools else ((), ())
+    counts = (interception, end, b"tokens", *sorted(tokens), b"tools", *sorted(usages))
+    content = (b"prompts", *sorted(map(line, prompts)), b"thoughts", *sorted(thoughts), b"inputs", *sorted(inputs))
+    return Digests(sha256(b"\n".join(counts)).digest(), sha256(b"\n".join(content)).digest())
 
 
 def seal(before: Head, instance_id: str, interception_id: str, started_at: str, of: Digests) -> Head:
     """The next link of the chain."""
     number = before.number + 1
-    link = b"%b|%b|%d|%b|%b|" % (
-        before.seal,
-        instance_id.encode(),
-        number,
-        interception_id.encode(),
-        started_at.encode(),
-    )
-    return Head(number, sha256(link + of.counts + of.content).digest())
+    link = f"{instance_id}|{number}|{interception_id}|{started_at}|".encode()
+    return Head(number, sha256(b"".join((before.seal, link, *of))).digest())

@@ -34,6 +34,7 @@ DATA_ERRORS = (
     sqlite3.ProgrammingError,
     OverflowError,
     UnicodeError,
+    RecursionError,
     TypeError,
     ValueError,
 )

@@ -1,19 +1,18 @@
-"""Values that every database takes: applied to a record when it is accepted, before anything waits for it.
+"""Values that every database takes: ids that fit their columns always, all else where a database has refused a batch.
 
 PostgreSQL's text holds no NUL and UTF-8 holds no lone surrogate, though JSON can bring both; integers are 64
 bits wide; a few columns have a width. What cannot be stored is shown escaped (`\\x00`, `\\udc80`), never
-left out.
+left out. Looking at every value of every record would cost more than storing it, so `fitted` looks at the widths only.
 """
 
 import re
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from coderai.records import Record, Tokens
+from coderai.records import Record
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
@@ -33,35 +32,23 @@ WIDTHS = {
 # Metadata nested deeper than any provider's; below it, text.
 METADATA_DEPTH = 20
 
-# Of a longer one only a few texts are looked at one by one, which is cheaper than encoding them.
-PLAIN_BYTES = 64 * 1024
-
-_encode = msgspec.json.Encoder().encode
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def fitted(record: Record) -> Record:
+    """The same record, its ids cut to the width of their columns."""
+    finding = record.finding
+    for name in _limited(type(finding)):
+        value = getattr(finding, name)
+        if value is not None and len(value) > WIDTHS[name]:
+            return storable(record)
+    return record
 
 
 def storable(record: Record) -> Record:
     """The same record where all is well, else a copy that can be stored."""
-    if _is_plain(record.finding):
-        return record
     finding = _struct(record.finding)
     return record if finding is record.finding else replace(record, finding=finding)
-
-
-def _is_plain(finding: Struct) -> bool:
-    """Whether nothing has to change, in under a microsecond: encoding it as JSON meets every value, in C."""
-    try:
-        data = _encode(finding)
-    except (ValueError, OverflowError, TypeError, RecursionError):  # a lone surrogate, an integer of over 64 bits
-        return False
-    if b"\\u0000" in data or len(data) > PLAIN_BYTES:
-        return False
-    if (
-        isinstance(finding, Tokens)
-        and max(finding.input, finding.output, finding.cache_read, finding.cache_write) > INT64_MAX
-    ):
-        return False  # JSON takes one bit more
-    return all(len(getattr(finding, name) or "") <= WIDTHS[name] for name in _limited(type(finding)))
 
 
 @lru_cache

@@ -38,28 +38,33 @@ class Store:
     async def write(self, batch: Sequence[Record]) -> dict[str, Thread]:
         """Commit these records in one transaction; returns the threads found, by interception id.
 
-        Writing the same records again changes nothing. If one has a value that the database does not take,
-        the batch is halved down to it, and it is stored as an error of its interception: one user cannot
-        stop the rest.
+        Writing the same records again changes nothing. Raises BadData, with nothing written, if one has a value
+        that the database does not take.
         """
         await self.instances.join()
         try:
             outcome = await self._write(batch)
+        except StoreUnavailable:
+            self._unsure = True
+            raise
+        self._unsure = False
+        self._writing.committed(outcome)
+        return outcome.threads
+
+    async def write_each(self, batch: Sequence[Record]) -> dict[str, Thread]:
+        """The same where BadData was raised: the batch is halved down to the record that is refused, and that one is
+        stored as an error of its interception: one user cannot stop the rest.
+        """
+        try:
+            return await self.write(batch)
         except BadData as error:
             if len(batch) == 1:
                 work = partial(substitute, record=batch[0], instance_id=self.instance_id, reason=str(error))
                 await self._driver.transaction(work)
                 self.unstorable += 1
                 return {}
-        except StoreUnavailable:
-            self._unsure = True
-            raise
-        else:
-            self._unsure = False
-            self._writing.committed(outcome)
-            return outcome.threads
         half = len(batch) // 2
-        return await self.write(batch[:half]) | await self.write(batch[half:])
+        return await self.write_each(batch[:half]) | await self.write_each(batch[half:])
 
     async def _write(self, batch: Sequence[Record]) -> Outcome:
         if not self._unsure:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Thought, Thread, Tokens, ToolCall
 from coderai.store import ending, rows, seals
-from coderai.store.driver import Connection, Row
+from coderai.store.driver import BadData, Connection, Row
 from coderai.store.seals import Head
 
 # Of the same user only: a tool call's id is no secret, and another's thread is not to be joined.
@@ -26,8 +26,8 @@ _FIND_THREAD = """
     WHERE t.provider_tool_call_id = ? AND i.initiator_id = ? AND i.id <> ?"""
 _SET_THREAD = "UPDATE aibridge_interceptions SET thread_parent_id = ?, thread_root_id = ? WHERE id = ?"
 
-# What was written of one interception: the rows as they are sealed, by the kind of their finding.
-Written = dict[type, list[Row]]
+# What was written of one interception, by the kind of the finding: lines to be sealed, or what gives them.
+Written = dict[type, tuple[Any, ...]]
 
 
 class NotAsWritten(Exception):
@@ -75,7 +75,8 @@ class Writing:
             if records := kinds.get(kind):
                 values = [row(record, record.finding) for record in records]
                 db.executemany(statement, values)
-                self._note(kind, values, written)
+                if kind in _NOTED:
+                    self._note(kind, values, written)
         _hang_later(db, kinds, threads, written)
         ended = kinds.get(Ended, [])
         ids = [record.interception_id for record in ended]
@@ -96,27 +97,27 @@ class Writing:
         values = [rows.interception(record, record.finding, threads.get(record.id)) for record in started]
         db.executemany(rows.INSERT_INTERCEPTION, [(*row, self.instance_id) for row in values])
         for row in values:
-            written[row[0]] = {Started: [row]}
+            written[row[0]] = {Started: (row[seals.STARTED_AT], _line(row))}
         return threads
 
     def _note(self, kind: type, values: Sequence[Row], written: dict[str, Written]) -> None:
-        """Keeps the rows, as they are sealed, with their interception's."""
+        """Keeps the rows with their interception's, as they are sealed."""
         for row in values:
+            known = self._touch(row[1], written)
+            if known is None:
+                continue
             if kind is AnsweredPrompt:
-                message_id, interception_id, prompt_id = row
-                if known := self._touch(interception_id, written):
-                    known[Prompt] = [
-                        (*prompt[:-1], message_id) if prompt[0] == prompt_id else prompt
-                        for prompt in known.get(Prompt, ())
-                    ]
-            elif kind in _SEALED and (known := self._touch(row[1], written)):
-                known.setdefault(kind, []).append((*row, "") if kind is Prompt else row)
+                message_id, _, prompt_id = row
+                prompts = known.get(Prompt, ())
+                known[Prompt] = tuple((*p[:-1], message_id) if p[0] == prompt_id else p for p in prompts)
+            else:
+                known[kind] = (*known.get(kind, ()), _SEALED[kind](row))
 
     def _touch(self, interception_id: str, written: dict[str, Written]) -> Written | None:
         """What is known of it, as a copy: the transaction may fail. None: it was not begun by this process."""
         known = written.get(interception_id)
         if known is None and (before := self._open.get(interception_id)) is not None:
-            known = written[interception_id] = {kind: list(values) for kind, values in before.items()}
+            known = written[interception_id] = before.copy()
         return known
 
     def _end(self, db: Connection, ended: Sequence[Any], written: dict[str, Written]) -> Head:
@@ -126,16 +127,17 @@ class Writing:
             known = self._touch(record.interception_id, written)
             if known is None:
                 raise NotAsWritten
-            interception, end = known[Started][0], rows.end(record, record.finding)
+            started_at, interception = known[Started]
+            end = rows.end(record, record.finding)
             digests = seals.digests(
                 interception,
-                end,
+                _line(end),
                 tokens=known.get(Tokens, ()),
                 tools=known.get(ToolCall, ()),
                 prompts=known.get(Prompt, ()),
                 thoughts=known.get(Thought, ()),
             )
-            head = seals.seal(head, self.instance_id, record.interception_id, interception[seals.STARTED_AT], digests)
+            head = seals.seal(head, self.instance_id, record.interception_id, started_at, digests)
             ends.append((*end, head.number, *digests, head.seal, record.interception_id, self.instance_id))
         if db.executemany(rows.END, ends).rowcount != len(ends):
             raise NotAsWritten
@@ -143,7 +145,33 @@ class Writing:
         return head
 
 
-_SEALED = frozenset((Prompt, Tokens, ToolCall, Thought))
+def _line(row: Row) -> bytes:
+    """Raises BadData for a text with a NUL, which not every database takes."""
+    line = seals.line(row)
+    if b"\\u0000" in line:
+        _refuse_nul(row)
+    return line
+
+
+def _refuse_nul(row: Row) -> None:
+    if any(isinstance(value, str) and "\0" in value for value in row):
+        raise BadData("a text with a NUL")
+
+
+def _prompt(row: Row) -> Row:
+    """Not a line yet: it changes when its answer is known."""
+    _refuse_nul(row)
+    return (*row, "")
+
+
+def _tool(row: Row) -> seals.Tool:
+    _refuse_nul(row)
+    return seals.Tool.of(row)
+
+
+# What is kept of a row until it is sealed.
+_SEALED: Mapping[type, Any] = {Prompt: _prompt, Tokens: _line, ToolCall: _tool, Thought: _line}
+_NOTED = frozenset((*_SEALED, AnsweredPrompt))
 
 
 def _later(kinds: Mapping[type, Sequence[Any]]) -> list[Any]:
@@ -159,8 +187,8 @@ def _hang_later(
         for thread in _threads(db, [record]).values():
             db.execute(_SET_THREAD, (thread.parent_id, thread.root_id, record.id))
             threads[record.id] = thread
-            started = written[record.id][Started]
-            started[0] = (*started[0][:-2], thread.parent_id, thread.root_id)
+            row = rows.interception(record, record.finding, thread)
+            written[record.id][Started] = (row[seals.STARTED_AT], _line(row))
 
 
 def _threads(db: Connection, started: Sequence[Any]) -> dict[str, Thread]:
