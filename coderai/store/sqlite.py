@@ -10,6 +10,7 @@ https://sqlite.org/wal.html
 take the last ones. https://sqlite.org/pragma.html#pragma_synchronous
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 from coderai.store.driver import BadData, Connection, Row, StoreUnavailable
 from coderai.store.presence import Presence
-from coderai.store.sqlite_file import open_reader, open_writer, unavailable
+from coderai.store.sqlite_file import open_checkpointer, open_reader, open_writer, unavailable
 from coderai.store.store import Store
 from coderai.store.worker import Worker
 
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 # Pages given back at a time; moving one is a random read and write, so this is a few milliseconds.
 RECLAIMED_PAGES = 128
+# Rows written between two checkpoints: some 10 to 20 MB of WAL, a quarter of a second of the heaviest load.
+CHECKPOINT_ROWS = 5000
 # Raised by sqlite3 for values, not for the state of the file. The last four come before SQLite sees the
 # value.
 DATA_ERRORS = (
@@ -58,15 +61,36 @@ class SQLite:
         self._writer = _Thread(path, "writer")
         self._lookups = _Thread(path, "lookups")
         self._reports = _Thread(path, "reports")
+        self._checkpoints = _Thread(path, "checkpoints")
+        self._checkpoint: asyncio.Task[None] | None = None
+        self._changes = 0  # rows written, of which so many had been written at the last checkpoint:
+        self._checkpointed = 0
         self._presence = Presence(path)
 
     async def open(self) -> None:
         await self._writer.open(open_writer)
         await self._lookups.open(open_reader)
         await self._reports.open(open_reader)
+        await self._checkpoints.open(open_checkpointer)
 
     async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
-        return await self._writer.run(lambda writer: _transaction(writer, work))
+        result, self._changes = await self._writer.run(lambda writer: _transaction(writer, work))
+        if self._changes - self._checkpointed >= CHECKPOINT_ROWS and self._checkpoint is None:
+            self._checkpoint = asyncio.create_task(self._move_pages())
+        return result
+
+    async def _move_pages(self) -> None:
+        """Moves the WAL's pages into the database, with its waits for the disk, while the writer goes on; what it has
+        written meanwhile is so little that the writer moves it by itself, and begins the WAL anew.
+        """
+        try:
+            await self._checkpoints.run(_checkpoint)
+            await self._writer.run(_checkpoint)
+            self._checkpointed = self._changes
+        except StoreUnavailable:
+            pass  # a disk that is full, say: the next transaction will tell, and try again
+        finally:
+            self._checkpoint = None
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return await self._lookups.run(lambda reader: reader.execute(sql, parameters).fetchall())
@@ -88,7 +112,9 @@ class SQLite:
 
     async def close(self) -> None:
         self._presence.close()
-        for thread in (self._reports, self._lookups, self._writer):
+        if self._checkpoint is not None:
+            await asyncio.wait([self._checkpoint])
+        for thread in (self._checkpoints, self._reports, self._lookups, self._writer):
             await thread.close()
 
 
@@ -126,7 +152,8 @@ class _Thread:
             raise unavailable(self._path, error) from error
 
 
-def _transaction(writer: sqlite3.Connection, work: Callable[[Connection], T]) -> T:
+def _transaction(writer: sqlite3.Connection, work: Callable[[Connection], T]) -> tuple[T, int]:
+    """What the work returned, and how many rows this connection has changed in all."""
     writer.execute("BEGIN IMMEDIATE")  # take the lock now, where it can be waited for
     try:
         result = work(writer)
@@ -135,7 +162,11 @@ def _transaction(writer: sqlite3.Connection, work: Callable[[Connection], T]) ->
         if writer.in_transaction:  # SQLite has already rolled back after some errors of the disk
             writer.execute("ROLLBACK")
         raise
-    return result
+    return result, writer.total_changes
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _snapshot(reader: sqlite3.Connection, work: Callable[[Connection], T]) -> T:

@@ -17,9 +17,6 @@ BUSY_TIMEOUT_SECONDS = 5.0
 CACHE_KIBIBYTES = 8192
 # A WAL that a long reader let grow is cut back to this at the next checkpoint.
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
-# The WAL's length at which its pages move to the database: 16 MB instead of 4, so that a page that is written
-# again and again moves less often.
-CHECKPOINT_PAGES = 4000
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -32,7 +29,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         writer.execute("PRAGMA foreign_keys = ON")
         writer.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
-        writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        writer.execute("PRAGMA wal_autocheckpoint = 0")  # sqlite.py has a thread for that
         _migrate(writer, path)
     except BaseException:
         writer.close()
@@ -44,6 +41,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
     reader = _connect(path)
     reader.execute("PRAGMA query_only = ON")
     return reader
+
+
+def open_checkpointer(path: Path) -> sqlite3.Connection:
+    return _connect(path)
 
 
 def unavailable(path: Path, error: Exception) -> StoreUnavailable:
