@@ -123,8 +123,33 @@ class StreamTap:
         self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
         self._half = b""  # of a blank line's CRLF, the CR: a client may take it for the whole, so it waits for the rest
         self._held: list[bytes] = []
+        self._between = False  # plain bytes, the next of which begins an event, and none is held back
+
 
     def feed(self, chunk: bytes) -> bytes:
+        """What of it the client is to get now. Most chunks are whole events that nobody has to look at further."""
+        if not (self._between and chunk.endswith(b"\n\n")) or self._tells(chunk):
+            chunk = self._feed(chunk)
+        return chunk
+
+    def _tells(self, events: bytes) -> bool:
+        """Whether there is something to be kept, or the end, among these whole events."""
+        # one after the other: each begins with a literal, which makes its search fast; joined they would not
+        if self._format.wanted.search(events):
+            return True
+        for hint in self._format.terminal_hints:
+            if hint in events:
+                return self._format.terminal.search(events) is not None
+        return False
+
+    def _feed(self, chunk: bytes) -> bytes:
+        self._between = False
+        out = self._read(chunk)
+        pending = self._pieces or self._half or self.terminal or self._unreadable or not self._kept
+        self._between = self._decoder is None and not pending
+        return out
+
+    def _read(self, chunk: bytes) -> bytes:
         if self._half:
             chunk, self._half = self._half + chunk, b""
         if self.terminal:
@@ -171,8 +196,7 @@ class StreamTap:
             self._pieces.clear()
         self._pieces_size = 0
         self._tail = b""
-        # one after the other: each begins with a literal, which makes its search fast; joined they would not
-        if not self._kept or self._format.wanted.search(events) or self._format.terminal.search(events):
+        if not self._kept or self._tells(events):
             events = self._pick(events, rest)
         if rest and not self.terminal:
             return events + self._gather(rest) if self._withhold else self._gather(rest)

@@ -49,6 +49,7 @@ class ChatCompletions:
         rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"tool_calls"\s*:\s*\[|"function_call"\s*:\s*\{'
         rb'|"reasoning(?:_content)?"\s*:\s*"[^"]|"error"\s*:\s*[{"]'
     )
+    terminal_hints: tuple[bytes, ...] = (b"[DONE]", b"error")
     # The end, or an error: first, or behind members that are neither object nor list (OpenRouter's has an id).
     # The literal comes first, for speed; that it begins a line, so is in no string, is looked up behind it.
     terminal = re.compile(

@@ -75,6 +75,7 @@ class Messages:
         rb'"type"\s*:\s*"(?:message_start|message_delta|content_block_start|content_block_stop'
         rb'|input_json_delta|thinking_delta|error)"'
     )
+    terminal_hints: tuple[bytes, ...] = (b"message_stop", b"error")
     terminal = terminal_event("message_stop", "error")
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:

@@ -125,6 +125,7 @@ class Responses:
         rb"|function_call_arguments\.delta|mcp_call_arguments\.delta|custom_tool_call_input\.delta"
         rb'|code_interpreter_call_code\.delta)|error)"'
     )
+    terminal_hints: tuple[bytes, ...] = (*(name.encode() for name in _FINAL), b"error")
     terminal = terminal_event(*_FINAL, "error")
     error = ChatCompletions.error
 
