@@ -8,7 +8,7 @@ In memory, for this process.
 import time
 from collections.abc import Sequence
 
-from coderai.wire.headers import Headers, first
+from coderai.wire.headers import Named
 
 # Where a 429 does not say for how long: what providers' limits are counted by.
 RATE_LIMITED_S = 60.0
@@ -25,10 +25,10 @@ class Key:
         self.rate_limited = False
         self.until = 0.0  # monotonic: not used before
 
-    def cool_down(self, status: int, headers: Headers) -> None:
+    def cool_down(self, status: int, fields: Named) -> None:
         """The provider has refused it with this status."""
         self.rate_limited = status == 429
-        self.until = time.monotonic() + (_retry_after(headers) if self.rate_limited else REFUSED_S)
+        self.until = time.monotonic() + (_retry_after(fields) if self.rate_limited else REFUSED_S)
 
 
 class Keys:
@@ -60,6 +60,6 @@ def mask(secret: str) -> str:
     return f"{secret[:shown]}...{secret[len(secret) - shown :]}" if secret else ""
 
 
-def _retry_after(headers: Headers) -> float:
-    value = first(headers, b"retry-after") or b""
+def _retry_after(fields: Named) -> float:
+    value = fields.get(b"retry-after", b"")
     return float(value) if value.isdigit() and len(value) <= 9 else RATE_LIMITED_S

@@ -21,6 +21,7 @@ from coderai.config import HostPort, Resolved, Settings, SettingsError, changes
 from coderai.gateway import Gateway
 from coderai.gateway.interceptor import Interceptor
 from coderai.gateway.passthrough import Passthrough
+from coderai.gateway.turns import Turns
 from coderai.logs import LogError, Logger, RecordLog
 from coderai.providers import TYPES, Provider, Routes
 from coderai.recorder import NotStored, Recorder
@@ -49,9 +50,10 @@ class Server:
         self.recorder = Recorder(store, log.named("recorder"))
         self.authenticator = Authenticator(store, log.named("auth"))
         self.upstreams = Upstreams()
-        self.interceptor = Interceptor(self.upstreams, self.recorder, store, bridge)
+        turns = Turns()
+        self.interceptor = Interceptor(self.upstreams, self.recorder, store, turns, bridge)
         self.passthrough = Passthrough(self.upstreams, self.recorder, store)
-        self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, bridge)
+        self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, turns, bridge)
         self.retention = Retention(store, log.named("retention"))
         self.recovery = Recovery(store, self.recorder, log.named("recovery"))
         self.seal_log = SealLog(store, log.named("aibridge"))

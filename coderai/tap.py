@@ -125,7 +125,6 @@ class StreamTap:
         self._held: list[bytes] = []
         self._between = False  # plain bytes, the next of which begins an event, and none is held back
 
-
     def feed(self, chunk: bytes) -> bytes:
         """What of it the client is to get now. Most chunks are whole events that nobody has to look at further."""
         if not (self._between and chunk.endswith(b"\n\n")) or self._tells(chunk):

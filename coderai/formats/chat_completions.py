@@ -201,18 +201,24 @@ def _input(given: Any) -> str:
 def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
     asked, made = mapping(usage.get("prompt_tokens_details")), mapping(usage.get("completion_tokens_details"))
     cached = count(asked.get("cached_tokens"))
-    extra = {
-        "prompt_audio": asked.get("audio_tokens"),
-        "prompt_cached": asked.get("cached_tokens"),
-        "completion_accepted_prediction": made.get("accepted_prediction_tokens"),
-        "completion_rejected_prediction": made.get("rejected_prediction_tokens"),
-        "completion_audio": made.get("audio_tokens"),
-        "completion_reasoning": made.get("reasoning_tokens"),
-    }
+    metadata = _figures(asked, _ASKED) | _figures(made, _MADE) if asked or made else {}
     return Tokens(
         message_id=message_id,
         input=max(0, count(usage.get("prompt_tokens")) - cached),
         output=count(usage.get("completion_tokens")),
         cache_read=cached,
-        metadata={name: count(figure) for name, figure in extra.items() if figure is not None},
+        metadata=metadata,
     )
+
+
+_ASKED = {"audio_tokens": "prompt_audio", "cached_tokens": "prompt_cached"}
+_MADE = {
+    "accepted_prediction_tokens": "completion_accepted_prediction",
+    "rejected_prediction_tokens": "completion_rejected_prediction",
+    "audio_tokens": "completion_audio",
+    "reasoning_tokens": "completion_reasoning",
+}
+
+
+def _figures(details: dict[str, Any], names: dict[str, str]) -> Metadata:
+    return {ours: count(details[name]) for name, ours in names.items() if details.get(name) is not None}

@@ -8,6 +8,7 @@ from coderai.formats.format import Format
 from coderai.gateway.interceptor import Interceptor
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.refusal import Refusal
+from coderai.gateway.turns import Turns
 from coderai.logs import Logger
 from coderai.providers import NoRoute, Provider, Route, Routes
 from coderai.recorder import NotStored, Recorder
@@ -24,6 +25,7 @@ class Gateway:
         recorder: Recorder,
         interceptor: Interceptor,
         passthrough: Passthrough,
+        turns: Turns,
         log: Logger,
     ) -> None:
         self.routes = Routes(())
@@ -32,6 +34,7 @@ class Gateway:
         self._interceptor = interceptor
         self._passthrough = passthrough
         self._log = log
+        self._turns = turns
 
     def serves(self, path: bytes) -> bool:
         """Whether the raw path is a provider's."""
@@ -63,6 +66,8 @@ class Gateway:
         return route.format or route.provider.kind.error_format
 
     async def _serve(self, request: Request) -> None:
+        if (turn := self._turns.wait()) is not None:
+            await turn
         try:
             route = self._route(request)
             if route is None:
@@ -81,7 +86,7 @@ class Gateway:
 
     def _route(self, request: Request) -> Route | None:
         """Where it goes; None for the HEAD by which Claude Code asks, without a token, who is there."""
-        if "websocket" in (request.header("upgrade") or "").lower() and self.routes.intercepts(request.path):
+        if b"websocket" in request.fields.get(b"upgrade", b"").lower() and self.routes.intercepts(request.path):
             # before authentication: Codex falls back to HTTP at once on 426, after seven attempts on 401
             raise Refusal(426, "WebSocket is not served here: use HTTP")
         try:
@@ -112,7 +117,7 @@ class Gateway:
             raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
 
     async def _body(self, request: Request) -> bytes:
-        if (request.header("transfer-encoding") or "chunked").lower() != "chunked":
+        if request.fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             raise Refusal(501, "no transfer-encoding but chunked is understood here")
         try:
             return await request.body()

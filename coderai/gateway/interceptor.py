@@ -14,6 +14,7 @@ from coderai.gateway.interception import Interception
 from coderai.gateway.ownership import Owners, refuse_foreign
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Ending, Relay
+from coderai.gateway.turns import Turns
 from coderai.gateway.upcall import Call, Failed
 from coderai.logs import Logger
 from coderai.providers import Route
@@ -21,7 +22,7 @@ from coderai.recorder import NotStored, Recorder
 from coderai.tap import StreamTap, Tap, WholeTap
 from coderai.wire.encodings import Undecodable, decode
 from coderai.wire.exchange import Answer
-from coderai.wire.headers import first, is_stream
+from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 from coderai.wire.upstream import Upstreams
 
@@ -32,10 +33,11 @@ UNKNOWN_MODEL = "unknown"
 class Interceptor:
     """`text_limit`: bytes of one prompt, tool input or thought that are stored; 0 until it is set."""
 
-    def __init__(self, upstreams: Upstreams, recorder: Recorder, owners: Owners, log: Logger) -> None:
+    def __init__(self, upstreams: Upstreams, recorder: Recorder, owners: Owners, turns: Turns, log: Logger) -> None:
         self._upstreams = upstreams
         self._recorder = recorder
         self._owners = owners
+        self._turns = turns
         self._log = log
         self.text_limit = 0
 
@@ -57,6 +59,8 @@ class Interceptor:
             streamed = isinstance(tap, StreamTap)
             relay.start(at_once=streamed, resized=streamed and ask.withholds_usage)
             ending = await relay.settled
+            if (turn := self._turns.wait()) is not None:
+                await turn
             await self._end(interception, answer.status, tap, ending)
             relay.release()
             await relay.done
@@ -79,7 +83,7 @@ class Interceptor:
 
     def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
         """What was asked; a body in an unknown coding is forwarded all the same, and noted without prompt."""
-        coding = first(request.headers, b"content-encoding")
+        coding = request.fields.get(b"content-encoding")
         try:
             plain = decode(coding, body)
         except Undecodable as fault:
@@ -106,8 +110,8 @@ class Interceptor:
 
 
 def _tap(answer: Answer, format: Format, ask: Ask) -> Tap:
-    coding = first(answer.headers, b"content-encoding")
-    kind = (first(answer.headers, b"content-type") or b"").lower()
-    if is_stream(answer.headers) or (ask.stream and answer.status == 200 and b"json" not in kind):
+    coding = answer.fields.get(b"content-encoding")
+    kind = answer.fields.get(b"content-type", b"").lower()
+    if is_stream(answer.fields) or (ask.stream and answer.status == 200 and b"json" not in kind):
         return StreamTap(format, coding, ask.withholds_usage)
     return WholeTap(format, coding)

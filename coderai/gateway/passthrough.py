@@ -21,7 +21,7 @@ from coderai.recorder import Recorder
 from coderai.records import ProviderObject, Record, new_id
 from coderai.tap import NoTap, Tap, WholeTap
 from coderai.wire.exchange import Answer
-from coderai.wire.headers import first, is_stream
+from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 from coderai.wire.upstream import Upstreams
 
@@ -56,8 +56,8 @@ class Passthrough:
     async def _relay(self, request: Request, route: Route, user: User, answer: Answer) -> Relay:
         """Returns with the end of the answer still to be released."""
         creates = request.method == "POST" and route.path in _CREATING and answer.status == 200
-        streamed = is_stream(answer.headers)
-        tap: Tap = WholeTap(_CREATED, first(answer.headers, b"content-encoding")) if creates else NoTap(streamed)
+        streamed = is_stream(answer.fields)
+        tap: Tap = WholeTap(_CREATED, answer.fields.get(b"content-encoding")) if creates else NoTap(streamed)
         relay = Relay(request, answer, tap)
         relay.start(at_once=streamed, resized=False)
         await relay.settled

@@ -10,7 +10,7 @@ from enum import Enum
 
 from coderai.tap import Tap
 from coderai.wire.exchange import Answer
-from coderai.wire.headers import HOP_BY_HOP, end_to_end, first
+from coderai.wire.headers import HOP_BY_HOP, end_to_end
 from coderai.wire.request import Request
 
 # What may pile up behind a terminal event while its records are being stored.
@@ -46,10 +46,11 @@ class Relay:
         so a length that the provider gave does not hold.
         """
         answer = self._answer
-        resized = resized or first(answer.headers, b"transfer-encoding") is not None
+        resized = resized or b"transfer-encoding" in answer.fields
         headers = end_to_end(answer.headers, _UNSIZED if resized else HOP_BY_HOP)
+        sized = not resized and b"content-length" in answer.fields
         self._request.flow = self
-        self._request.respond(answer.status, answer.reason, headers)
+        self._request.respond(answer.status, answer.reason, headers, sized=sized)
         if at_once:
             self._request.flush()
         answer.pipe(self)

@@ -61,7 +61,7 @@ class Call:
             answer = await self._send(key)
             if keys.alone or answer.status not in FAILOVER:
                 return answer
-            key.cool_down(answer.status, answer.headers)
+            key.cool_down(answer.status, answer.fields)
             answer.abandon()
         seconds = keys.next_usable_s()
         if seconds is None:

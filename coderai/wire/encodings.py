@@ -22,12 +22,14 @@ class Undecodable(ValueError):
 
 def decoder(coding: bytes | None) -> Decoder | None:
     """The decoder of a Content-Encoding value; None where there is nothing to decode."""
-    names = [name.strip().lower() for name in (coding or b"").split(b",")]
+    if coding is None:
+        return None
+    names = [name.strip().lower() for name in coding.split(b",")]
     names = [name for name in names if name not in (b"", b"identity")]
     if not names:
         return None
     if len(names) > 1 or names[0] not in _DECODERS:
-        raise Undecodable(f"content-encoding {(coding or b'').decode('latin-1')!r} is not known")
+        raise Undecodable(f"content-encoding {coding.decode('latin-1')!r} is not known")
     return _bounded(_DECODERS[names[0]]())
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
-from coderai.wire.headers import Headers, first
+from coderai.wire.headers import Headers, Named, named
 from coderai.wire.origin import Origin
 
 # What may wait for a sink before reading stops.
@@ -40,10 +40,11 @@ class Pool(Protocol):
 class Answer:
     """A provider's answer: its head, and its body once it is piped."""
 
-    def __init__(self, connection: "Connection", status: int, reason: bytes, headers: Headers) -> None:
+    def __init__(self, connection: "Connection", status: int, reason: bytes, headers: Headers, fields: Named) -> None:
         self.status = status
         self.reason = reason
         self.headers = headers
+        self.fields = fields
         self._connection = connection
         self._sink: Sink | None = None
         self._backlog: list[bytes] = []
@@ -193,8 +194,10 @@ class Connection(asyncio.Protocol):
             raise ValueError("an answer that nobody asked for")
         headers = self._headers
         self._keep_alive = self._parser.should_keep_alive()
-        self._until_close = first(headers, b"content-length") is None and not _chunked(headers)
-        self._answer = Answer(self, status, self._reason, headers)
+        fields = named(headers)
+        chunked = b"chunked" in fields.get(b"transfer-encoding", b"").lower()
+        self._until_close = not chunked and b"content-length" not in fields
+        self._answer = Answer(self, status, self._reason, headers, fields)
         if self._head is not None and not self._head.done():
             self._head.set_result(self._answer)
 
@@ -243,8 +246,3 @@ class Connection(asyncio.Protocol):
     @property
     def unheard(self) -> bool:
         return not self._heard
-
-
-def _chunked(headers: Headers) -> bool:
-    coding = first(headers, b"transfer-encoding")
-    return coding is not None and b"chunked" in coding.lower()

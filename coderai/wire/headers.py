@@ -22,17 +22,17 @@ HOP_BY_HOP = frozenset(
 )
 
 
-def first(headers: Headers, name: bytes) -> bytes | None:
-    """The first field of that (lower-case) name, as it came."""
-    for field, value in headers:
-        if field.lower() == name:
-            return value
-    return None
+# Values by lower-case name: of a field that is there twice, the first.
+Named = dict[bytes, bytes]
 
 
-def is_stream(headers: Headers) -> bool:
+def named(headers: Headers) -> Named:
+    return {name.lower(): value for name, value in reversed(headers)}
+
+
+def is_stream(fields: Named) -> bool:
     """Whether an answer is a stream of server-sent events."""
-    return (first(headers, b"content-type") or b"").lower().startswith(b"text/event-stream")
+    return fields.get(b"content-type", b"").lower().startswith(b"text/event-stream")
 
 
 def tokens(headers: Headers, name: bytes) -> set[bytes]:
@@ -50,13 +50,14 @@ def end_to_end(headers: Headers, removed: frozenset[bytes] = HOP_BY_HOP) -> Head
             kept.append(field)
         elif name == b"connection":
             connection = field[1] if connection is None else connection + b"," + field[1]
-    if connection is not None and (named := _named(connection)):
-        kept = [field for field in kept if field[0].lower() not in named]
+    if connection is not None and (its_own := _named(connection)):
+        kept = [field for field in kept if field[0].lower() not in its_own]
     return kept
 
 
 def _named(connection: bytes) -> set[bytes]:
-    return {name.strip().lower() for name in connection.split(b",")} - {b"close", b"keep-alive", b""}
+    # Not what says how long the body is: nobody else's word can take that away.
+    return {name.strip().lower() for name in connection.split(b",")} - {b"close", b"keep-alive", b"content-length", b""}
 
 
 def block(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

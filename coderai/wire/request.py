@@ -8,7 +8,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Protocol
 
-from coderai.wire.headers import Headers, block, first, tokens
+from coderai.wire.headers import Headers, block, named, tokens
 
 # Statuses whose answers have no body (RFC 9110, section 6.4.1).
 NO_BODY = frozenset((204, 304))
@@ -76,7 +76,7 @@ class Request:
         self.flow: Flow | None = None
         self.gone = False  # the client has hung up
         self.loop = connection.loop
-        self._named: dict[str, str] | None = None
+        self.fields = named(headers)
         self._connection = connection
         self._parts: list[bytes] = []
         self._size = 0
@@ -89,17 +89,15 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """The first field of that (lower-case) name."""
-        if self._named is None:
-            fields = reversed(self.headers)
-            self._named = {field.lower().decode("latin-1"): value.decode("latin-1") for field, value in fields}
-        return self._named.get(name)
+        value = self.fields.get(name.encode())
+        return None if value is None else value.decode("latin-1")
 
     # -- the request's body
 
     async def body(self) -> bytes:
         """The whole body; raises BodyTooLarge or NoRoomForBody."""
         if not self._complete and self._refusal is None:
-            length = first(self.headers, b"content-length")
+            length = self.fields.get(b"content-length")
             if length is not None and int(length) > self._connection.site.max_body:
                 raise BodyTooLarge
             if self._expects_continue():
@@ -115,7 +113,9 @@ class Request:
 
     def _expects_continue(self) -> bool:
         """RFC 9110, section 10.1.1"""
-        return not self._connection.http10 and b"100-continue" in tokens(self.headers, b"expect")
+        if b"expect" not in self.fields or self._connection.http10:
+            return False
+        return b"100-continue" in tokens(self.headers, b"expect")
 
     def receive(self, data: bytes) -> None:
         if self._refusal is not None or self.answered:
@@ -159,17 +159,17 @@ class Request:
         """Whether the answer's head has been given."""
         return self.status is not None
 
-    def respond(self, status: int, reason: bytes, headers: Headers) -> None:
+    def respond(self, status: int, reason: bytes, headers: Headers, *, sized: bool) -> None:
         """Gives the head; it goes out with the first bytes of the body, or at `flush`.
 
-        `headers` hold Content-Length where the length is known; where they do not, the body is chunked.
+        sized: `headers` hold Content-Length; else the body is chunked.
         """
         self.status = status
         connection = self._connection
         framing = b""
         if status in NO_BODY:
             pass
-        elif first(headers, b"content-length") is None:
+        elif not sized:
             if connection.http10:
                 connection.keep_alive = False
             else:
@@ -214,7 +214,7 @@ class Request:
         """A whole answer of our own."""
         reason = HTTPStatus(status).phrase.encode()
         length = (b"Content-Length", b"%d" % len(body))
-        self.respond(status, reason, [*headers, length])
+        self.respond(status, reason, [*headers, length], sized=True)
         self.end(b"" if self.method == "HEAD" else body)
 
     def cut(self) -> None:

@@ -1,6 +1,6 @@
 """Which fields pass on."""
 
-from coderai.wire.headers import block, end_to_end, first, tokens
+from coderai.wire.headers import block, end_to_end, named, tokens
 
 FIELDS = [
     (b"Accept", b"a"),
@@ -18,9 +18,14 @@ def test_end_to_end_fields_keep_order_case_and_duplicates() -> None:
     assert end_to_end(FIELDS) == [(b"Accept", b"a"), (b"X-Three", b"3"), (b"X-Three", b"4")]
 
 
-def test_first_and_tokens() -> None:
-    assert first(FIELDS, b"x-three") == b"3"
-    assert first(FIELDS, b"none") is None
+def test_the_length_passes_on_whatever_connection_says() -> None:
+    fields = [(b"Connection", b"content-length, x"), (b"Content-Length", b"1"), (b"X", b"1")]
+    assert end_to_end(fields) == [(b"Content-Length", b"1")]
+
+
+def test_named_and_tokens() -> None:
+    assert named(FIELDS)[b"x-three"] == b"3"
+    assert b"none" not in named(FIELDS)
     assert tokens(FIELDS, b"connection") == {b"x-one", b"keep-alive", b"x-two"}
 
 
