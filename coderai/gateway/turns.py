@@ -1,14 +1,14 @@
 """A few heavy steps in each turn of the event loop, so that a burst of requests does not hold up running streams.
 
 Asyncio runs all that is ready before it looks at the sockets again: five hundred requests that begin at once would
-keep every stream waiting for their sum. Here the ninth waits for the next turn, behind the sockets that are ready.
+keep every stream waiting for their sum. Here the next ones wait for another turn, behind the sockets that are ready.
 """
 
 import asyncio
 from collections import deque
 
-# Some half a millisecond of work: less than anybody sees, more than it costs to look at the sockets.
-STEPS = 8
+# Some two milliseconds of work: a delay that nobody sees, and much more than it costs to look at the sockets.
+STEPS = 32
 
 
 class Turns:
