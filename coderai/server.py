@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -29,7 +30,7 @@ from coderai.recovery import Recovery
 from coderai.retention import Retention
 from coderai.sealing import SealLog
 from coderai.spool import BadSpool, Spool
-from coderai.store import Store, StoreUnavailable, open_sqlite
+from coderai.store import Database, Store, StoreUnavailable
 from coderai.wire.listener import Listener
 from coderai.wire.tls import BadCertificate, load, server_context
 from coderai.wire.upstream import Upstreams
@@ -131,7 +132,7 @@ class Server:
             raise CannotServe(f"{option} {at}: {why}; give another host:port") from None
         for host, port in addresses:
             url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-            self.log.info("listening", address=url, database=self.settings.sqlite_path)
+            self.log.info("listening", address=url, database=str(database(self.settings)))
 
     def successor(self) -> asyncio.Protocol:
         """Health and audit API: an ordinary aiohttp application takes the connection over."""
@@ -222,6 +223,7 @@ async def _close_after(request: web.Request, response: web.StreamResponse) -> No
 def configure(log: Logger, settings: Settings) -> None:
     """Has the log written where and how the settings say, without the secrets in them. Raises LogError."""
     log.redact(key for provider in settings.providers for key in provider.keys)
+    log.redact(filter(None, [urlsplit(settings.postgres_url).password]))
     log.reconfigure(
         human=settings.log_human,
         json=settings.log_json,
@@ -229,6 +231,10 @@ def configure(log: Logger, settings: Settings) -> None:
         verbose=settings.verbose,
         filters=[pattern.pattern for pattern in settings.log_filter],
     )
+
+
+def database(settings: Settings) -> Database:
+    return Database(Path(settings.sqlite_path), settings.postgres_url, settings.sqlite_synchronous)
 
 
 def spool_folder(settings: Settings) -> Path:
@@ -246,7 +252,7 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         loop.add_signal_handler(sign, _stop, sign, stopping, log)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
     async with AsyncExitStack() as stack:
-        store = await open_sqlite(Path(resolved.settings.sqlite_path))
+        store = await database(resolved.settings).open()
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
         stack.push_async_callback(server.close_recorder)

@@ -36,7 +36,7 @@ def audit() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A JSON log of the server with `interception seal` lines, to hold against the trail; may be given again.",
 )
-@settings_options("sqlite_path")
+@settings_options("sqlite_path", "postgres_url")
 def verify(since: str, until: str, logs: tuple[Path, ...], resolved: Resolved) -> None:
     """Find what was changed, removed or inserted since it was recorded.
 

@@ -10,7 +10,8 @@ import msgspec
 
 from coderai.config import Resolved
 from coderai.config.problems import quoted
-from coderai.store import Store, StoreUnavailable, open_sqlite
+from coderai.server import database
+from coderai.store import Store, StoreUnavailable
 from coderai.store.people import UserRow
 
 T = TypeVar("T")
@@ -31,14 +32,15 @@ def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]], *, may
 
     A misspelt path makes no database: only a command that `may_create` one does, and says so.
     """
-    path = Path(resolved.settings.sqlite_path)
-    if not _exists(path):
+    at = database(resolved.settings)
+    path = at.sqlite_path
+    if not at.postgres_url and not _exists(path):
         if not may_create:
             raise CannotDo(f"there is no database {path}; name the server's with --sqlite-path, or create a user first")
         click.echo(f"no database yet: creating {path}")
 
     async def opened() -> T:
-        store = await open_sqlite(path)
+        store = await at.open()
         try:
             return await work(store)
         finally:

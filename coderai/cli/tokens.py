@@ -30,7 +30,7 @@ def tokens() -> None:
     metavar="DURATION",
     help="How long it is good for, e.g. 90d or 12h; 0 is for ever.",
 )
-@settings_options("sqlite_path")
+@settings_options("sqlite_path", "postgres_url")
 def create(user_name: str, label: str, lifetime: str, resolved: Resolved) -> None:
     """Create a token and print it; it cannot be shown again."""
     good = label.strip() and label.isprintable() and len(label) <= LABEL_CHARACTERS
@@ -48,7 +48,7 @@ def create(user_name: str, label: str, lifetime: str, resolved: Resolved) -> Non
 
 @tokens.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@settings_options("sqlite_path")
+@settings_options("sqlite_path", "postgres_url")
 def list_(as_json: bool, resolved: Resolved) -> None:
     """List the tokens of all users, without their secrets."""
 
@@ -69,7 +69,7 @@ def list_(as_json: bool, resolved: Resolved) -> None:
 
 @tokens.command()
 @click.argument("token_id", metavar="ID")
-@settings_options("sqlite_path")
+@settings_options("sqlite_path", "postgres_url")
 def revoke(token_id: str, resolved: Resolved) -> None:
     """Refuse a token from now on. ID is its first ten characters."""
     if not TOKEN_ID.fullmatch(token_id):  # not shown: it might be a whole token

@@ -34,7 +34,7 @@ def users() -> None:
     metavar="ROLE",
     help="member (the default) sees its own interceptions; auditor and owner see everybody's.",
 )
-@settings_options("sqlite_path")
+@settings_options("sqlite_path", "postgres_url")
 def create(name: str, email: str, role: str, resolved: Resolved) -> None:
     """Create a user. Give the user a token with `coderai tokens create`."""
     require(name, _good_name(name), "user name", NAME_RULE)
@@ -53,7 +53,7 @@ def create(name: str, email: str, role: str, resolved: Resolved) -> None:
 
 @users.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@settings_options("sqlite_path")
+@settings_options("sqlite_path", "postgres_url")
 def list_(as_json: bool, resolved: Resolved) -> None:
     """List the users; deleted ones are left out."""
 
@@ -70,7 +70,7 @@ def list_(as_json: bool, resolved: Resolved) -> None:
 
 @users.command()
 @click.argument("name")
-@settings_options("sqlite_path")
+@settings_options("sqlite_path", "postgres_url")
 def suspend(name: str, resolved: Resolved) -> None:
     """Refuse a user's tokens until the user is activated again."""
     _set_status(resolved, name, "suspended")
@@ -78,7 +78,7 @@ def suspend(name: str, resolved: Resolved) -> None:
 
 @users.command()
 @click.argument("name")
-@settings_options("sqlite_path")
+@settings_options("sqlite_path", "postgres_url")
 def activate(name: str, resolved: Resolved) -> None:
     """Let a suspended user in again."""
     _set_status(resolved, name, "active")
@@ -86,7 +86,7 @@ def activate(name: str, resolved: Resolved) -> None:
 
 @users.command()
 @click.argument("name")
-@settings_options("sqlite_path")
+@settings_options("sqlite_path", "postgres_url")
 def delete(name: str, resolved: Resolved) -> None:
     """Delete a user and refuse the user's tokens for ever. What was recorded of the user stays."""
 

@@ -15,9 +15,9 @@ AIBRIDGE = """
     proxy_cert_file proxy_key_file proxy_domain_allowlist proxy_upstream proxy_upstream_ca
     proxy_allowed_private_cidrs proxy_dump_dir
 """
-ODD_FLAGS = ("aibridge-bedrock-small-fastmodel", "ai-gateway-bedrock-small-fastmodel", "postgres-url")
+ODD_FLAGS = ("aibridge-bedrock-small-fastmodel", "ai-gateway-bedrock-small-fastmodel")
 ODD_VARIABLES = """
-    CODER_PG_CONNECTION_URL CODER_AI_GATEWAY_KEY CODER_AI_GATEWAY_KEY_FILE CODER_AI_GATEWAY_HTTP_ADDRESS
+    CODER_AI_GATEWAY_KEY CODER_AI_GATEWAY_KEY_FILE CODER_AI_GATEWAY_HTTP_ADDRESS
     CODER_AI_GATEWAY_TLS_CERT_FILE CODER_AI_GATEWAY_TLS_KEY_FILE CODER_AI_GATEWAY_PROXY_TARGET
 """
 

@@ -118,6 +118,20 @@ def _url(text: str) -> str:
     return text
 
 
+def _postgres_url(text: str) -> str:
+    if text and urlsplit(text).scheme not in ("postgres", "postgresql"):
+        raise ValueError("it does not start with postgres:// or postgresql://")
+    if any(character <= " " for character in text):
+        raise ValueError("it holds white space")
+    return text
+
+
+def _synchronous(text: str) -> str:
+    if text not in ("normal", "full"):
+        raise ValueError("it is neither normal nor full")
+    return text
+
+
 def _host_port(text: str) -> HostPort:
     if not text:
         raise ValueError("it must not be empty")
@@ -164,6 +178,8 @@ SECRET = Kind("string", "a key without white space", _secret, empty_is_value=Tru
 PATH = Kind("path", "a path, in quotes where YAML would read it otherwise", _path, empty_is_value=True)
 DATABASE_PATH = Kind("path", "a path", _database_path, empty_is_value=True)
 URL = Kind("url", "a URL such as https://api.example.com/v1/", _url)
+POSTGRES_URL = Kind("url", "a URL such as postgres://user:password@host/db", _postgres_url, empty_is_value=True)
+SYNCHRONOUS = Kind("normal|full", "normal or full", _synchronous)
 BOOL = Kind("bool", "true or false", _boolean, plain=bool, yaml_tags=(STR, BOOL_TAG))
 DURATION = Kind("duration", "a duration such as 60d, 1h30m, 90s or 0", Duration, yaml_tags=())
 SIZE = Kind("size", "a size such as 500000, 256MB or 1GiB", Size, yaml_tags=())

@@ -18,9 +18,11 @@ from coderai.config.kinds import (
     HOST_PORT,
     PATH,
     PATHS,
+    POSTGRES_URL,
     REGEXES,
     SECRET,
     SIZE,
+    SYNCHRONOUS,
     TLS_VERSION,
     URL,
     HostPort,
@@ -151,6 +153,14 @@ class Settings:
         default_help="coderai/coderai.db in the user's data directory", help="The SQLite database.",
     )  # fmt: skip
 
+    sqlite_synchronous: str = option(
+        SYNCHRONOUS, "normal", yaml="coderai.sqlite_synchronous", group=STORAGE,
+        help="`full` waits for the disk at every commit: it survives a loss of power, not only a killed process.",
+    )  # fmt: skip
+    postgres_url: str = option(
+        POSTGRES_URL, "", env="CODER_PG_CONNECTION_URL", secret=True, group=STORAGE,
+        help="A PostgreSQL database, instead of SQLite: for several replicas. Prefer the variable to the flag.",
+    )  # fmt: skip
     spool_dir: str = option(
         PATH, "", yaml="coderai.spool_dir", group=STORAGE, default_help="the directory of the SQLite database",
         help="Where records wait for the next start that could not be stored before the server ended.",

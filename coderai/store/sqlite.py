@@ -13,6 +13,7 @@ take the last ones. https://sqlite.org/pragma.html#pragma_synchronous
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,9 +44,12 @@ DATA_ERRORS = (
 )
 
 
-async def open_sqlite(path: Path) -> Store:
-    """The store in this file, which is created if missing and brought to the present schema if older."""
-    driver = SQLite(Path(path))
+async def open_sqlite(path: Path, synchronous: str = "normal") -> Store:
+    """The store in this file, which is created if missing and brought to the present schema if older.
+
+    synchronous: `full` waits for the disk at every commit, and so survives a loss of power.
+    """
+    driver = SQLite(Path(path), synchronous)
     try:
         await driver.open()
     except BaseException:
@@ -57,7 +61,8 @@ async def open_sqlite(path: Path) -> Store:
 class SQLite:
     """A `Driver`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, synchronous: str = "normal") -> None:
+        self._synchronous = synchronous
         self._writer = _Thread(path, "writer")
         self._lookups = _Thread(path, "lookups")
         self._reports = _Thread(path, "reports")
@@ -68,7 +73,7 @@ class SQLite:
         self._presence = Presence(path)
 
     async def open(self) -> None:
-        await self._writer.open(open_writer)
+        await self._writer.open(partial(open_writer, synchronous=self._synchronous))
         await self._lookups.open(open_reader)
         await self._reports.open(open_reader)
         await self._checkpoints.open(open_checkpointer)

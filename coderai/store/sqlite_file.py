@@ -19,13 +19,13 @@ CACHE_KIBIBYTES = 8192
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path, synchronous: str = "normal") -> sqlite3.Connection:
     _create(path)
     writer = _connect(path)
     try:
         writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only before the file's first page
         writer.execute("PRAGMA journal_mode = WAL")
-        writer.execute("PRAGMA synchronous = NORMAL")
+        writer.execute(f"PRAGMA synchronous = {synchronous}")
         writer.execute("PRAGMA foreign_keys = ON")
         writer.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")

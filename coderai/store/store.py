@@ -60,7 +60,10 @@ class Store:
         except BadData as error:
             if len(batch) == 1:
                 work = partial(substitute, record=batch[0], instance_id=self.instance_id, reason=str(error))
-                await self._driver.transaction(work)
+                try:
+                    await self._driver.transaction(work)
+                except BadData as fault:
+                    raise StoreUnavailable(f"the database takes no record at all: {fault}") from None
                 self.unstorable += 1
                 return {}
         half = len(batch) // 2

@@ -28,10 +28,11 @@ class Worker:
         self._jobs.put((work, done))
         return done
 
-    def stop(self) -> None:
-        """After the work that is there."""
+    def stop(self, seconds: float | None = None) -> bool:
+        """After the work that is there; whether that has ended within so many seconds."""
         self._jobs.put(None)
-        self._thread.join()
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:

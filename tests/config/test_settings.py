@@ -47,6 +47,8 @@ TABLE = [
      (re.compile("a.*"), re.compile("b"))),
     ("verbose", "CODER_VERBOSE", "introspection.logging.verbose", "1", "on", True),
     ("sqlite-path", "CODER_SQLITE_PATH", "sqlitePath", "/x.db", "/x.db", "/x.db"),
+    ("sqlite-synchronous", "CODER_SQLITE_SYNCHRONOUS", "coderai.sqlite_synchronous", "full", "full", "full"),
+    ("postgres-url", "CODER_PG_CONNECTION_URL", None, "postgres://u:p@h/d", None, "postgres://u:p@h/d"),
     ("spool-dir", "CODER_SPOOL_DIR", "coderai.spool_dir", "/x", "/x", "/x"),
     ("config", "CODER_CONFIG_PATH", None, "FILE", None, "FILE"),
     ("write-config", None, None, "true", None, True),

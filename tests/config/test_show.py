@@ -104,9 +104,9 @@ def test_write_config_warns_too(run):
 
 
 def test_nobody_is_sent_to_an_option_that_is_refused(run):
-    result = run("show", "--postgres-ulr", "x", "--aibridge-rate-limits", "5")
+    result = run("show", "--aibridge-allow-byock", "x", "--aibridge-rate-limits", "5")
     assert result.exit_code == 2
-    assert "--postgres-url" not in result.stderr and "'--aibridge-rate-limit'" not in result.stderr
+    assert "'--aibridge-allow-byok'" not in result.stderr and "'--aibridge-rate-limit'" not in result.stderr
 
 
 def test_standard_input(run):

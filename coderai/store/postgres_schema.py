@@ -1,0 +1,48 @@
+"""The schema in PostgreSQL: the same steps as in SQLite, with its types, and a table that holds the version."""
+
+from coderai.store.driver import StoreUnavailable
+from coderai.store.migrations import MIGRATIONS
+from coderai.store.postgres_sql import Session
+
+# Replicas that start together migrate one after another.
+MIGRATION_LOCK = 0x636F646572616901
+VERSION_TABLE = "coderai_schema"
+_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+
+
+def migrate(session: Session) -> None:
+    """Raises StoreUnavailable for a database of another program, or of a newer coderai."""
+    with session.connection.transaction():
+        session.execute("SELECT pg_advisory_xact_lock(?)", (MIGRATION_LOCK,))
+        version = _version(session)
+        if version == len(MIGRATIONS):
+            return
+        for step in MIGRATIONS[version:]:
+            for statement in step:
+                session.execute(_translated(statement))
+        session.execute(f"DELETE FROM {VERSION_TABLE}")  # noqa: S608 - own name
+        session.execute(f"INSERT INTO {VERSION_TABLE} (version) VALUES (?)", (len(MIGRATIONS),))  # noqa: S608 - own name
+
+
+def _version(session: Session) -> int:
+    tables = {row[0] for row in session.execute(_TABLES).fetchall()}
+    if VERSION_TABLE not in tables:
+        if taken := sorted(tables & {"users", "tokens", "aibridge_interceptions"}):
+            raise StoreUnavailable(
+                f"the PostgreSQL database belongs to another program (it has a table {taken[0]}); "
+                "give coderai a database of its own with --postgres-url"
+            )
+        session.execute(f"CREATE TABLE {VERSION_TABLE} (version BIGINT NOT NULL)")
+        return 0
+    row = session.execute(f"SELECT version FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - own name
+    version = int(row[0]) if row else 0
+    if version > len(MIGRATIONS):
+        raise StoreUnavailable(
+            f"the PostgreSQL database was written by a newer coderai (schema {version}, this one knows "
+            f"{len(MIGRATIONS)}); run that version, or give another database with --postgres-url"
+        )
+    return version
+
+
+def _translated(statement: str) -> str:
+    return statement.replace("WITHOUT ROWID", "").replace("BLOB", "BYTEA")

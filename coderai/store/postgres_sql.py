@@ -1,0 +1,66 @@
+"""PostgreSQL as the DB-API connection that the store's SQL is written for: `?` as placeholder, many rows at once."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import psycopg
+
+from coderai.store.driver import Cursor, Row
+
+# The protocol counts parameters in 16 bits.
+PARAMETERS_LIMIT = 60_000
+
+_VALUES = re.compile(r"(.*\bVALUES\s*)(\([^()]*\))(.*)", re.DOTALL)
+
+
+class _Changed(NamedTuple):
+    """A cursor of which only the count is wanted."""
+
+    rowcount: int
+
+    def fetchone(self) -> Any:
+        return None
+
+    def fetchall(self) -> list[Any]:
+        return []
+
+
+class Session:
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self.connection = connection
+        self._limit: float | None = -1.0
+
+    def limit(self, seconds: float | None) -> None:
+        """How long the server works on one statement, in case nobody waits for it any more."""
+        if seconds != self._limit:
+            self.connection.execute(f"SET statement_timeout = {int((seconds or 0) * 1000)}")
+            self._limit = seconds
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Cursor:
+        return self.connection.execute(_placeholders(sql), parameters or None)
+
+    def executemany(self, sql: str, rows: Sequence[Row]) -> Cursor:
+        """`rowcount` is the sum. An INSERT is one statement with many rows."""
+        parts = _VALUES.fullmatch(sql)
+        if parts is None or not rows:
+            with self.connection.cursor() as cursor:
+                cursor.executemany(_placeholders(sql), rows)
+                return _Changed(cursor.rowcount)
+        before, group, after = parts.groups()
+        count = 0
+        for some in _parted(rows, PARAMETERS_LIMIT // len(rows[0])):
+            many = _placeholders(f"{before}{', '.join([group] * len(some))}{after}")
+            count += self.connection.execute(many, [value for row in some for value in row]).rowcount
+        return _Changed(count)
+
+
+@lru_cache(maxsize=1024)
+def _placeholders(sql: str) -> Any:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+def _parted(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
