@@ -1,10 +1,16 @@
-"""One provider and one gateway for all tests that need no special settings."""
+"""One provider and one gateway for all tests that need no special settings; a store on each database."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from coderai.store import Store
+from tests import databases
+from tests.databases import Place
 from tests.gateway import Gateway
+from tests.postgres import Postgres, binaries, drop, fresh
 from tests.provider import Provider
 
 
@@ -33,3 +39,34 @@ def gateway(_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> It
 def token(gateway: Gateway) -> str:
     """A member's."""
     return gateway.user("alice")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server: one that runs already, else our own."""
+    if given := os.environ.get("CODERAI_TEST_PG_URL"):
+        yield given
+        return
+    if binaries() is None:
+        pytest.skip("needs PostgreSQL: pip install pgserver, or apt-get install postgresql, or CODERAI_TEST_PG_URL")
+    server = Postgres()
+    yield server.url
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where a database is, or will be."""
+    if request.param == "sqlite":
+        yield tmp_path / "data" / "coderai.db"
+        return
+    url = fresh(request.getfixturevalue("postgres_url"))
+    yield url
+    drop(url)
+
+
+@pytest.fixture
+async def store(place: Place) -> AsyncIterator[Store]:
+    opened = await databases.opened(place)
+    yield opened
+    await opened.close()

@@ -78,12 +78,10 @@ class Api:
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    store = await open_sqlite(tmp_path / "coderai.db")
+async def api(store: Store) -> AsyncIterator[Api]:
     running = await Api(store).start()
     yield running
     await running.close()
-    await store.close()
 
 
 async def test_an_interception_as_json(api: Api) -> None:

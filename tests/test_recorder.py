@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,16 @@ import pytest
 from coderai.logs import Logger, open_logs
 from coderai.recorder import NotStored, Recorder
 from coderai.records import Prompt, Record, Thread
-from coderai.store import Store, StoreUnavailable, open_sqlite
-from tests.trail import exchange, found, read_only, started
+from coderai.store import Store, StoreUnavailable
+from tests.databases import Place, query, read_only
+from tests.trail import exchange, found, started
 
 
 class Lines:
     """A record log that keeps what it is given."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, place: Place) -> None:
+        self.place = place
         self.batches: list[list[Record]] = []
         self.threads: dict[str, Thread] = {}
         self.stored: list[bool] = []  # at the time of logging
@@ -27,28 +27,12 @@ class Lines:
     async def write(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None:
         self.batches.append(list(batch))
         self.threads |= threads
-        stored = ids(self.path)
+        stored = ids(self.place)
         self.stored += [record.interception_id in stored for record in batch]
 
 
-def ids(path: Path) -> set[str]:
-    database = sqlite3.connect(path)
-    try:
-        return {row[0] for row in database.execute("SELECT id FROM aibridge_interceptions")}
-    finally:
-        database.close()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "coderai.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[Store]:
-    opened = await open_sqlite(path)
-    yield opened
-    await opened.close()
+def ids(place: Place) -> set[str]:
+    return {row[0] for row in query(place, "SELECT id FROM aibridge_interceptions")}
 
 
 class Log:
@@ -66,12 +50,12 @@ def log(tmp_path: Path) -> Log:
     return Log(tmp_path / "log.json")
 
 
-async def test_done_means_stored_and_logged(store: Store, path: Path, log: Log) -> None:
-    lines = Lines(path)
+async def test_done_means_stored_and_logged(store: Store, place: Place, log: Log) -> None:
+    lines = Lines(place)
     recorder = Recorder(store, log.logger, lines)
     first = exchange(call_id="call_1")
     await recorder.put(first)
-    assert ids(path) == {first[0].id}
+    assert ids(place) == {first[0].id}
     second = started(correlating_tool_call_id="call_1")
     await recorder.put([second])
     assert lines.threads == {second.id: Thread(first[0].id, first[0].id)}
@@ -81,30 +65,30 @@ async def test_done_means_stored_and_logged(store: Store, path: Path, log: Log) 
     assert log.messages() == []
 
 
-async def test_what_arrives_together_is_committed_together(store: Store, path: Path, log: Log) -> None:
-    lines = Lines(path)
+async def test_what_arrives_together_is_committed_together(store: Store, place: Place, log: Log) -> None:
+    lines = Lines(place)
     recorder = Recorder(store, log.logger, lines)
     await asyncio.gather(*(recorder.put([started()]) for _ in range(500)))
     assert len(lines.batches) == 1
-    assert len(ids(path)) == 500
+    assert len(ids(place)) == 500
     await asyncio.gather(*(recorder.put([started(), started()]) for _ in range(1001)))
     assert [len(batch) for batch in lines.batches[1:]] == [1000, 1000, 2]
     await recorder.close()
 
 
-async def test_a_waiter_that_is_cancelled_harms_nobody(store: Store, path: Path, log: Log) -> None:
+async def test_a_waiter_that_is_cancelled_harms_nobody(store: Store, place: Place, log: Log) -> None:
     recorder = Recorder(store, log.logger)
     cancelled, kept = started(), started()
     waiting = recorder.put([cancelled])
     other = recorder.put([kept])
     waiting.cancel()
     await other
-    assert ids(path) == {cancelled.id, kept.id}
+    assert ids(place) == {cancelled.id, kept.id}
     assert await recorder.close() == []
 
 
-async def test_values_that_the_database_refuses_are_made_storable(store: Store, path: Path, log: Log) -> None:
-    lines = Lines(path)
+async def test_values_that_the_database_refuses_are_made_storable(store: Store, place: Place, log: Log) -> None:
+    lines = Lines(place)
     recorder = Recorder(store, log.logger, lines)
     start = started()
     await recorder.put([start, found(start, Prompt("a\x00b"))])
@@ -115,52 +99,52 @@ async def test_values_that_the_database_refuses_are_made_storable(store: Store, 
 
 class TestAFailingStore:
     async def test_nothing_is_lost_and_all_are_released_when_it_works_again(
-        self, store: Store, path: Path, log: Log
+        self, store: Store, place: Place, log: Log
     ) -> None:
         recorder = Recorder(store, log.logger)
-        read_only(store, True)
+        read_only(place, store, True)
         batches = [exchange() for _ in range(10)]
         waiting = [recorder.put(batch) for batch in batches]
         await self.failing(recorder, store)
         assert recorder.backlog == 80
         assert not any(future.done() for future in waiting)
-        read_only(store, False)
+        read_only(place, store, False)
         await asyncio.gather(*waiting)
-        assert ids(path) == {batch[0].id for batch in batches}
+        assert ids(place) == {batch[0].id for batch in batches}
         assert (recorder.backlog, recorder.failing_since, recorder.refusal()) == (0, None, None)
         await recorder.close()
         assert log.messages() == ["records cannot be stored, they wait in memory", "records are stored again"]
 
-    async def test_new_requests_are_refused_after_the_grace(self, store: Store, path: Path, log: Log) -> None:
+    async def test_new_requests_are_refused_after_the_grace(self, store: Store, place: Place, log: Log) -> None:
         recorder = Recorder(store, log.logger, grace=0.0)
         assert recorder.refusal() is None
-        read_only(store, True)
+        read_only(place, store, True)
         first, second = started(), started()
         with pytest.raises(NotStored):  # told once the grace is over: its answer is not to end at the client
             await recorder.put([first])
         assert "cannot be stored at the moment" in str(recorder.refusal())
         with pytest.raises(NotStored):
             await recorder.put([second])
-        read_only(store, False)
+        read_only(place, store, False)
         assert await recorder.close() == []
-        assert ids(path) == {first.id, second.id}
+        assert ids(place) == {first.id, second.id}
         assert log.messages() == [
             "records cannot be stored, they wait in memory",
             "new requests are refused until records can be stored",
             "records are stored again",
         ]
 
-    async def test_within_the_grace_requests_are_taken(self, store: Store, log: Log) -> None:
+    async def test_within_the_grace_requests_are_taken(self, store: Store, place: Place, log: Log) -> None:
         recorder = Recorder(store, log.logger, grace=60.0)
-        read_only(store, True)
+        read_only(place, store, True)
         waiting = recorder.put([started()])
         await self.failing(recorder, store)
         assert recorder.refusal() is None
-        read_only(store, False)
+        read_only(place, store, False)
         await waiting
         await recorder.close()
 
-    async def test_or_when_too_much_waits(self, store: Store, log: Log) -> None:
+    async def test_or_when_too_much_waits(self, store: Store, place: Place, log: Log) -> None:
         recorder = Recorder(store, log.logger, backlog_limit=3)
         waiting = recorder.put([started(), started(), started()])
         assert recorder.refusal() is None
@@ -170,9 +154,9 @@ class TestAFailingStore:
         assert recorder.refusal() is None
         await recorder.close()
 
-    async def test_closing_does_not_wait_for_ever(self, store: Store, path: Path, log: Log) -> None:
+    async def test_closing_does_not_wait_for_ever(self, store: Store, place: Place, log: Log) -> None:
         recorder = Recorder(store, log.logger)
-        read_only(store, True)
+        read_only(place, store, True)
         waiting = [recorder.put([started()]), recorder.put([started()])]
         await self.failing(recorder, store)
         assert len(await recorder.close(drain=0.01)) == 2
@@ -189,27 +173,27 @@ class TestAFailingStore:
         assert recorder.failing_since is not None
 
 
-async def test_closing_stores_what_waits(store: Store, path: Path, log: Log) -> None:
+async def test_closing_stores_what_waits(store: Store, place: Place, log: Log) -> None:
     recorder = Recorder(store, log.logger)
     start = started()
     waiting = recorder.put([start])
     assert await recorder.close() == []
     await waiting
-    assert ids(path) == {start.id}
+    assert ids(place) == {start.id}
     with pytest.raises(NotStored):
         await recorder.put([started()])
 
 
-async def test_a_record_log_that_fails_holds_up_nobody(store: Store, path: Path, log: Log) -> None:
+async def test_a_record_log_that_fails_holds_up_nobody(store: Store, place: Place, log: Log) -> None:
     class Broken(Lines):
         async def write(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None:
             raise OSError("no space left on device")
 
-    recorder = Recorder(store, log.logger, Broken(path))
+    recorder = Recorder(store, log.logger, Broken(place))
     await recorder.put([started()])
     await recorder.put([started()])
     recorder.record_log = None
     await recorder.put([started()])
     await recorder.close()
-    assert len(ids(path)) == 3
+    assert len(ids(place)) == 3
     assert log.messages() == ["records cannot be logged"]

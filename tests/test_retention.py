@@ -2,18 +2,15 @@
 
 import asyncio
 import json
-import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from coderai.logs import open_logs
 from coderai.retention import Retention
-from coderai.store import Store, open_sqlite
+from coderai.store import Store
 from coderai.store.purge import BATCH
 from coderai.store.trail import Filter
-from tests.trail import exchange, now, read_only
+from tests.databases import Place, counts, opened, query, read_only, tables
+from tests.trail import exchange, now
 
 HOUR = 3600
 TABLES = (
@@ -26,42 +23,14 @@ TABLES = (
 )
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "coderai.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[Store]:
-    opened = await open_sqlite(path)
-    yield opened
-    await opened.close()
-
-
-def counts(path: Path) -> dict[str, int]:
-    database = sqlite3.connect(path)
-    try:
-        return {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
-    finally:
-        database.close()
-
-
-def test_every_table_of_records_is_purged(path: Path) -> None:
+async def test_every_table_of_records_is_purged(store: Store, place: Place) -> None:
     """Fails for a table of the trail that TABLES, and so the tests below, do not know."""
-
-    async def create() -> None:
-        await (await open_sqlite(path)).close()
-
-    asyncio.run(create())
-    database = sqlite3.connect(path)
-    names = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    database.close()
     # Seals and instances go with the interceptions (tests/test_seals.py); the mark of the contents is one row.
-    kept = {"users", "tokens", "aibridge_past_seals", "aibridge_instances", "aibridge_retention"}
-    assert names - kept == set(TABLES)
+    kept = {"users", "tokens", "aibridge_past_seals", "aibridge_instances", "aibridge_retention", "coderai_schema"}
+    assert tables(place) - kept == set(TABLES)
 
 
-async def test_old_records_go_and_new_ones_stay(store: Store, path: Path, tmp_path: Path) -> None:
+async def test_old_records_go_and_new_ones_stay(store: Store, place: Place, tmp_path: Path) -> None:
     log = open_logs(human="", json=str(tmp_path / "log.json"), verbose=True)
     old = now() - 2 * HOUR * 1_000_000
     for _ in range(2 * BATCH + 1):
@@ -69,7 +38,7 @@ async def test_old_records_go_and_new_ones_stay(store: Store, path: Path, tmp_pa
     await store.write(exchange(now()))
     retention = Retention(store, log, seconds=HOUR)
     assert await retention.purge() == dict.fromkeys(TABLES, 2 * BATCH + 1)
-    assert counts(path) == dict.fromkeys(TABLES, 1)
+    assert counts(place, TABLES) == dict.fromkeys(TABLES, 1)
     assert await retention.purge() == {}
     log.close()
     line, none = [json.loads(line) for line in (tmp_path / "log.json").read_text().splitlines()]
@@ -78,27 +47,27 @@ async def test_old_records_go_and_new_ones_stay(store: Store, path: Path, tmp_pa
     assert {name: line["fields"][name] for name in TABLES} == dict.fromkeys(TABLES, 2 * BATCH + 1)
 
 
-async def test_space_is_given_back(store: Store, path: Path) -> None:
+async def test_space_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
     old = now() - 2 * HOUR * 1_000_000
     for _ in range(300):
         await store.write(exchange(old, model="m" * 500, client_session_id="s" * 250))
     await Retention(store, open_logs(human=""), seconds=HOUR).purge()
-    database = sqlite3.connect(path)
-    free = database.execute("PRAGMA freelist_count").fetchone()[0]
-    database.close()
-    assert free == 0
+    assert query(path, "PRAGMA freelist_count") == [(0,)]
+    await store.close()
 
 
-async def test_zero_keeps_everything_and_can_be_changed(store: Store, path: Path) -> None:
+async def test_zero_keeps_everything_and_can_be_changed(store: Store, place: Place) -> None:
     await store.write(exchange(0))
     retention = Retention(store, open_logs(human=""))
     assert await retention.purge() == {}
-    assert counts(path) == dict.fromkeys(TABLES, 1)
+    assert counts(place, TABLES) == dict.fromkeys(TABLES, 1)
     retention.seconds = HOUR
     assert await retention.purge() == dict.fromkeys(TABLES, 1)
 
 
-async def test_it_runs_at_the_start(store: Store, path: Path) -> None:
+async def test_it_runs_at_the_start(store: Store, place: Place) -> None:
     await store.write(exchange(0))
     running = asyncio.create_task(Retention(store, open_logs(human=""), seconds=HOUR).run())
     async with asyncio.timeout(5):
@@ -108,30 +77,30 @@ async def test_it_runs_at_the_start(store: Store, path: Path) -> None:
     await asyncio.wait([running])
 
 
-async def test_e13_16_it_is_done_in_small_batches_and_writers_get_in_between(store: Store, path: Path) -> None:
+async def test_e13_16_it_is_done_in_small_batches_and_writers_get_in_between(store: Store, place: Place) -> None:
     for _ in range(5 * BATCH):
         await store.write(exchange(0))
     purge = asyncio.create_task(Retention(store, open_logs(human=""), seconds=HOUR).purge())
     await store.write(exchange(now()))
     assert not purge.done()
     await purge
-    assert counts(path) == dict.fromkeys(TABLES, 1)
+    assert counts(place, TABLES) == dict.fromkeys(TABLES, 1)
 
 
-async def test_a_failing_store_is_logged_and_tried_again_later(store: Store, path: Path, tmp_path: Path) -> None:
+async def test_a_failing_store_is_logged_and_tried_again_later(store: Store, place: Place, tmp_path: Path) -> None:
     log = open_logs(human="", json=str(tmp_path / "log.json"))
     await store.write(exchange(0))
     retention = Retention(store, log, seconds=HOUR)
-    read_only(store, True)
+    read_only(place, store, True)
     assert await retention.purge() == {}
-    read_only(store, False)
+    read_only(place, store, False)
     assert await retention.purge() == dict.fromkeys(TABLES, 1)
     log.close()
     messages = [json.loads(line)["msg"] for line in (tmp_path / "log.json").read_text().splitlines()]
     assert messages == ["old records could not be deleted, next try in ten minutes", "deleted old records"]
 
 
-async def test_contents_can_go_earlier_than_counts(store: Store, path: Path) -> None:
+async def test_contents_can_go_earlier_than_counts(store: Store, place: Place) -> None:
     for _ in range(BATCH + 1):
         await store.write(exchange(now() - 2 * HOUR * 1_000_000))
     await store.write(exchange(now()))
@@ -140,14 +109,12 @@ async def test_contents_can_go_earlier_than_counts(store: Store, path: Path) -> 
     retention = Retention(store, open_logs(human=""), seconds=24 * HOUR, content_seconds=HOUR)
     counted = await retention.purge()
     assert (counted["aibridge_user_prompts"], counted["aibridge_model_thoughts"]) == (BATCH + 1, BATCH + 1)
-    assert counts(path) == dict.fromkeys(TABLES, BATCH + 3) | {
+    assert counts(place, TABLES) == dict.fromkeys(TABLES, BATCH + 3) | {
         "aibridge_user_prompts": 2,  # one is new, one of an interception that is still under way
         "aibridge_model_thoughts": 2,
     }
-    database = sqlite3.connect(path)
-    assert database.execute("SELECT count(*) FROM aibridge_tool_usages WHERE input = ''").fetchone()[0] == BATCH + 1
-    assert database.execute("SELECT sum(output_tokens) FROM aibridge_token_usages").fetchone()[0] == 7 * (BATCH + 3)
-    database.close()
+    assert query(place, "SELECT count(*) FROM aibridge_tool_usages WHERE input = ''") == [(BATCH + 1,)]
+    assert query(place, "SELECT sum(output_tokens) FROM aibridge_token_usages") == [(7 * (BATCH + 3),)]
     await store.write(unended[-1:])
     assert (await retention.purge())["aibridge_user_prompts"] == 1
     assert await retention.purge() == {}

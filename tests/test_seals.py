@@ -1,42 +1,20 @@
 """Seals: an untouched trail verifies, and whatever somebody changes, removes or inserts is found and named."""
 
-import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from coderai.records import Ended, Record, Tokens, new_id
-from coderai.store import Store, open_sqlite
+from coderai.store import Store, StoreUnavailable
 from coderai.store.audit import Verdict
+from coderai.store.purge import CHILD_TABLES
 from coderai.store.seals import Head
-from tests.trail import AT, ended, exchange, found, now, read_only, started
+from tests.databases import Place, change, opened, query, read_only
+from tests.trail import AT, ended, exchange, found, now, started
 
 HOUR = 3_600_000_000  # microseconds
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "coderai.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[Store]:
-    opened = await open_sqlite(path)
-    yield opened
-    await opened.close()
-
-
 async def verify(store: Store, since: str = "", until: str = "9999", **anchors: bytes) -> Verdict:
     return await store.verify(since, until, {(store.instance_id, int(n[1:])): seal for n, seal in anchors.items()})
-
-
-def tamper(path: Path, *statements: str) -> None:
-    database = sqlite3.connect(path)
-    for statement in statements:
-        assert database.execute(statement).rowcount, statement
-    database.commit()
-    database.close()
 
 
 async def five(store: Store) -> list[str]:
@@ -60,14 +38,14 @@ async def test_an_untouched_trail_verifies(store: Store) -> None:
     assert store.head.number == 8
 
 
-async def test_what_is_known_of_an_interception_is_the_same_in_memory_and_in_the_database(store: Store) -> None:
+async def test_what_is_in_memory_is_what_the_database_holds(store: Store, place: Place) -> None:
     """A failed commit makes the writer ask the database for what it else has in memory."""
     first, second = exchange(call_id="a"), exchange(call_id="b")
     await store.write([*first[:2], *second[:2]])
-    read_only(store, True)
-    with pytest.raises(Exception, match="readonly"):
+    read_only(place, store, True)
+    with pytest.raises(StoreUnavailable):
         await store.write(first[2:])
-    read_only(store, False)
+    read_only(place, store, False)
     await store.write(first[2:])
     await store.write(second[2:])
     await store.write(first[2:])  # again: its commit may not have been confirmed
@@ -82,9 +60,9 @@ ROWS = [
     "UPDATE aibridge_interceptions SET error_message = 'x' WHERE id = '{}'",
     "UPDATE aibridge_interceptions SET metadata = '{{}}' WHERE id = '{}'",
     "UPDATE aibridge_interceptions SET thread_root_id = 'x' WHERE id = '{}'",
-    "UPDATE aibridge_interceptions SET seal = x'00' WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET seal = counts_digest WHERE id = '{}'",
     "UPDATE aibridge_interceptions SET seal = NULL WHERE id = '{}'",
-    "UPDATE aibridge_interceptions SET counts_digest = randomblob(32) WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET counts_digest = content_digest WHERE id = '{}'",
     "UPDATE aibridge_interceptions SET content_digest = NULL WHERE id = '{}'",
     "UPDATE aibridge_interceptions SET instance_id = 'x' WHERE id = '{}'",
     "UPDATE aibridge_interceptions SET seal_number = 77 WHERE id = '{}'",
@@ -92,7 +70,7 @@ ROWS = [
     "DELETE FROM aibridge_token_usages WHERE interception_id = '{}'",
     "UPDATE aibridge_tool_usages SET input = '{{\"command\": \"lS\"}}' WHERE interception_id = '{}'",
     "UPDATE aibridge_tool_usages SET tool = 'Shell' WHERE interception_id = '{}'",
-    "UPDATE aibridge_tool_usages SET injected = 1 WHERE interception_id = '{}'",
+    "UPDATE aibridge_tool_usages SET injected = NOT injected WHERE interception_id = '{}'",
     "UPDATE aibridge_user_prompts SET prompt = 'fix the hug' WHERE interception_id = '{}'",
     "UPDATE aibridge_user_prompts SET provider_response_id = '' WHERE interception_id = '{}'",
     "DELETE FROM aibridge_user_prompts WHERE interception_id = '{}'",
@@ -107,9 +85,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize("statement", ROWS)
-async def test_one_changed_row_is_found_and_named(store: Store, path: Path, statement: str) -> None:
+async def test_one_changed_row_is_found_and_named(store: Store, place: Place, statement: str) -> None:
     ids = await five(store)
-    tamper(path, statement.format(ids[2]))
+    change(place, statement.format(ids[2]))
     verdict = await verify(store)
     first = verdict.breaks[0].what
     removed = statement.startswith("DELETE FROM aibridge_interceptions")
@@ -128,25 +106,25 @@ async def test_one_changed_row_is_found_and_named(store: Store, path: Path, stat
         "INSERT INTO aibridge_model_thoughts (id, interception_id, content, created_at) VALUES ('x', 'y', '', '')",
     ],
 )
-async def test_so_is_one_elsewhere(store: Store, path: Path, statement: str) -> None:
+async def test_so_is_one_elsewhere(store: Store, place: Place, statement: str) -> None:
     ids = await five(store)
-    tamper(path, statement.format(ids[2]))
+    change(place, statement.format(ids[2]))
     assert (await verify(store)).breaks
 
 
-async def test_the_newest_interception_cannot_be_taken_away(store: Store, path: Path) -> None:
+async def test_the_newest_interception_cannot_be_taken_away(store: Store, place: Place) -> None:
     ids = await five(store)
-    tamper(path, f"DELETE FROM aibridge_interceptions WHERE id = '{ids[4]}'")
+    change(place, f"DELETE FROM aibridge_interceptions WHERE id = '{ids[4]}'")
     assert any("ends at number 4 instead of 5" in found.what for found in (await verify(store)).breaks)
 
 
-async def test_an_interception_that_somebody_else_writes_has_no_seal(store: Store, path: Path) -> None:
+async def test_an_interception_that_somebody_else_writes_has_no_seal(store: Store, place: Place) -> None:
     await five(store)
     values = (
         "VALUES ('forged', 'user-1', 'openai', 'gpt-5', '2026-02-02T02:41:00.000000Z', '2027-01-01T00:00:00.000000Z')"
     )
     columns = "(id, initiator_id, provider, model, started_at, ended_at)"
-    tamper(path, f"INSERT INTO aibridge_interceptions {columns} {values}")
+    change(place, f"INSERT INTO aibridge_interceptions {columns} {values}")
     assert [found.what for found in (await verify(store)).breaks] == [
         "interception forged: it has no seal: it was inserted, or its seal removed"
     ]
@@ -160,29 +138,27 @@ async def test_a_trail_that_was_written_anew_does_not_fit_a_seal_that_was_logged
     assert "not there any more" in (await verify(store, n6=seal)).breaks[0].what
 
 
-async def test_only_the_given_time_is_read(store: Store, path: Path) -> None:
+async def test_only_the_given_time_is_read(store: Store, place: Place) -> None:
     ids = await five(store)
-    tamper(path, f"UPDATE aibridge_token_usages SET output_tokens = 8 WHERE interception_id = '{ids[2]}'")
+    change(place, f"UPDATE aibridge_token_usages SET output_tokens = 8 WHERE interception_id = '{ids[2]}'")
     verdict = await verify(store, "2026-02-02T06:00", "2026-02-02T07:00")
     assert (verdict.interceptions, verdict.links, verdict.breaks) == (1, 5, [])
     assert len((await verify(store, "2026-02-02T04:00", "2026-02-02T05:00")).breaks) == 1
 
 
 class TestRetention:
-    async def test_it_moves_the_anchor_and_breaks_nothing(self, store: Store, path: Path) -> None:
+    async def test_it_moves_the_anchor_and_breaks_nothing(self, store: Store, place: Place) -> None:
         ids = await five(store)
         while await store.purge.batch(AT + 3 * HOUR):
             pass
         verdict = await verify(store)
         assert verdict == Verdict(interceptions=2, links=2)
-        database = sqlite3.connect(path)
-        assert database.execute("SELECT anchor_number, seal_number FROM aibridge_instances").fetchone() == (3, 5)
-        assert database.execute("SELECT count(*) FROM aibridge_past_seals").fetchone() == (0,)
-        database.close()
-        tamper(path, f"DELETE FROM aibridge_interceptions WHERE id = '{ids[3]}'")
+        assert query(place, "SELECT anchor_number, seal_number FROM aibridge_instances") == [(3, 5)]
+        assert query(place, "SELECT count(*) FROM aibridge_past_seals") == [(0,)]
+        change(place, f"DELETE FROM aibridge_interceptions WHERE id = '{ids[3]}'")
         assert (await verify(store)).breaks
 
-    async def test_nor_where_the_old_ended_last(self, store: Store, path: Path) -> None:
+    async def test_nor_where_the_old_ended_last(self, store: Store, place: Place) -> None:
         long, short = exchange(AT), exchange(AT + HOUR, call_id="b")
         await store.write(long[:2])
         await store.write(short)
@@ -192,59 +168,55 @@ class TestRetention:
         await store.purge.batch(AT + 2 * HOUR)
         assert await verify(store) == Verdict()
 
-    async def test_a_removal_is_no_retention_where_older_ones_are_left(self, store: Store, path: Path) -> None:
+    async def test_a_removal_is_no_retention_where_older_ones_are_left(self, store: Store, place: Place) -> None:
         ids = await five(store)
         await store.purge.batch(AT + 1)
         columns = "instance_id, seal_number, interception_id, started_at, counts_digest, content_digest, seal, reason"
         old = columns.replace("interception_id", "id").replace("reason", "'deleted'")
         source = f"aibridge_interceptions WHERE id = '{ids[3]}'"
-        tamper(
-            path,
+        change(
+            place,
             f"INSERT INTO aibridge_past_seals ({columns}) SELECT {old} FROM {source}",
-            "PRAGMA foreign_keys = ON",
+            *(f"DELETE FROM {table} WHERE interception_id = '{ids[3]}'" for table in CHILD_TABLES),
             f"DELETE FROM {source}",
         )
         assert "though older ones are still there" in (await verify(store)).breaks[0].what
 
-    async def test_contents_go_earlier_and_the_counts_stay_verifiable(self, store: Store, path: Path) -> None:
+    async def test_contents_go_earlier_and_the_counts_stay_verifiable(self, store: Store, place: Place) -> None:
         ids = await five(store)
         while await store.purge.contents(AT + 3 * HOUR):
             pass
         assert await verify(store) == Verdict(interceptions=5, links=5)
-        tamper(path, f"UPDATE aibridge_token_usages SET output_tokens = 8 WHERE interception_id = '{ids[0]}'")
+        change(place, f"UPDATE aibridge_token_usages SET output_tokens = 8 WHERE interception_id = '{ids[0]}'")
         assert ids[0] in (await verify(store)).breaks[0].what
 
-    async def test_contents_that_others_delete_are_missed(self, store: Store, path: Path) -> None:
+    async def test_contents_that_others_delete_are_missed(self, store: Store, place: Place) -> None:
         ids = await five(store)
         await store.purge.contents(AT + 3 * HOUR)
-        tamper(path, f"DELETE FROM aibridge_user_prompts WHERE interception_id = '{ids[3]}'")
-        tamper(path, f"UPDATE aibridge_tool_usages SET input = 'x' WHERE interception_id = '{ids[1]}'")
+        change(place, f"DELETE FROM aibridge_user_prompts WHERE interception_id = '{ids[3]}'")
+        change(place, f"UPDATE aibridge_tool_usages SET input = 'x' WHERE interception_id = '{ids[1]}'")
         assert [ids[n] in b.what for n, b in zip((1, 3), (await verify(store)).breaks, strict=True)] == [True, True]
 
-    async def test_a_chain_goes_with_all_that_it_sealed(self, store: Store, path: Path) -> None:
+    async def test_a_chain_goes_with_all_that_it_sealed(self, store: Store, place: Place) -> None:
         await five(store)
         await store.instances.leave()
         while await store.purge.batch(now() + HOUR):
             pass
-        database = sqlite3.connect(path)
-        assert database.execute("SELECT count(*) FROM aibridge_instances").fetchone() == (0,)
-        database.close()
+        assert query(place, "SELECT count(*) FROM aibridge_instances") == [(0,)]
 
 
-async def test_a_true_end_after_an_inferred_one(store: Store, path: Path) -> None:
+async def test_a_true_end_after_an_inferred_one(store: Store, place: Place) -> None:
     """The process was taken for dead, and lives."""
     batch = exchange()
     await store.write(batch[:2])
-    other = await open_sqlite(path)
+    other = await opened(place)
     inferred = Ended(status=None, error_type="interrupted")
     await other.write([Record(new_id(), batch[0].id, AT, inferred)])
     assert await verify(store) == Verdict(interceptions=1, links=1)
     await store.write(batch[2:])
     await other.write([Record(new_id(), batch[0].id, AT, inferred)])
     assert await verify(store) == Verdict(interceptions=1, links=2)
-    database = sqlite3.connect(path)
-    assert database.execute("SELECT status, error_type FROM aibridge_interceptions").fetchone() == (200, None)
-    database.close()
+    assert query(place, "SELECT status, error_type FROM aibridge_interceptions") == [(200, None)]
     assert (other.head.number, store.head.number) == (1, 1)
     await other.close()
 

@@ -1,17 +1,11 @@
-"""The store on a real SQLite file: opening it, writing batches, and what is in the tables afterwards."""
-
-import sqlite3
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
+"""The store on each database: writing batches, and what is in the tables afterwards."""
 
 import pytest
 
 from coderai.records import Prompt, Thread, Tokens
-from coderai.store import BadData, Store, StoreUnavailable, open_sqlite, times
-from coderai.store.migrations import MIGRATIONS
-from tests.trail import AT, ended, exchange, found, read_only, started
+from coderai.store import BadData, Store, StoreUnavailable, times
+from tests.databases import Place, counts, opened, read_only, rows
+from tests.trail import AT, ended, exchange, found, started
 
 TABLES = (
     "aibridge_interceptions",
@@ -23,50 +17,11 @@ TABLES = (
 )
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "coderai.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[Store]:
-    opened = await open_sqlite(path)
-    yield opened
-    await opened.close()
-
-
-def rows(path: Path, table: str) -> list[dict[str, object]]:
-    database = sqlite3.connect(path)
-    database.row_factory = sqlite3.Row
-    try:
-        return [dict(row) for row in database.execute(f"SELECT * FROM {table} ORDER BY 1")]
-    finally:
-        database.close()
-
-
-def counts(path: Path) -> dict[str, int]:
-    return {table: len(rows(path, table)) for table in TABLES}
-
-
-async def test_new_file_is_private_and_its_space_can_be_reclaimed(store: Store, path: Path) -> None:
-    await store.write([started()])
-    assert path.parent.stat().st_mode & 0o777 == 0o700
-    for file in path.parent.iterdir():
-        assert file.stat().st_mode & 0o777 == 0o600, file
-    database = sqlite3.connect(path)
-    pragmas = {
-        name: database.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("auto_vacuum", "journal_mode", "user_version")
-    }
-    database.close()
-    assert pragmas == {"auto_vacuum": 2, "journal_mode": "wal", "user_version": len(MIGRATIONS)}
-
-
-async def test_every_kind_of_record_has_its_row(store: Store, path: Path) -> None:
+async def test_every_kind_of_record_has_its_row(store: Store, place: Place) -> None:
     batch = exchange(client_session_id="session", credential_hint="sk-a...efgh")
     start = batch[0]
     assert await store.write(batch) == {}
-    interceptions = rows(path, "aibridge_interceptions")
+    interceptions = rows(place, "aibridge_interceptions")
     digests = [interceptions[0].pop(name) for name in ("counts_digest", "content_digest")]
     assert [len(digest) for digest in digests] == [32, 32]
     assert interceptions == [
@@ -95,34 +50,34 @@ async def test_every_kind_of_record_has_its_row(store: Store, path: Path) -> Non
             "seal": store.head.seal,
         }
     ]
-    (prompt,) = rows(path, "aibridge_user_prompts")
+    (prompt,) = rows(place, "aibridge_user_prompts")
     assert (prompt["prompt"], prompt["provider_response_id"]) == ("fix the bug", "resp_1")
     assert prompt["metadata"] == '{"images":1}'
-    (tokens,) = rows(path, "aibridge_token_usages")
+    (tokens,) = rows(place, "aibridge_token_usages")
     assert [tokens[f"{kind}_tokens"] for kind in ("input", "output", "cache_read_input", "cache_write_input")] == [
         5,
         7,
         3,
         0,
     ]
-    (tool,) = rows(path, "aibridge_tool_usages")
+    (tool,) = rows(place, "aibridge_tool_usages")
     assert (tool["provider_tool_call_id"], tool["tool"], tool["input"]) == (
         "call_1",
         "shell",
         '{"command": "ls"}',
     )
     assert (tool["injected"], tool["server_url"], tool["invocation_error"]) == (0, None, None)
-    (thought,) = rows(path, "aibridge_model_thoughts")
+    (thought,) = rows(place, "aibridge_model_thoughts")
     assert (thought["content"], thought["interception_id"]) == ("I should look", start.id)
     assert await store.owner("openai", f"resp_{start.id}") == "user-1"
 
 
-async def test_writing_the_same_batch_again_changes_nothing(store: Store, path: Path) -> None:
+async def test_writing_the_same_batch_again_changes_nothing(store: Store, place: Place) -> None:
     batch = exchange()
     await store.write(batch)
-    before = {table: rows(path, table) for table in TABLES}
+    before = {table: rows(place, table) for table in TABLES}
     await store.write(batch)
-    assert {table: rows(path, table) for table in TABLES} == before
+    assert {table: rows(place, table) for table in TABLES} == before
 
 
 async def test_first_owner_keeps_an_object(store: Store) -> None:
@@ -132,28 +87,28 @@ async def test_first_owner_keeps_an_object(store: Store) -> None:
     assert await store.owner("other", "conv_1") is None
 
 
-async def test_an_end_is_kept_but_for_an_inferred_one(store: Store, path: Path) -> None:
+async def test_an_end_is_kept_but_for_an_inferred_one(store: Store, place: Place) -> None:
     start = started()
     await store.write([start, ended(start, status=None, error_type="interrupted", error_message="killed")])
     await store.write([ended(start, status=200)])
     await store.write([ended(start, status=500, error_type="late")])
-    (row,) = rows(path, "aibridge_interceptions")
+    (row,) = rows(place, "aibridge_interceptions")
     assert (row["status"], row["error_type"], row["error_message"]) == (200, None, None)
 
 
 class TestThreads:
-    async def test_a_tool_result_hangs_below_the_call_and_its_root(self, store: Store, path: Path) -> None:
+    async def test_a_tool_result_hangs_below_the_call_and_its_root(self, store: Store, place: Place) -> None:
         first = exchange(call_id="call_a")
         await store.write(first)
         second = exchange(call_id="call_b", correlating_tool_call_id="call_a")
         assert await store.write(second) == {second[0].id: Thread(first[0].id, first[0].id)}
         third = exchange(call_id="call_c", correlating_tool_call_id="call_b")
         assert await store.write(third) == {third[0].id: Thread(second[0].id, first[0].id)}
-        row = {row["id"]: row for row in rows(path, "aibridge_interceptions")}[third[0].id]
+        row = {row["id"]: row for row in rows(place, "aibridge_interceptions")}[third[0].id]
         assert (row["thread_parent_id"], row["thread_root_id"]) == (second[0].id, first[0].id)
         assert row["session_id"] == first[0].id
 
-    async def test_within_one_batch(self, store: Store, path: Path) -> None:
+    async def test_within_one_batch(self, store: Store, place: Place) -> None:
         first = exchange(call_id="call_a")
         second = exchange(call_id="call_b", correlating_tool_call_id="call_a")
         third = exchange(call_id="call_c", correlating_tool_call_id="call_b")
@@ -162,7 +117,7 @@ class TestThreads:
             second[0].id: Thread(first[0].id, first[0].id),
             third[0].id: Thread(second[0].id, first[0].id),
         }
-        row = {row["id"]: row for row in rows(path, "aibridge_interceptions")}[third[0].id]
+        row = {row["id"]: row for row in rows(place, "aibridge_interceptions")}[third[0].id]
         assert (row["thread_parent_id"], row["session_id"]) == (second[0].id, first[0].id)
 
     async def test_newest_call_of_the_same_user_counts(self, store: Store) -> None:
@@ -177,117 +132,50 @@ class TestThreads:
 
 
 class TestValuesThatTheDatabaseRefuses:
-    async def test_only_the_bad_record_is_replaced(self, store: Store, path: Path) -> None:
+    async def test_only_the_bad_record_is_replaced(self, store: Store, place: Place) -> None:
         good, bad = exchange(), exchange()
         bad[2] = found(bad[0], Tokens(message_id="resp_1", input=2**70))
         with pytest.raises(BadData):
             await store.write([*bad, *good])
-        assert counts(path) == dict.fromkeys(TABLES, 0)
+        assert counts(place, TABLES) == dict.fromkeys(TABLES, 0)
         await store.write_each([*bad, *good])
-        assert counts(path) == {**dict.fromkeys(TABLES, 2), "aibridge_token_usages": 1}
-        errors = {row["id"]: row["error_type"] for row in rows(path, "aibridge_interceptions")}
+        assert counts(place, TABLES) == {**dict.fromkeys(TABLES, 2), "aibridge_token_usages": 1}
+        errors = {row["id"]: row["error_type"] for row in rows(place, "aibridge_interceptions")}
         assert errors == {bad[0].id: "unstorable_record", good[0].id: None}
         assert store.unstorable == 1
 
-    async def test_a_bad_start_still_has_its_interception(self, store: Store, path: Path) -> None:
+    async def test_a_bad_start_still_has_its_interception(self, store: Store, place: Place) -> None:
         start = started(model="gpt-\udc80")
         await store.write_each([start, found(start, Prompt("hi")), ended(start)])
-        (row,) = rows(path, "aibridge_interceptions")
+        (row,) = rows(place, "aibridge_interceptions")
         assert (row["model"], row["error_type"], row["status"]) == ("gpt-\\udc80", "unstorable_record", 200)
         assert "could not be stored" in str(row["error_message"])
-        assert len(rows(path, "aibridge_user_prompts")) == 1
+        assert len(rows(place, "aibridge_user_prompts")) == 1
 
-    async def test_a_finding_without_its_interception_stops_nobody(self, store: Store, path: Path) -> None:
+    async def test_a_finding_without_its_interception_stops_nobody(self, store: Store, place: Place) -> None:
         gone = started()
         await store.write_each([found(gone, Prompt("late")), *exchange()])
-        assert counts(path) == dict.fromkeys(TABLES, 1)
+        assert counts(place, TABLES) == dict.fromkeys(TABLES, 1)
 
 
-class TestOpening:
-    async def refusal(self, path: Path) -> str:
-        with pytest.raises(StoreUnavailable) as caught:
-            await open_sqlite(path)
-        assert str(path) in str(caught.value)
-        return str(caught.value)
-
-    async def test_a_directory(self, tmp_path: Path) -> None:
-        assert "is a directory; name a file with --sqlite-path" in await self.refusal(tmp_path)
-
-    async def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
-        path = tmp_path / "notes.txt"
-        path.write_text("my notes, which are long enough to look like a header" * 10)
-        assert "damaged or no database" in await self.refusal(path)
-        assert path.read_text().startswith("my notes")
-
-    async def test_a_newer_schema(self, store: Store, path: Path) -> None:
-        database = sqlite3.connect(path)
-        database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-        database.close()
-        assert "newer coderai" in await self.refusal(path)
-
-    async def test_another_programs_database(self, tmp_path: Path) -> None:
-        path = tmp_path / "other.db"
-        database = sqlite3.connect(path)
-        database.execute("CREATE TABLE bookmarks (url)")
-        database.close()
-        assert "another program" in await self.refusal(path)
-
-    async def test_a_parent_that_is_a_file(self, tmp_path: Path) -> None:
-        (tmp_path / "file").write_text("")
-        assert "--sqlite-path" in await self.refusal(tmp_path / "file" / "coderai.db")
-
-    async def test_a_locked_file(self, path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("coderai.store.sqlite_file.BUSY_TIMEOUT_SECONDS", 0.01)
-        impatient = await open_sqlite(path)
-        holder = sqlite3.connect(path, isolation_level=None)
-        holder.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreUnavailable, match="another process holds it"):
-            await impatient.write([started()])
-        holder.close()
-        await impatient.write([started()])
-        await impatient.close()
-
-    async def test_again_with_all_that_was_in_it(self, path: Path) -> None:
-        first = await open_sqlite(path)
-        await first.write(exchange())
-        await first.close()
-        second = await open_sqlite(path)
-        assert len(rows(path, "aibridge_interceptions")) == 1
-        await second.close()
-
-
-async def test_a_store_that_cannot_write_says_so_and_recovers(store: Store, path: Path) -> None:
-    read_only(store, True)
-    with pytest.raises(StoreUnavailable, match="can be written"):
+async def test_a_store_that_cannot_write_says_so_and_recovers(store: Store, place: Place) -> None:
+    read_only(place, store, True)
+    with pytest.raises(StoreUnavailable, match="database"):
         await store.write(exchange())
     await store.ping()
-    read_only(store, False)
+    read_only(place, store, False)
     await store.write(exchange())
-    assert counts(path) == dict.fromkeys(TABLES, 1)
+    assert counts(place, TABLES) == dict.fromkeys(TABLES, 1)
 
 
-async def test_a_closed_store_says_so(path: Path) -> None:
-    store = await open_sqlite(path)
+async def test_a_closed_store_says_so(place: Place) -> None:
+    store = await opened(place)
     await store.close()
     await store.close()
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.write([started()])
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.ping()
-
-
-def test_a_store_that_nobody_closed_lets_the_process_end(path: Path) -> None:
-    script = f"""
-import asyncio, pathlib
-from coderai.store import open_sqlite
-
-async def main():
-    store = await open_sqlite(pathlib.Path({str(path)!r}))
-    raise SystemExit(7)
-
-asyncio.run(main())
-"""
-    assert subprocess.run([sys.executable, "-c", script], timeout=30).returncode == 7
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from coderai.records import (
     ToolCall,
     new_id,
 )
-from coderai.store import Store
 
 AT = 1_770_000_000_123_456  # 2026-02-02T02:40:00.123456Z
 
@@ -60,8 +59,3 @@ def exchange(at: int = AT, call_id: str = "call_1", **changes: Any) -> list[Reco
 
 def now() -> int:
     return time.time_ns() // 1000
-
-
-def read_only(store: Store, on: bool) -> None:
-    """Every write fails from now on, or works again: the effect of a full or read-only disk."""
-    store._driver._writer._connection.execute(f"PRAGMA query_only = {'ON' if on else 'OFF'}")

@@ -29,6 +29,8 @@ def terms(query: str) -> dict[str, str]:
     """Each key with its value. Raises BadSearch with all that is wrong."""
     if query.count('"') % 2:
         raise BadSearch([Validation("q", "a double quote is opened and not closed")])
+    if "\0" in query:  # which PostgreSQL takes in no text
+        raise BadSearch([Validation("q", "holds a NUL character")])
     found: dict[str, str] = {}
     problems: list[Validation] = []
     for element in _ELEMENT.findall(query):

@@ -71,8 +71,8 @@ class Postgres:
 
     def __init__(self, url: str) -> None:
         self._writer = _Link(url, "writer", COMMIT_SECONDS)
-        self._lookups = _Link(url, "lookups", LOOKUP_SECONDS)
-        self._reports = _Link(url, "reports", REPORT_SECONDS)
+        self._lookups = _Link(url, "lookups", LOOKUP_SECONDS, reads=True)
+        self._reports = _Link(url, "reports", REPORT_SECONDS, reads=True)
 
     async def open(self) -> None:
         await self._writer.run(migrate)
@@ -106,15 +106,19 @@ class Postgres:
 class _Link:
     """A connection, the thread that it is used in, and how long one piece of work may take there."""
 
-    def __init__(self, url: str, name: str, seconds: float) -> None:
+    def __init__(self, url: str, name: str, seconds: float, *, reads: bool = False) -> None:
         self._url = url
+        self._reads = reads
         self._name = name
         self._seconds = seconds
         self._worker = Worker(f"postgres-{name}")
         self._session: Session | None = None
+        self._closed = False
 
     async def run(self, work: Callable[[Session], T], *, unlimited: bool = False) -> T:
         """Raises BadData or StoreUnavailable."""
+        if self._closed:
+            raise StoreUnavailable(f"database {shown(self._url)} is closed")
         try:
             async with asyncio.timeout(None if unlimited else self._seconds):
                 return await self._worker.do(lambda: self._work(work, unlimited))
@@ -125,10 +129,7 @@ class _Link:
     def _work(self, work: Callable[[Session], T], unlimited: bool) -> T:
         """In the thread."""
         try:
-            if self._session is None:
-                self._session = self._connect()
-            self._session.limit(None if unlimited else self._seconds)
-            return work(self._session)
+            return self._try(work, unlimited)
         except StoreUnavailable:
             raise
         except DATA_ERRORS as error:
@@ -140,6 +141,20 @@ class _Link:
         except (psycopg.Error, OSError) as error:
             self._drop()
             raise StoreUnavailable(f"database {shown(self._url)}: {_reason(error)}") from error
+
+    def _try(self, work: Callable[[Session], T], unlimited: bool) -> T:
+        """Once more where a connection turns out to have been closed meanwhile, if it was only to read."""
+        fresh = self._session is None
+        if self._session is None:
+            self._session = self._connect()
+        try:
+            self._session.limit(None if unlimited else self._seconds)
+            return work(self._session)
+        except psycopg.OperationalError:
+            if fresh or not self._reads or not self._session.connection.closed:
+                raise
+        self._session = self._connect()
+        return work(self._session)
 
     def _connect(self) -> Session:
         connection = psycopg.connect(
@@ -168,6 +183,9 @@ class _Link:
                 way.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         self._worker.do(self._drop)
         if not self._worker.stop(CLOSE_SECONDS):
             self._cut()

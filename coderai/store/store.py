@@ -97,10 +97,11 @@ class Store:
 
     async def owner(self, provider_name: str, object_id: str) -> str | None:
         """The id of the user whose recorded request created this object of the provider's."""
-        rows = await self._driver.fetch(
-            "SELECT initiator_id FROM aibridge_provider_objects WHERE provider_name = ? AND object_id = ?",
-            (provider_name, object_id),
-        )
+        sql = "SELECT initiator_id FROM aibridge_provider_objects WHERE provider_name = ? AND object_id = ?"
+        try:
+            rows = await self._driver.fetch(sql, (provider_name, object_id))
+        except BadData:  # what cannot be stored was not
+            return None
         return rows[0][0] if rows else None
 
     async def ping(self) -> None:

@@ -1,0 +1,107 @@
+"""SQLite's own: files, their modes and their faults. What both databases share is in test_store.py."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from coderai.store import Store, StoreUnavailable, open_sqlite
+from coderai.store.migrations import MIGRATIONS
+from tests.databases import rows
+from tests.trail import exchange, started
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "coderai.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[Store]:
+    opened = await open_sqlite(path)
+    yield opened
+    await opened.close()
+
+
+async def test_new_file_is_private_and_its_space_can_be_reclaimed(store: Store, path: Path) -> None:
+    await store.write([started()])
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    for file in path.parent.iterdir():
+        assert file.stat().st_mode & 0o777 == 0o600, file
+    database = sqlite3.connect(path)
+    pragmas = {
+        name: database.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("auto_vacuum", "journal_mode", "user_version")
+    }
+    database.close()
+    assert pragmas == {"auto_vacuum": 2, "journal_mode": "wal", "user_version": len(MIGRATIONS)}
+
+
+class TestOpening:
+    async def refusal(self, path: Path) -> str:
+        with pytest.raises(StoreUnavailable) as caught:
+            await open_sqlite(path)
+        assert str(path) in str(caught.value)
+        return str(caught.value)
+
+    async def test_a_directory(self, tmp_path: Path) -> None:
+        assert "is a directory; name a file with --sqlite-path" in await self.refusal(tmp_path)
+
+    async def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "notes.txt"
+        path.write_text("my notes, which are long enough to look like a header" * 10)
+        assert "damaged or no database" in await self.refusal(path)
+        assert path.read_text().startswith("my notes")
+
+    async def test_a_newer_schema(self, store: Store, path: Path) -> None:
+        database = sqlite3.connect(path)
+        database.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+        database.close()
+        assert "newer coderai" in await self.refusal(path)
+
+    async def test_another_programs_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "other.db"
+        database = sqlite3.connect(path)
+        database.execute("CREATE TABLE bookmarks (url)")
+        database.close()
+        assert "another program" in await self.refusal(path)
+
+    async def test_a_parent_that_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        assert "--sqlite-path" in await self.refusal(tmp_path / "file" / "coderai.db")
+
+    async def test_a_locked_file(self, path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("coderai.store.sqlite_file.BUSY_TIMEOUT_SECONDS", 0.01)
+        impatient = await open_sqlite(path)
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="another process holds it"):
+            await impatient.write([started()])
+        holder.close()
+        await impatient.write([started()])
+        await impatient.close()
+
+    async def test_again_with_all_that_was_in_it(self, path: Path) -> None:
+        first = await open_sqlite(path)
+        await first.write(exchange())
+        await first.close()
+        second = await open_sqlite(path)
+        assert len(rows(path, "aibridge_interceptions")) == 1
+        await second.close()
+
+
+def test_a_store_that_nobody_closed_lets_the_process_end(path: Path) -> None:
+    script = f"""
+import asyncio, pathlib
+from coderai.store import open_sqlite
+
+async def main():
+    store = await open_sqlite(pathlib.Path({str(path)!r}))
+    raise SystemExit(7)
+
+asyncio.run(main())
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=30).returncode == 7
