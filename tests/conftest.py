@@ -28,9 +28,24 @@ def provider(_provider: Provider) -> Provider:
     return _provider
 
 
+# What a client sees is the same whatever database stands behind it.
+ON_BOTH = ("test_relay", "test_routes", "test_sdks")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "gateway" in metafunc.fixturenames:
+        databases = ["sqlite", "postgres"] if metafunc.module.__name__.rpartition(".")[2] in ON_BOTH else ["sqlite"]
+        metafunc.parametrize("gateway", databases, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def gateway(_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    running = Gateway(tmp_path_factory.mktemp("gateway"), _provider.url)
+def gateway(
+    request: pytest.FixtureRequest, _provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    env = {}
+    if request.param == "postgres":
+        env = databases.environment(fresh(request.getfixturevalue("postgres_url")))
+    running = Gateway(tmp_path_factory.mktemp("gateway"), _provider.url, **env)
     yield running
     assert running.stop() == 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Place, counts, environment, query
 from tests.gateway import PROVIDER_KEY, Gateway, coderai
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
 from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader
@@ -59,8 +60,8 @@ def test_what_takes_longer_than_the_limit_is_cut_and_recorded(tmp_path: Path, pr
     assert (end["record_type"], end["error_type"], end["status"]) == ("interception_end", "interrupted", 200)
 
 
-def test_kill_9_loses_nothing_that_a_client_saw_the_end_of(tmp_path: Path, provider: Provider) -> None:
-    gateway = Gateway(tmp_path, provider.url)
+def test_kill_9_loses_nothing_that_a_client_saw_the_end_of(tmp_path: Path, provider: Provider, place: Place) -> None:
+    gateway = Gateway(tmp_path, provider.url, **environment(place))
     token = gateway.user("alice")
     connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=30)
     for _ in range(20):
@@ -70,11 +71,10 @@ def test_kill_9_loses_nothing_that_a_client_saw_the_end_of(tmp_path: Path, provi
     gateway.process.kill()
     gateway.process.wait(10)
     connection.close()
-    with closing(sqlite3.connect(gateway.database)) as database:
-        count = "SELECT count(*) FROM aibridge_interceptions i WHERE ended_at IS NOT NULL AND status = 200"
-        assert database.execute(count).fetchone() == (20,)
-        for table in ("aibridge_token_usages", "aibridge_user_prompts"):
-            assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (20,)
+    ended = "SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NOT NULL AND status = 200"
+    assert query(place, ended) == [(20,)]
+    tables = ("aibridge_token_usages", "aibridge_user_prompts")
+    assert counts(place, tables) == dict.fromkeys(tables, 20)
     gateway.start()
     assert gateway.request("GET", "/healthz").body == b"OK"
     assert gateway.stop() == 0

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from tests.databases import Place, environment
 from tests.gateway import Gateway
 from tests.provider import Provider, whole
 from tests.test_relay import MESSAGES, post
@@ -26,8 +27,8 @@ def thread(start: dict) -> tuple[str, str]:
     return start["thread_parent_id"], start["thread_root_id"]
 
 
-def test_a_line_of_tool_calls_is_one_thread_across_restarts(tmp_path: Path, provider: Provider) -> None:
-    gateway = Gateway(tmp_path, provider.url)
+def test_a_line_of_tool_calls_is_one_thread_across_restarts(tmp_path: Path, provider: Provider, place: Place) -> None:
+    gateway = Gateway(tmp_path, provider.url, **environment(place))
     alice, bob = gateway.user("alice"), gateway.user("bob")
     first = call(provider, gateway, alice, "t1")
     assert thread(first) == ("", "")
@@ -43,8 +44,10 @@ def test_a_line_of_tool_calls_is_one_thread_across_restarts(tmp_path: Path, prov
     assert gateway.stop() == 0
 
 
-def test_the_session_is_the_client_s_else_the_thread_s_else_its_own(tmp_path: Path, provider: Provider) -> None:
-    gateway = Gateway(tmp_path, provider.url)
+def test_the_session_is_the_client_s_else_the_thread_s_else_its_own(
+    tmp_path: Path, provider: Provider, place: Place
+) -> None:
+    gateway = Gateway(tmp_path, provider.url, **environment(place))
     token = gateway.user("alice")
     first = call(provider, gateway, token, "t1")
     below = call(provider, gateway, token, "t2", result_of="t1")

@@ -3,13 +3,12 @@
 import http.client
 import itertools
 import re
-import sqlite3
 import threading
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from tests.databases import Place, query
 from tests.gateway import Gateway
 from tests.provider import Provider, Received, Step, stream, whole
 
@@ -113,16 +112,17 @@ class Load:
             self._over.wait(0.02)
 
 
-def check(database: Path, completed: list[str]) -> None:
+def check(place: Place, completed: list[str]) -> None:
     """Every answer that a client saw the end of is stored once, with its end, in a sound database."""
-    with closing(sqlite3.connect(database)) as trail:
-        assert trail.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert trail.execute("PRAGMA foreign_key_check").fetchall() == []
-        rows = trail.execute(
-            """SELECT t.provider_response_id, t.output_tokens, i.ended_at IS NOT NULL, p.prompt
-            FROM aibridge_token_usages t JOIN aibridge_interceptions i ON i.id = t.interception_id
-            JOIN aibridge_user_prompts p ON p.interception_id = i.id"""
-        ).fetchall()
+    if isinstance(place, Path):
+        assert query(place, "PRAGMA integrity_check") == [("ok",)]
+        assert query(place, "PRAGMA foreign_key_check") == []
+    rows = query(
+        place,
+        """SELECT t.provider_response_id, t.output_tokens, i.ended_at IS NOT NULL, p.prompt
+        FROM aibridge_token_usages t JOIN aibridge_interceptions i ON i.id = t.interception_id
+        JOIN aibridge_user_prompts p ON p.interception_id = i.id""",
+    )
     stored = [row[0] for row in rows]
     assert len(stored) == len(set(stored)), "something is stored twice"
     assert len(completed) == len(set(completed))
@@ -130,10 +130,8 @@ def check(database: Path, completed: list[str]) -> None:
     assert all(row[1:] == (2, 1, "hello") for row in rows)
 
 
-def unended(database: Path) -> int:
-    with closing(sqlite3.connect(database)) as trail:
-        (count,) = trail.execute("SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NULL").fetchone()
-    return int(count)
+def unended(place: Place) -> int:
+    return int(query(place, "SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NULL")[0][0])
 
 
 def check_refusals(refused: list[Refused]) -> None:
