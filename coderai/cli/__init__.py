@@ -9,6 +9,7 @@ import click
 from coderai import __version__
 from coderai.cli.audit import audit
 from coderai.cli.config import config
+from coderai.cli.db import db
 from coderai.cli.demo import demo
 from coderai.cli.server import server
 from coderai.cli.tokens import tokens
@@ -21,5 +22,5 @@ def main() -> None:
     """An AI gateway: relays every byte between coding tools and LLM providers, and keeps an audit trail."""
 
 
-for command in (server, users, tokens, audit, config, demo):
+for command in (server, users, tokens, audit, db, config, demo):
     main.add_command(command)

@@ -6,6 +6,7 @@ whole batch so costs one hop between threads, not one for each statement.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -54,6 +55,15 @@ class Driver(Protocol):
 
     async def reclaim(self) -> bool:
         """Give some of the space of deleted rows back, briefly; whether there is more to give back."""
+
+    async def check(self) -> list[str]:
+        """What is wrong with the database, a line each; may have to read all of it."""
+
+    async def vacuum(self) -> None:
+        """Give all the space of deleted rows back; writers wait meanwhile."""
+
+    async def backup(self, path: Path) -> None:
+        """A copy of the present state in a new file, while others write. Raises StoreUnavailable."""
 
     def announce(self, instance_id: str) -> None:
         """This process stands for this instance from now on, and lets others see when it is gone. May block briefly."""

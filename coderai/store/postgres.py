@@ -11,6 +11,8 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ import psycopg
 from psycopg import errors
 
 from coderai.store.driver import BadData, Connection, Row, StoreUnavailable
+from coderai.store.migrate import TABLES
 from coderai.store.postgres_schema import migrate
 from coderai.store.postgres_sql import Session
 from coderai.store.store import Store
@@ -92,6 +95,18 @@ class Postgres:
     async def reclaim(self) -> bool:
         return False  # autovacuum's work
 
+    async def check(self) -> list[str]:
+        """PostgreSQL itself sees to foreign keys; what is left is whether every table can be read."""
+        for table in TABLES:
+            await self._reports.run(partial(_count, table=table.name), unlimited=True)
+        return []
+
+    async def vacuum(self) -> None:
+        await self._writer.run(lambda session: session.execute("VACUUM (ANALYZE)"), unlimited=True)
+
+    async def backup(self, path: Path) -> None:
+        raise StoreUnavailable(f"database {shown(self._reports.url)}: make a backup with pg_dump")
+
     def announce(self, instance_id: str) -> None:
         """Heartbeats do: nobody on this machine can tell whether a process on another lives."""
 
@@ -107,7 +122,7 @@ class _Link:
     """A connection, the thread that it is used in, and how long one piece of work may take there."""
 
     def __init__(self, url: str, name: str, seconds: float, *, reads: bool = False) -> None:
-        self._url = url
+        self.url = url
         self._reads = reads
         self._name = name
         self._seconds = seconds
@@ -118,13 +133,13 @@ class _Link:
     async def run(self, work: Callable[[Session], T], *, unlimited: bool = False) -> T:
         """Raises BadData or StoreUnavailable."""
         if self._closed:
-            raise StoreUnavailable(f"database {shown(self._url)} is closed")
+            raise StoreUnavailable(f"database {shown(self.url)} is closed")
         try:
             async with asyncio.timeout(None if unlimited else self._seconds):
                 return await self._worker.do(lambda: self._work(work, unlimited))
         except TimeoutError:
             self._cut()
-            raise StoreUnavailable(f"database {shown(self._url)}: no answer within {self._seconds:g} s") from None
+            raise StoreUnavailable(f"database {shown(self.url)}: no answer within {self._seconds:g} s") from None
 
     def _work(self, work: Callable[[Session], T], unlimited: bool) -> T:
         """In the thread."""
@@ -137,10 +152,10 @@ class _Link:
         except psycopg.ProgrammingError as error:
             if error.sqlstate is None:  # a value that psycopg cannot pass on
                 raise BadData(str(error)) from error
-            raise StoreUnavailable(f"database {shown(self._url)}: {_reason(error)}") from error
+            raise StoreUnavailable(f"database {shown(self.url)}: {_reason(error)}") from error
         except (psycopg.Error, OSError) as error:
             self._drop()
-            raise StoreUnavailable(f"database {shown(self._url)}: {_reason(error)}") from error
+            raise StoreUnavailable(f"database {shown(self.url)}: {_reason(error)}") from error
 
     def _try(self, work: Callable[[Session], T], unlimited: bool) -> T:
         """Once more where a connection turns out to have been closed meanwhile, if it was only to read."""
@@ -158,7 +173,7 @@ class _Link:
 
     def _connect(self) -> Session:
         connection = psycopg.connect(
-            self._url,
+            self.url,
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
             application_name=f"coderai {self._name}",
@@ -202,6 +217,11 @@ def _snapshot(session: Session, work: Callable[[Connection], T]) -> T:
     with session.connection.transaction():
         session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         return work(session)
+
+
+def _count(session: Session, table: str) -> int:
+    row = session.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - own names
+    return int(row[0])
 
 
 def _reason(error: Exception) -> str:

@@ -13,13 +13,14 @@ take the last ones. https://sqlite.org/pragma.html#pragma_synchronous
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from coderai.store.driver import BadData, Connection, Row, StoreUnavailable
 from coderai.store.presence import Presence
-from coderai.store.sqlite_file import open_checkpointer, open_reader, open_writer, unavailable
+from coderai.store.sqlite_file import create, open_checkpointer, open_reader, open_writer, unavailable
 from coderai.store.store import Store
 from coderai.store.worker import Worker
 
@@ -109,6 +110,16 @@ class SQLite:
     async def reclaim(self) -> bool:
         return await self._writer.run(_reclaim)
 
+    async def check(self) -> list[str]:
+        return await self._reports.run(_check)
+
+    async def vacuum(self) -> None:
+        await self._writer.run(lambda writer: writer.execute("VACUUM"))
+
+    async def backup(self, path: Path) -> None:
+        create(path)
+        await self._reports.run(lambda reader: _backup(reader, path))
+
     def announce(self, instance_id: str) -> None:
         self._presence.announce(instance_id)
 
@@ -180,6 +191,19 @@ def _snapshot(reader: sqlite3.Connection, work: Callable[[Connection], T]) -> T:
         return work(reader)
     finally:
         reader.execute("ROLLBACK")
+
+
+def _check(reader: sqlite3.Connection) -> list[str]:
+    problems = [str(row[0]) for row in reader.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
+    for table, rowid, parent, _ in reader.execute("PRAGMA foreign_key_check").fetchall():
+        problems.append(f"row {rowid} of {table} belongs to nothing in {parent}")
+    return problems
+
+
+def _backup(reader: sqlite3.Connection, path: Path) -> None:
+    """In one step: a read transaction, which in WAL mode holds up nobody."""
+    with closing(sqlite3.connect(path)) as copy:
+        reader.backup(copy)
 
 
 def _reclaim(writer: sqlite3.Connection) -> bool:

@@ -47,6 +47,14 @@ def open_checkpointer(path: Path) -> sqlite3.Connection:
     return _connect(path)
 
 
+def create(path: Path) -> None:
+    """A new, private, empty file. Raises StoreUnavailable."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: {error.strerror}; name a new file in a writable directory") from None
+
+
 def unavailable(path: Path, error: Exception) -> StoreUnavailable:
     what = error.strerror if isinstance(error, OSError) else error
     return StoreUnavailable(f"database {path}: {what}; {_remedy(error)}")

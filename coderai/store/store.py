@@ -5,8 +5,9 @@ database cannot do its work now. `trail`, `people` and `purge` hold the question
 asks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from coderai.records import Record, Thread, new_id
 from coderai.store import times
@@ -15,6 +16,7 @@ from coderai.store.chains import Anchors
 from coderai.store.driver import BadData, Connection, Driver, StoreUnavailable
 from coderai.store.ending import substitute
 from coderai.store.instances import Instances
+from coderai.store.migrate import copy
 from coderai.store.people import People
 from coderai.store.purge import Purge
 from coderai.store.rows import INSERT_OBJECT
@@ -85,6 +87,21 @@ class Store:
     async def verify(self, since: str, until: str, anchors: Anchors) -> Verdict:
         """Whether the trail is as it was written; see audit.py."""
         return await self._driver.snapshot(lambda db: verify(db, since, until, anchors))
+
+    async def check(self) -> list[str]:
+        """What is wrong with the database, a line each."""
+        return await self._driver.check()
+
+    async def vacuum(self) -> None:
+        await self._driver.vacuum()
+
+    async def backup(self, path: Path) -> None:
+        """Raises StoreUnavailable where it cannot be made."""
+        await self._driver.backup(path)
+
+    async def copy_to(self, target: "Store", report: Callable[[str, int], None]) -> None:
+        """All that is in it. Raises CannotCopy."""
+        await copy(self._driver, target._driver, report)
 
     async def own(self, provider_name: str, object_id: str, initiator_id: str) -> None:
         """Note that this user created this object of the provider's, unless it is another's already."""

@@ -1,0 +1,182 @@
+"""`coderai db`: checking, vacuuming, backing up, moving to PostgreSQL; and `coderai audit verify`."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from coderai.store import open_sqlite
+from coderai.store.migrate import TABLES
+from coderai.store.migrations import MIGRATIONS
+from coderai.store.trail import Filter
+from tests.databases import Place, change, counts, environment, opened, query, tables
+from tests.gateway import coderai
+from tests.postgres import drop, fresh
+from tests.trail import AT, exchange, now, started
+
+NAMES = [table.name for table in TABLES]
+
+
+async def fill(place: Place, interceptions: int = 3) -> None:
+    store = await opened(place)
+    user = await store.people.create_user("alice", "alice@example.com", "member")
+    await store.people.create_token("abcdefghij", user.id, "laptop", "0" * 64, None)
+    old = exchange(AT - 10**9, call_id="old")
+    await store.write(old)
+    for n in range(interceptions):
+        await store.write(exchange(AT + n, call_id=f"call_{n}", initiator_id=user.id))
+    await store.write([started(now(), correlating_tool_call_id="call_1")])
+    await store.purge.contents(AT)
+    await store.purge.batch(AT)
+    await store.instances.leave()
+    await store.close()
+
+
+@pytest.fixture
+def empty(postgres_url: str) -> Iterator[str]:
+    url = fresh(postgres_url)
+    yield url
+    drop(url)
+
+
+async def test_a_sound_database_is_said_to_be(place: Place) -> None:
+    await fill(place)
+    assert coderai("db", "check", env=environment(place)).stdout == "the database is sound\n"
+    assert coderai("db", "vacuum", env=environment(place)).stdout == "done\n"
+    verified = coderai("audit", "verify", env=environment(place)).stdout
+    assert verified.startswith("3 interceptions verified, 3 seals followed, 1 not ended yet")
+
+
+async def test_a_damaged_one_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    await fill(path, 200)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+    done = coderai("db", "check", env=environment(path), check=False)
+    assert done.returncode == 1
+    assert "damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_row_without_its_interception(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    await fill(path)
+    change(path, "UPDATE aibridge_model_thoughts SET interception_id = 'x'")
+    done = coderai("db", "check", env=environment(path), check=False)
+    assert (done.returncode, "of aibridge_model_thoughts belongs to nothing" in done.stderr) == (1, True)
+
+
+async def test_a_backup_while_others_write(tmp_path: Path) -> None:
+    path, copy = tmp_path / "coderai.db", tmp_path / "copy.db"
+    store = await open_sqlite(path)
+    await store.write(exchange())
+    assert coderai("db", "backup", str(copy), env=environment(path)).stdout == f"wrote {copy}\n"
+    await store.write(exchange(call_id="later"))
+    await store.close()
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert query(copy, "SELECT count(*) FROM aibridge_interceptions") == [(1,)]
+    assert "1 interceptions verified" in coderai("audit", "verify", env=environment(copy)).stdout
+    again = coderai("db", "backup", str(copy), env=environment(path), check=False)
+    assert (again.returncode, "File exists; name a new file" in again.stderr) == (1, True)
+
+
+def test_a_backup_of_postgresql_is_pg_dump_s(empty: str, tmp_path: Path) -> None:
+    done = coderai("db", "backup", str(tmp_path / "x"), env=environment(empty), check=False)
+    assert (done.returncode, "pg_dump" in done.stderr) == (1, True)
+    assert "hush-password" not in done.stderr
+
+
+class TestMigration:
+    async def test_all_of_it_is_copied_and_verified_and_may_be_again(self, tmp_path: Path, empty: str) -> None:
+        path = tmp_path / "coderai.db"
+        await fill(path, 600)
+        env = environment(path) | environment(empty)
+        for _ in range(2):
+            done = coderai("db", "migrate-to-postgres", env=env).stdout
+            assert "aibridge_interceptions: 601 rows" in done
+            assert done.rstrip().endswith("verified by counts and digests")
+            assert "hush-password" not in done
+            assert counts(empty, NAMES) == counts(path, NAMES)
+        assert "600 interceptions verified" in coderai("audit", "verify", env=environment(empty)).stdout
+
+    async def test_another_s_data_is_left_alone(self, tmp_path: Path, empty: str) -> None:
+        path = tmp_path / "coderai.db"
+        await fill(path)
+        await fill(empty)
+        done = coderai("db", "migrate-to-postgres", env=environment(path) | environment(empty), check=False)
+        assert done.returncode == 1
+        assert "holds other data" in done.stderr
+
+    async def test_what_differs_is_found(self, tmp_path: Path, empty: str) -> None:
+        path = tmp_path / "coderai.db"
+        await fill(path)
+        env = environment(path) | environment(empty)
+        coderai("db", "migrate-to-postgres", env=env)
+        change(empty, "UPDATE aibridge_token_usages SET output_tokens = 8")
+        done = coderai("db", "migrate-to-postgres", env=env, check=False)
+        assert (done.returncode, "aibridge_token_usages" in done.stderr) == (1, True)
+
+    def test_mistakes(self, tmp_path: Path, empty: str) -> None:
+        without = coderai("db", "migrate-to-postgres", env=environment(tmp_path / "none.db"), check=False)
+        assert (without.returncode, "CODER_PG_CONNECTION_URL" in without.stderr) == (2, True)
+        env = environment(tmp_path / "none.db") | environment(empty)
+        nothing = coderai("db", "migrate-to-postgres", env=env, check=False)
+        assert (nothing.returncode, "there is no database" in nothing.stderr) == (1, True)
+        nowhere = "postgres://u:hush-password@127.0.0.1:1/d"
+        down = coderai("users", "list", env=environment(nowhere), check=False)
+        assert (down.returncode, "--postgres-url" in down.stderr) == (1, True)
+        assert "hush-password" not in down.stderr
+        assert len(down.stderr.splitlines()) == 1
+
+    async def test_every_table_and_column_is_known(self, place: Place) -> None:
+        await fill(place)
+        assert tables(place) - {"coderai_schema"} == set(NAMES)
+        for table in TABLES:
+            if isinstance(place, Path):
+                found = {row[1] for row in query(place, f"PRAGMA table_xinfo({table.name})")}
+            else:
+                sql = f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table.name}'"
+                found = {row[0] for row in query(place, sql)}
+            assert found - {"session_id"} == set(table.columns), table.name
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+async def test_a_database_of_every_earlier_schema_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "coderai.db"
+    with closing(sqlite3.connect(path)) as database:
+        for step in MIGRATIONS[:version]:
+            for statement in step:
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version = {version}")
+        row = ("i", "u", "openai", "openai", "gpt-5", "2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:01.000000Z")
+        columns = "id, initiator_id, provider, provider_name, model, started_at, ended_at"
+        database.execute(f"INSERT INTO aibridge_interceptions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        tokens = "id, interception_id, provider_response_id, input_tokens, output_tokens, created_at"
+        database.execute(f"INSERT INTO aibridge_token_usages ({tokens}) VALUES ('t', 'i', 'r', 1, 2, '')")
+        database.commit()
+    store = await open_sqlite(path)
+    await store.write(exchange())
+    verdict = await store.verify("", "9999", {})
+    assert (verdict.interceptions, verdict.unsealed, verdict.breaks) == (1, 1, [])
+    (page,) = [one for one in await store.trail.page(Filter(), limit=10) if one.id == "i"]
+    assert [usage.output_tokens for usage in page.token_usages] == [2]
+    await store.close()
+
+
+async def test_a_newer_schema_or_another_program_in_postgresql(empty: str) -> None:
+    await fill(empty)
+    change(empty, "UPDATE coderai_schema SET version = 99")
+    assert "newer coderai" in coderai("users", "list", env=environment(empty), check=False).stderr
+    change(empty, f"UPDATE coderai_schema SET version = {len(MIGRATIONS)}")
+    assert "alice" in coderai("users", "list", env=environment(empty)).stdout
+
+
+async def test_another_program_in_postgresql(empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as other:
+        other.execute("CREATE TABLE users (id text)")
+    done = coderai("users", "list", env=environment(empty), check=False)
+    assert (done.returncode, "belongs to another program" in done.stderr) == (1, True)
