@@ -1,0 +1,93 @@
+"""Several replicas on one PostgreSQL database: one trail, the same users, one purge at a time."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coderai.logs import open_logs
+from coderai.recorder import Recorder
+from coderai.recovery import DEAD_AFTER_LOOKS, Recovery
+from coderai.store import Store
+from tests.databases import Place, environment, opened, query
+from tests.gateway import Gateway, coderai
+from tests.postgres import drop, fresh
+from tests.provider import Provider
+from tests.test_relay import MESSAGES, post
+from tests.test_threads import call, thread
+from tests.trail import AT, exchange
+
+
+@pytest.fixture
+def url(postgres_url: str) -> Iterator[str]:
+    url = fresh(postgres_url)
+    yield url
+    drop(url)
+
+
+def test_threads_and_users_are_one_across_replicas(tmp_path: Path, provider: Provider, url: str) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, two = (Gateway(tmp_path / name, provider.url, **environment(url)) for name in ("one", "two"))
+    token = one.user("alice")
+    first = call(provider, one, token, "t1")
+    second = call(provider, two, token, "t2", result_of="t1")
+    assert thread(second) == (first["interception_id"], first["interception_id"])
+    coderai("users", "suspend", "alice", env=one.env)
+    waiting = threading.Event()
+    for gateway in (one, two):
+        for _ in range(120):
+            if post(gateway, MESSAGES, b"{", token).status == 403:
+                break
+            waiting.wait(0.1)  # polls: within ten seconds, says the promise
+        else:
+            raise AssertionError("a suspended user is still served")
+    for gateway in (one, two):
+        assert gateway.stop() == 0
+    assert "2 interceptions verified" in coderai("audit", "verify", env=environment(url)).stdout
+
+
+async def test_they_purge_at_the_same_time_and_nothing_goes_twice(url: str) -> None:
+    stores = [await opened(url) for _ in range(3)]
+    for n in range(250):
+        await stores[n % 3].write(exchange(AT + n, call_id=f"c{n}"))
+
+    async def purge(store: Store) -> int:
+        count = 0
+        while deleted := await store.purge.batch(AT + 1000):
+            count += deleted.get("aibridge_interceptions", 0)
+        return count
+
+    assert sum(await asyncio.gather(*map(purge, stores))) == 250
+    verdict = await stores[0].verify("", "9999", {})
+    assert (verdict.links, verdict.breaks) == (0, [])
+    for store in stores:
+        await store.close()
+
+
+async def test_one_whose_heart_stands_still_is_taken_for_dead_and_comes_back(place: Place) -> None:
+    log = open_logs(human="")
+    mine, other = await opened(place), await opened(place)
+    recorder, others = Recorder(mine, log), Recorder(other, log)
+    theirs = exchange()
+    await others.put(theirs[:2])
+    recovery = Recovery(mine, recorder, log)
+    open_ones = "SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NULL"
+    for _ in range(DEAD_AFTER_LOOKS):
+        await other.instances.beat()
+        await recovery.look()
+    if not isinstance(place, Path):  # on SQLite the lock tells at once, and these two are one process
+        assert query(place, open_ones) == [(1,)]
+        for _ in range(DEAD_AFTER_LOOKS + 2):
+            await recovery.look()
+    assert query(place, open_ones) == [(0,)]
+    assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("interrupted",)]
+    await other.instances.beat()  # it lives
+    await others.put(theirs[2:])
+    assert query(place, "SELECT error_type, status FROM aibridge_interceptions") == [(None, 200)]
+    assert (await mine.verify("", "9999", {})).breaks == []
+    assert await recorder.close() == await others.close() == []
+    await mine.close()
+    await other.close()
