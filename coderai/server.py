@@ -1,18 +1,14 @@
-"""The composition root: every part is made here, from the settings, and ended here, in the order of stopping.
+"""The composition root: every part is made here, from the settings, and wired, changed and ended here.
 
-Stop accepting; let answers under way finish for a while; cut the rest; drain the recorder; close the store.
+When it is started and stopped is serving.py's; what single settings mean is meaning.py's.
 """
 
 import asyncio
 import errno
 import os
-import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
-from urllib.parse import urlsplit
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -24,13 +20,13 @@ from coderai.gateway.interceptor import Interceptor
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.turns import Turns
 from coderai.logs import LogError, Logger, RecordLog
-from coderai.providers import TYPES, Provider, Routes
+from coderai.meaning import configure, database, routes, spool_folder
 from coderai.recorder import NotStored, Recorder
 from coderai.recovery import Recovery
 from coderai.retention import Retention
 from coderai.sealing import SealLog
 from coderai.spool import BadSpool, Spool
-from coderai.store import Database, Store, StoreUnavailable
+from coderai.store import Store, StoreUnavailable
 from coderai.wire.listener import Listener
 from coderai.wire.tls import BadCertificate, load, server_context
 from coderai.wire.upstream import Upstreams
@@ -194,94 +190,5 @@ class Server:
         self.upstreams.close()
 
 
-def routes(settings: Settings) -> Routes:
-    """No routes at all while the gateway is off: then the API says how to turn it on."""
-    return Routes(
-        Provider(
-            TYPES[provider.type],
-            provider.name,
-            provider.base_url,
-            provider.keys,
-            include_usage=not provider.refuses_stream_options,
-        )
-        for provider in (settings.providers if settings.aibridge_enabled else ())
-    )
-
-
-def _warn(settings: Settings, log: Logger) -> None:
-    """What is legal and yet hardly meant."""
-    if not settings.aibridge_enabled:
-        log.warn("the AI gateway is off: set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true")
-    elif not any(provider.keys for provider in settings.providers):
-        log.warn("no provider has a key: set --aibridge-openai-key or --aibridge-anthropic-key, or their variables")
-
-
 async def _close_after(request: web.Request, response: web.StreamResponse) -> None:
     response.force_close()
-
-
-def configure(log: Logger, settings: Settings) -> None:
-    """Has the log written where and how the settings say, without the secrets in them. Raises LogError."""
-    log.redact(key for provider in settings.providers for key in provider.keys)
-    log.redact(filter(None, [urlsplit(settings.postgres_url).password]))
-    log.reconfigure(
-        human=settings.log_human,
-        json=settings.log_json,
-        stackdriver=settings.log_stackdriver,
-        verbose=settings.verbose,
-        filters=[pattern.pattern for pattern in settings.log_filter],
-    )
-
-
-def database(settings: Settings) -> Database:
-    return Database(Path(settings.sqlite_path), settings.postgres_url, settings.sqlite_synchronous)
-
-
-def spool_folder(settings: Settings) -> Path:
-    return Path(settings.spool_dir or Path(settings.sqlite_path).parent)
-
-
-async def serve(resolved: Resolved, log: Logger) -> None:
-    """Serves until SIGTERM or SIGINT, a second of which ends it at once; SIGHUP reads the settings again.
-
-    Raises CannotServe, BadCertificate, StoreUnavailable.
-    """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, _stop, sign, stopping, log)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
-    async with AsyncExitStack() as stack:
-        store = await database(resolved.settings).open()
-        stack.push_async_callback(store.close)
-        server = Server(resolved, store, log)
-        stack.push_async_callback(server.close_recorder)
-        await server.unspool()
-        works = (server.authenticator.run(), server.retention.run(), server.recovery.run(), server.seal_log.run())
-        for work in works:
-            await stack.enter_async_context(_running(work))
-        await server.listen()
-        _warn(resolved.settings, log)
-        stack.push_async_callback(server.stop)
-        loop.add_signal_handler(signal.SIGHUP, server.reload)
-        await stopping.wait()
-        await server.drain()
-
-
-def _stop(sign: signal.Signals, stopping: asyncio.Event, log: Logger) -> None:
-    if stopping.is_set():
-        # Records that are not stored now belong to answers whose end no client has seen.
-        log.warn("ended at once by a second signal")
-        log.close()
-        os._exit(128 + sign)
-    stopping.set()
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

@@ -10,7 +10,7 @@ import msgspec
 
 from coderai.config import Resolved
 from coderai.config.problems import quoted
-from coderai.server import database
+from coderai.meaning import database
 from coderai.store import Store, StoreUnavailable
 from coderai.store.people import UserRow
 

@@ -8,7 +8,7 @@ import click
 from coderai.cli.database import BadValue, CannotDo, with_store
 from coderai.cli.options import settings_options
 from coderai.config import Resolved
-from coderai.server import database
+from coderai.meaning import database
 from coderai.store import Database, Store, StoreUnavailable
 from coderai.store.migrate import CannotCopy
 

@@ -10,7 +10,9 @@ import uvloop
 from coderai.cli.options import SettingsCommand, settings_options, write_config
 from coderai.config import Resolved
 from coderai.logs import LogError, Logger, Outputs, StandardLibrary
-from coderai.server import CannotServe, configure, serve
+from coderai.meaning import configure
+from coderai.server import CannotServe
+from coderai.serving import serve
 from coderai.store import StoreUnavailable
 from coderai.wire.tls import BadCertificate
 

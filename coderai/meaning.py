@@ -1,0 +1,52 @@
+"""What the settings mean for the parts: the values that they are made of, and nothing that lives."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from coderai.config import Settings
+from coderai.logs import Logger
+from coderai.providers import TYPES, Provider, Routes
+from coderai.store import Database
+
+
+def routes(settings: Settings) -> Routes:
+    """No routes at all while the gateway is off: then the API says how to turn it on."""
+    return Routes(
+        Provider(
+            TYPES[provider.type],
+            provider.name,
+            provider.base_url,
+            provider.keys,
+            include_usage=not provider.refuses_stream_options,
+        )
+        for provider in (settings.providers if settings.aibridge_enabled else ())
+    )
+
+
+def database(settings: Settings) -> Database:
+    return Database(Path(settings.sqlite_path), settings.postgres_url, settings.sqlite_synchronous)
+
+
+def spool_folder(settings: Settings) -> Path:
+    return Path(settings.spool_dir or Path(settings.sqlite_path).parent)
+
+
+def configure(log: Logger, settings: Settings) -> None:
+    """Has the log written where and how the settings say, without the secrets in them. Raises LogError."""
+    log.redact(key for provider in settings.providers for key in provider.keys)
+    log.redact(filter(None, [urlsplit(settings.postgres_url).password]))
+    log.reconfigure(
+        human=settings.log_human,
+        json=settings.log_json,
+        stackdriver=settings.log_stackdriver,
+        verbose=settings.verbose,
+        filters=[pattern.pattern for pattern in settings.log_filter],
+    )
+
+
+def warn(settings: Settings, log: Logger) -> None:
+    """What is legal and yet hardly meant."""
+    if not settings.aibridge_enabled:
+        log.warn("the AI gateway is off: set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true")
+    elif not any(provider.keys for provider in settings.providers):
+        log.warn("no provider has a key: set --aibridge-openai-key or --aibridge-anthropic-key, or their variables")

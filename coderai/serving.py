@@ -1,0 +1,62 @@
+"""The life of the server: from its settings to the signal that ends it.
+
+The order of stopping is the reverse of starting: stop accepting; let answers under way finish for a while; cut the
+rest; drain the recorder; close the store.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from coderai.config import Resolved
+from coderai.logs import Logger
+from coderai.meaning import database, warn
+from coderai.server import Server
+
+
+async def serve(resolved: Resolved, log: Logger) -> None:
+    """Serves until SIGTERM or SIGINT, a second of which ends it at once; SIGHUP reads the settings again.
+
+    Raises CannotServe, BadCertificate, StoreUnavailable.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, _stop, sign, stopping, log)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
+    async with AsyncExitStack() as stack:
+        store = await database(resolved.settings).open()
+        stack.push_async_callback(store.close)
+        server = Server(resolved, store, log)
+        stack.push_async_callback(server.close_recorder)
+        await server.unspool()
+        works = (server.authenticator.run(), server.retention.run(), server.recovery.run(), server.seal_log.run())
+        for work in works:
+            await stack.enter_async_context(_running(work))
+        await server.listen()
+        warn(resolved.settings, log)
+        stack.push_async_callback(server.stop)
+        loop.add_signal_handler(signal.SIGHUP, server.reload)
+        await stopping.wait()
+        await server.drain()
+
+
+def _stop(sign: signal.Signals, stopping: asyncio.Event, log: Logger) -> None:
+    if stopping.is_set():
+        # Records that are not stored now belong to answers whose end no client has seen.
+        log.warn("ended at once by a second signal")
+        log.close()
+        os._exit(128 + sign)
+    stopping.set()
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
