@@ -117,7 +117,7 @@ class Server:
 
     async def _listen(self, option: str, at: HostPort, tls: ssl.SSLContext | None) -> None:
         try:
-            addresses = await self.listener.listen(at.host, at.port, tls)
+            addresses = await self.listener.listen(at.host, at.port, tls, shared=self.settings.workers > 1)
         except OSError as error:
             if isinstance(error, socket.gaierror):
                 why = error.strerror

@@ -15,6 +15,9 @@ from coderai.logs import Logger
 from coderai.meaning import database, warn
 from coderai.server import Server
 
+# The number of a pipe whose other end the supervisor holds as long as it lives (cli/workers.py).
+SUPERVISOR_PIPE = "CODERAI_SUPERVISOR_PIPE"
+
 
 async def serve(resolved: Resolved, log: Logger) -> None:
     """Serves until SIGTERM or SIGINT, a second of which ends it at once; SIGHUP reads the settings again.
@@ -25,6 +28,8 @@ async def serve(resolved: Resolved, log: Logger) -> None:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, _stop, sign, stopping, log)
+    if (pipe := os.environ.get(SUPERVISOR_PIPE)) is not None:
+        loop.add_reader(int(pipe), _supervisor_gone, int(pipe), stopping)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
     async with AsyncExitStack() as stack:
         store = await database(resolved.settings).open()
@@ -41,6 +46,11 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         loop.add_signal_handler(signal.SIGHUP, server.reload)
         await stopping.wait()
         await server.drain()
+
+
+def _supervisor_gone(pipe: int, stopping: asyncio.Event) -> None:
+    asyncio.get_running_loop().remove_reader(pipe)
+    stopping.set()
 
 
 def _stop(sign: signal.Signals, stopping: asyncio.Event, log: Logger) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import logging
+import sys
 
 import click
 import uvloop
 
 from coderai.cli.options import SettingsCommand, settings_options, write_config
+from coderai.cli.workers import supervise
 from coderai.config import Resolved
 from coderai.logs import LogError, Logger, Outputs, StandardLibrary
 from coderai.meaning import configure
@@ -29,6 +31,12 @@ def server(resolved: Resolved) -> None:
             click.echo(f"Warning: {warning}", err=True)
         click.echo(write_config(resolved), nl=False)
         return
+    if resolved.settings.workers > 1:
+        sys.exit(supervise(resolved, _serve))
+    _serve(resolved)
+
+
+def _serve(resolved: Resolved) -> None:
     log = Logger(Outputs())
     try:
         configure(log, resolved.settings)

@@ -20,6 +20,7 @@ from coderai.config.duration import Duration
 T = TypeVar("T")
 
 LARGEST_PORT = 65535
+LARGEST_COUNT = 256
 LARGEST_SIZE = 2**63 - 1  # what a signed 64-bit counter holds
 SIZE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 SIZE_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -132,6 +133,12 @@ def _synchronous(text: str) -> str:
     return text
 
 
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,3}", text, re.ASCII) or not 1 <= int(text) <= LARGEST_COUNT:
+        raise ValueError("it is no such number")
+    return int(text)
+
+
 def _host_port(text: str) -> HostPort:
     if not text:
         raise ValueError("it must not be empty")
@@ -180,6 +187,7 @@ DATABASE_PATH = Kind("path", "a path", _database_path, empty_is_value=True)
 URL = Kind("url", "a URL such as https://api.example.com/v1/", _url)
 POSTGRES_URL = Kind("url", "a URL such as postgres://user:password@host/db", _postgres_url, empty_is_value=True)
 SYNCHRONOUS = Kind("normal|full", "normal or full", _synchronous)
+COUNT = Kind("int", "a whole number from 1 to 256", _count, plain=int, yaml_tags=())
 BOOL = Kind("bool", "true or false", _boolean, plain=bool, yaml_tags=(STR, BOOL_TAG))
 DURATION = Kind("duration", "a duration such as 60d, 1h30m, 90s or 0", Duration, yaml_tags=())
 SIZE = Kind("size", "a size such as 500000, 256MB or 1GiB", Size, yaml_tags=())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from coderai.config.duration import Duration
 from coderai.config.kinds import (
     BOOL,
+    COUNT,
     DATABASE_PATH,
     DURATION,
     HOST_PORT,
@@ -173,6 +174,10 @@ class Settings:
     write_config: bool = option(
         BOOL, "false", env="", group=PROCESS,
         help="Print the effective settings as YAML, without secrets, and end.",
+    )  # fmt: skip
+    workers: int = option(
+        COUNT, "1", yaml="coderai.workers", group=PROCESS,
+        help="How many processes serve, on the same addresses and with the same database.",
     )  # fmt: skip
     shutdown_drain_delay: Duration = option(
         DURATION, "1s", yaml="coderai.shutdown_drain_delay", group=PROCESS, live=True,

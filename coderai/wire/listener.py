@@ -38,11 +38,22 @@ class Listener:
         self._empty.set()
         self._sweeper: asyncio.Task[None] | None = None
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> list[tuple[str, int]]:
-        """Starts to accept; returns the addresses it listens on. Raises OSError where the port is taken."""
+    async def listen(
+        self, host: str, port: int, tls: ssl.SSLContext | None = None, *, shared: bool = False
+    ) -> list[tuple[str, int]]:
+        """Starts to accept; returns the addresses it listens on. Raises OSError where the port is taken.
+
+        shared: other processes listen there too, and the kernel parts the connections between them.
+        """
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: ClientConnection(self), host or None, port, ssl=tls, backlog=BACKLOG, reuse_address=True
+            lambda: ClientConnection(self),
+            host or None,
+            port,
+            ssl=tls,
+            backlog=BACKLOG,
+            reuse_address=True,
+            reuse_port=shared or None,
         )
         self._servers.append(server)
         if self._sweeper is None:

@@ -52,6 +52,7 @@ TABLE = [
     ("spool-dir", "CODER_SPOOL_DIR", "coderai.spool_dir", "/x", "/x", "/x"),
     ("config", "CODER_CONFIG_PATH", None, "FILE", None, "FILE"),
     ("write-config", None, None, "true", None, True),
+    ("workers", "CODER_WORKERS", "coderai.workers", "3", "3", 3),
     ("shutdown-drain-delay", "CODER_SHUTDOWN_DRAIN_DELAY", "coderai.shutdown_drain_delay", "5s", "5s",
      Duration("5s")),
     ("shutdown-timeout", "CODER_SHUTDOWN_TIMEOUT", "coderai.shutdown_timeout", "1m", "60s", Duration("1m")),

@@ -23,6 +23,7 @@ BY_KIND = {
     "size": st.builds("{}{}".format, st.integers(1, 9999), st.sampled_from(["", "KB", "MB", "MiB"])),
     "host:port": st.builds("{}:{}".format, st.sampled_from(["", "h", "[::1]"]), st.integers(0, 65535)),
     "tls12|tls13": st.sampled_from(["tls12", "tls13"]),
+    "int": st.integers(1, 256).map(str),
     "normal|full": st.sampled_from(["normal", "full"]),
     "list of paths": st.lists(TEXTS.filter(lambda text: not set(text) & set('",\r\n') and text.strip())),
     "list of regex": st.lists(st.sampled_from(["a.*", "x{1}", "[bc] d", "é|#"])),

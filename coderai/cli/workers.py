@@ -1,0 +1,128 @@
+"""Several server processes on the same addresses (SO_REUSEPORT), sharing one database: `--workers N`.
+
+The first process only looks after the others: it passes signals on, starts a worker again that has died, and ends
+with them. It makes no loop and no thread, so that a fork of it is as good as a new process.
+https://man7.org/linux/man-pages/man7/socket.7.html
+"""
+
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from coderai.config import HostPort, Resolved
+from coderai.serving import SUPERVISOR_PIPE
+
+# One that dies sooner cannot be started at all; what it said on stderr tells why.
+SOONEST_SECONDS = 2.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+def supervise(resolved: Resolved, work: Callable[[Resolved], None]) -> int:
+    """Runs `work` in as many processes as the settings say; returns the exit code once all have ended."""
+    with ExitStack() as reserved:
+        resolved = _with_ports(resolved, reserved)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        # Whoever holds the other end is this process: a worker that reads its end stops.
+        alive, _held = os.pipe()
+        return _Supervisor(lambda: work(resolved), resolved.settings.workers, alive, _held).run()
+
+
+class _Supervisor:
+    def __init__(self, work: Callable[[], None], count: int, alive: int, held: int) -> None:
+        self._work = work
+        self._alive = alive
+        self._held = held
+        self._stopping = False
+        self._code = 0
+        self._workers: dict[int, float] = {}  # process id -> started, monotonic
+        for _ in range(count):
+            self._start()
+
+    def run(self) -> int:
+        while self._workers:
+            sign = signal.sigwait(SIGNALS)
+            if sign == signal.SIGCHLD:
+                self._reap()
+            else:
+                self._stopping = self._stopping or sign != signal.SIGHUP
+                self._tell(sign)
+        return self._code
+
+    def _start(self) -> None:
+        process = os.fork()
+        if process:
+            self._workers[process] = time.monotonic()
+            return
+        code = 1
+        try:
+            os.close(self._held)
+            os.setpgrp()  # Ctrl-C is this supervisor's to pass on
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            os.environ[SUPERVISOR_PIPE] = str(self._alive)
+            self._work()
+            code = 0
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        finally:
+            os._exit(code)
+
+    def _reap(self) -> None:
+        with suppress(ChildProcessError):
+            while True:
+                process, status = os.waitpid(-1, os.WNOHANG)
+                if not process:
+                    return
+                self._ended(process, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, process: int, code: int) -> None:
+        seconds = time.monotonic() - self._workers.pop(process)
+        if self._stopping:
+            self._code = self._code or max(code, 0)
+        elif seconds < SOONEST_SECONDS:
+            self._code, self._stopping = code if code > 0 else 1, True
+            self._tell(signal.SIGTERM)
+        else:
+            click.echo(f"a worker has ended with code {code}: starting another", err=True)
+            self._start()
+
+    def _tell(self, sign: int) -> None:
+        for process in self._workers:
+            os.kill(process, sign)
+
+
+def _with_ports(resolved: Resolved, reserved: ExitStack) -> Resolved:
+    """Addresses that are free, with a port where the settings leave it open; held until the workers have ended."""
+    settings = resolved.settings
+    changes: dict[str, Any] = {"http_address": _reserve("--http-address", settings.http_address, reserved)}
+    if settings.tls_enable:
+        changes["tls_address"] = _reserve("--tls-address", settings.tls_address, reserved)
+    return replace(resolved, settings=replace(settings, **changes))
+
+
+def _reserve(option: str, at: HostPort, reserved: ExitStack) -> HostPort:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            at.host or None, at.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as alone:  # nobody else's, not even another coderai's
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            alone.bind(address)
+            port = alone.getsockname()[1]
+        held = reserved.enter_context(socket.socket(family, kind))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((address[0], port, *address[2:]))
+    except OSError as error:
+        why = "it is taken by another process" if error.errno == errno.EADDRINUSE else error.strerror
+        raise click.ClickException(f"{option} {at}: {why}; give another host:port") from None
+    return HostPort(at.host, port)

@@ -1,0 +1,101 @@
+"""`--workers N`: several processes on one address and one database serve, record and stop as one."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import Place, environment, query
+from tests.faults.load import Load, check, provider, unended
+from tests.gateway import Gateway, coderai
+from tests.provider import Provider
+
+WAIT_S = 20
+
+
+@pytest.fixture
+def upstream() -> Iterator[Provider]:
+    running = provider()
+    yield running
+    running.close()
+
+
+def workers(gateway: Gateway) -> list[int]:
+    pid = gateway.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def until(condition) -> None:
+    waiting = threading.Event()
+    for _ in range(WAIT_S * 100):
+        if condition():
+            return
+        waiting.wait(0.01)  # polls processes and files: there is nothing to wait on
+    raise AssertionError("it does not come")
+
+
+def listening(gateway: Gateway) -> int:
+    return gateway.stderr.read_text().count("listening")
+
+
+def test_two_serve_record_and_stop_as_one(tmp_path: Path, upstream: Provider, place: Place) -> None:
+    gateway = Gateway(tmp_path, upstream.url, "--workers", "2", **environment(place))
+    token = gateway.user("alice")
+    until(lambda: listening(gateway) == 2)
+    with Load(gateway, token, clients=12) as load:
+        load.until_completed(200)
+    assert gateway.stop() == 0
+    assert workers_of(place) == 2
+    check(place, load.completed)
+    assert (load.refused, load.broken) == ([], 0)
+    assert "the trail is as it was written" in coderai("audit", "verify", env=gateway.env).stdout
+
+
+def workers_of(place: Place) -> int:
+    """How many processes have written to the trail."""
+    return int(query(place, "SELECT count(DISTINCT instance_id) FROM aibridge_interceptions")[0][0])
+
+
+def test_one_that_dies_is_replaced_and_what_it_left_is_ended(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url, "--workers", "2")
+    token = gateway.user("alice")
+    until(lambda: listening(gateway) == 2)
+    with Load(gateway, token, clients=8) as load:
+        load.until_completed(300)
+        threading.Event().wait(2)  # one that dies at once is taken for one that cannot be started
+        os.kill(workers(gateway)[0], signal.SIGKILL)
+        until(lambda: listening(gateway) == 3)
+        load.until_completed(100)
+    assert "starting another" in gateway.stderr.read_text()
+    assert gateway.stop() == 0
+    check(gateway.database, load.completed)
+    assert unended(gateway.database) == 0
+
+
+def test_they_end_with_their_supervisor(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url, "--workers", "2")
+    until(lambda: listening(gateway) == 2)
+    pids = workers(gateway)
+    gateway.process.kill()
+    gateway.process.wait(10)
+    until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids))
+
+
+def test_a_reload_reaches_all(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url, "--workers", "2")
+    until(lambda: listening(gateway) == 2)
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.stderr.read_text().count("settings read again") == 2)
+    assert gateway.stop(signal.SIGINT) == 0
+
+
+def test_mistakes_end_it_with_one_message(tmp_path: Path, upstream: Provider) -> None:
+    env = {"CODER_SQLITE_PATH": str(tmp_path), "CODER_HTTP_ADDRESS": "127.0.0.1:0"}
+    done = coderai("server", "--workers", "2", env=env, check=False)
+    assert (done.returncode, "is a directory" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+    taken = {"CODER_SQLITE_PATH": str(tmp_path / "c.db"), "CODER_HTTP_ADDRESS": f"127.0.0.1:{upstream.port}"}
+    done = coderai("server", "--workers", "2", env=taken, check=False)
+    assert (done.returncode, "taken by another process" in done.stderr) == (1, True)
