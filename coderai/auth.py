@@ -146,6 +146,8 @@ class Authenticator:
 
 def token_of(get: Callable[[str], str | None]) -> str | None:
     """The caller's token, by a function that gives a (lower-case) header's value: the first of these that is there."""
+    if token := get("x-coder-ai-governance-token"):
+        return token.strip()
     if token := get("coder-session-token"):
         return token.strip()
     fields = (get("authorization") or "").split()

@@ -1,12 +1,13 @@
-"""A provider's keys: each request starts with the first one that is not cooling down.
+"""With what a request goes upstream: a provider's pool of keys, or the credential that its user has brought along.
 
-A 429 cools a key down for the provider's `retry-after`, a 401 for ten minutes; the request goes on with the next
-key before anything was relayed. With a single key nothing of this happens: the provider's answer is the answer.
-In memory, for this process.
+Each request starts with the pool's first key that is not cooling down. A 429 cools a key down for the provider's
+`retry-after`, a 401 for ten minutes; the request goes on with the next key before anything was relayed. With a single
+key nothing of this happens: the provider's answer is the answer. In memory, for this process.
 """
 
 import time
 from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
 
 from coderai.wire.headers import Named
 
@@ -14,7 +15,12 @@ from coderai.wire.headers import Named
 RATE_LIMITED_S = 60.0
 # A refused key is wrong or revoked: somebody has to mend it, and then it may take a while to be seen.
 REFUSED_S = 600.0
+# What no provider asks for in earnest.
+LONGEST_S = 24 * 3600.0
 FAILOVER = frozenset((401, 429))
+
+CENTRALIZED = "centralized"
+BYOK = "byok"
 
 
 class Key:
@@ -25,28 +31,50 @@ class Key:
         self.rate_limited = False
         self.until = 0.0  # monotonic: not used before
 
-    def cool_down(self, status: int, fields: Named) -> None:
-        """The provider has refused it with this status."""
+    def cool_down(self, status: int, fields: Named) -> float:
+        """The provider has refused it with this status; returns for how many seconds it rests."""
         self.rate_limited = status == 429
-        self.until = time.monotonic() + (_retry_after(fields) if self.rate_limited else REFUSED_S)
+        seconds = _retry_after(fields) if self.rate_limited else REFUSED_S
+        self.until = time.monotonic() + seconds
+        return seconds
 
 
 class Keys:
-    def __init__(self, values: Sequence[str], header: bytes, scheme: bytes) -> None:
-        self._keys = [Key(value, (header, scheme + value.encode())) for value in values]
-        self.secrets = tuple(values)
+    def __init__(self, keys: Sequence[Key], kind: str = CENTRALIZED) -> None:
+        self._keys = list(keys)
+        self.kind = kind
+        self.secrets = tuple(key.value for key in keys)
+        self.alone = len(self._keys) == 1
+
+    @classmethod
+    def pool(cls, values: Sequence[str], header: bytes, scheme: bytes) -> "Keys":
+        """An organisation's."""
+        return cls([Key(value, (header, scheme + value.encode())) for value in values])
+
+    @classmethod
+    def brought(cls, name: bytes, value: bytes) -> "Keys":
+        """A user's own, in the very header field that brought it."""
+        secret = value.decode("latin-1")
+        if name.lower() == b"authorization":
+            secret = secret.partition(" ")[2].strip() or secret
+        return cls([Key(secret, (name, value))], BYOK)
 
     def __bool__(self) -> bool:
         return bool(self._keys)
 
     @property
-    def alone(self) -> bool:
-        return len(self._keys) == 1
+    def hint(self) -> str:
+        """Of the key that would be used now."""
+        if self.alone:
+            return self._keys[0].hint
+        return next((key.hint for key in self.usable()), "")
 
     def usable(self) -> list[Key]:
         """Those to try, in order; a single key always."""
+        if self.alone:
+            return self._keys
         now = time.monotonic()
-        return self._keys if self.alone else [key for key in self._keys if key.until <= now]
+        return [key for key in self._keys if key.until <= now]
 
     def next_usable_s(self) -> float | None:
         """In how many seconds the first rate-limited key can be used again; None if none is rate-limited."""
@@ -61,5 +89,11 @@ def mask(secret: str) -> str:
 
 
 def _retry_after(fields: Named) -> float:
-    value = fields.get(b"retry-after", b"")
-    return float(value) if value.isdigit() and len(value) <= 9 else RATE_LIMITED_S
+    """Seconds, or a date. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3"""
+    value = fields.get(b"retry-after", b"").decode("latin-1").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), LONGEST_S)
+    try:
+        return min(max(0.0, parsedate_to_datetime(value).timestamp() - time.time()), LONGEST_S)
+    except (ValueError, OverflowError):
+        return RATE_LIMITED_S

@@ -18,6 +18,7 @@ def routes(settings: Settings) -> Routes:
             provider.base_url,
             provider.keys,
             include_usage=not provider.refuses_stream_options,
+            models=provider.models,
         )
         for provider in (settings.providers if settings.aibridge_enabled else ())
     )

@@ -6,6 +6,7 @@ route: an admin key may stand behind the gateway. Paths are compared and forward
 them, so nothing that decodes differently upstream can slip by.
 """
 
+import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -40,11 +41,14 @@ class ProviderType(NamedTuple):
     error_format: Format  # whose error shape refusals take where no format is known
     key_header: bytes
     key_scheme: bytes
+    failures: frozenset[int] = frozenset((429, 503, 504))  # statuses that a circuit breaker counts
+    byok_only: bool = False
 
 
 _READ = frozenset(("GET",))
 _WRITE = frozenset(("POST",))
 _ANY = frozenset(("GET", "POST", "DELETE"))
+_ALL = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 
 OPENAI = ProviderType(
     name="openai",
@@ -75,22 +79,48 @@ ANTHROPIC = ProviderType(
     error_format=MESSAGES,
     key_header=b"X-Api-Key",
     key_scheme=b"",
+    failures=frozenset((429, 503, 504, 529)),
 )
-TYPES = {kind.name: kind for kind in (OPENAI, ANTHROPIC)}
+COPILOT = ProviderType(
+    name="copilot",
+    route_prefix=b"",
+    formats={b"/chat/completions": CHAT_COMPLETIONS, b"/responses": RESPONSES, b"/v1/messages": MESSAGES},
+    passed=(
+        Passed(_READ, re.compile(rb"/models(?:/.*)?")),
+        Passed(_ALL, re.compile(rb"/(?:agents|mcp)(?:/.*)?")),
+        Passed(_READ, re.compile(rb"/\.well-known/.+")),
+    ),
+    error_format=CHAT_COMPLETIONS,
+    key_header=b"Authorization",
+    key_scheme=b"Bearer ",
+    byok_only=True,
+)
+TYPES = {kind.name: kind for kind in (OPENAI, ANTHROPIC, COPILOT)}
+# Signed-in ChatGPT users of Codex: an `openai` provider of this name, where users bring their own subscription.
+CHATGPT = "chatgpt"
 
 
 class Provider:
     """One configured upstream."""
 
     def __init__(
-        self, kind: ProviderType, name: str, base_url: str, keys: Sequence[str], include_usage: bool = True
+        self,
+        kind: ProviderType,
+        name: str,
+        base_url: str,
+        keys: Sequence[str],
+        include_usage: bool = True,
+        models: Sequence[str] = (),
     ) -> None:
+        """models: patterns (`*`, `?`, `[a-z]`), one of which a model's name has to match; none: any model."""
         self.kind = kind
         self.name = name
         self.origin = Origin.of(base_url)
         self.base_path = urlsplit(base_url).path.rstrip("/").encode()
         self.include_usage = include_usage  # whether the provider takes stream_options
-        self.keys = Keys(keys, kind.key_header, kind.key_scheme)
+        self.keys = Keys.pool(keys, kind.key_header, kind.key_scheme)
+        self.byok_only = kind.byok_only or name == CHATGPT
+        self._models = re.compile("|".join(map(fnmatch.translate, models))) if models else None
         self.authority = self.origin.authority
 
     @property
@@ -99,6 +129,9 @@ class Provider:
         if self.name == self.kind.name:
             return f"--aibridge-{self.name}-key or CODER_AIBRIDGE_{self.name.upper()}_KEY"
         return f"CODER_AIBRIDGE_PROVIDER_<N>_KEY of the provider named {self.name}"
+
+    def allows(self, model: str) -> bool:
+        return self._models is None or self._models.match(model) is not None
 
     def target(self, path: bytes, query: bytes) -> bytes:
         """The request target upstream, for a path below the route prefix."""

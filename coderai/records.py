@@ -83,6 +83,7 @@ class Ended(Struct, frozen=True, kw_only=True):
     status: int | None
     error_type: str | None = None
     error_message: str | None = None
+    credential_hint: str | None = None  # of the key that served it, if it is not the one that it began with
 
 
 class ProviderObject(Struct, frozen=True):

@@ -19,6 +19,7 @@ from coderai.gateway import Gateway
 from coderai.gateway.interceptor import Interceptor
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.turns import Turns
+from coderai.gateway.upcall import Calls
 from coderai.logs import LogError, Logger, RecordLog
 from coderai.meaning import configure, database, routes, spool_folder
 from coderai.recorder import NotStored, Recorder
@@ -48,8 +49,9 @@ class Server:
         self.authenticator = Authenticator(store, log.named("auth"))
         self.upstreams = Upstreams()
         turns = Turns()
-        self.interceptor = Interceptor(self.upstreams, self.recorder, store, turns, bridge)
-        self.passthrough = Passthrough(self.upstreams, self.recorder, store)
+        self.calls = Calls(self.upstreams, bridge)
+        self.interceptor = Interceptor(self.calls, self.recorder, store, turns, bridge)
+        self.passthrough = Passthrough(self.calls, self.recorder, store)
         self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, turns, bridge)
         self.retention = Retention(store, log.named("retention"))
         self.recovery = Recovery(store, self.recorder, log.named("recovery"))
@@ -73,6 +75,9 @@ class Server:
         """Takes over all settings that can change while serving."""
         settings = self.settings
         self.gateway.routes = routes(settings)
+        self.gateway.credentials.allow_byok = settings.aibridge_allow_byok
+        self.calls.actor_headers = settings.aibridge_send_actor_headers
+        self.calls.max_retries = settings.aibridge_max_retries
         structured = self.record_log if settings.aibridge_structured_logging else None
         self.recorder.record_log = self.passthrough.record_log = structured
         self.interceptor.text_limit = settings.aibridge_max_recorded_text.bytes

@@ -85,7 +85,7 @@ def _fields(item: MappingNode, name: str, above: str, report: Report) -> dict[st
         elif field not in FIELDS and not field.startswith("BEDROCK_"):
             meant = did_you_mean(key, [known.lower() for known in FIELDS])
             report.problems.append(f"{where}: {above}.{key}: unknown key of a provider{meant}")
-        elif field == "KEYS" and isinstance(node, SequenceNode):
+        elif field in ("KEYS", "MODELS") and isinstance(node, SequenceNode):
             fields[field] = Given(",".join(str(key.value) for key in node.value), f"{where}: {above}.{key}")
         elif not isinstance(node, ScalarNode):
             report.problems.append(f"{where}: {above}.{key}: it is {WHAT_IT_IS[type(node)]}; expected text")

@@ -15,13 +15,18 @@ from coderai.config.problems import quoted
 T = TypeVar("T")
 
 # What a type is reached at by default, and so which types there are.
-DEFAULT_BASE_URLS = {"openai": "https://api.openai.com/v1/", "anthropic": "https://api.anthropic.com/"}
-LATER_TYPES = ("copilot",)  # types of Coder that coderai does not have yet
+DEFAULT_BASE_URLS = {
+    "openai": "https://api.openai.com/v1/",
+    "anthropic": "https://api.anthropic.com/",
+    "copilot": "https://api.individual.githubcopilot.com",
+}
+CHATGPT, CHATGPT_BASE_URL = "chatgpt", "https://chatgpt.com/backend-api/codex"
+SINGLE = ("openai", "anthropic")  # the types that have options of their own
 RESERVED_NAMES = ("interceptions", "sessions", "models", "clients", "proxy", "providers")  # routes of the API
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_NAME = 64  # a path segment and a column
 MOST_KEYS = 5  # of one provider, as in Coder
-FIELDS = ("TYPE", "NAME", "KEY", "KEYS", "KEY_FILE", "KEYS_FILE", "BASE_URL", "STREAM_OPTIONS")
+FIELDS = ("TYPE", "NAME", "KEY", "KEYS", "KEY_FILE", "KEYS_FILE", "BASE_URL", "STREAM_OPTIONS", "MODELS")
 SECRET_FIELDS = ("KEY", "KEYS")
 MEANINGLESS_FIELDS = ("DUMP_DIR",)
 
@@ -33,6 +38,7 @@ class ProviderSettings:
     base_url: str
     keys: tuple[str, ...] = field(default=(), repr=False)
     refuses_stream_options: bool = False  # then no include_usage is added to what goes upstream
+    models: tuple[str, ...] = ()  # patterns of the models that may be used; none: all of them
     key_file: str = ""  # where the keys came from, if from a file
 
 
@@ -86,27 +92,38 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
         raise Invalid(f'{where}: BEDROCK_* fields are only supported with TYPE "anthropic", not "{kind}"')
     if bedrock:
         raise Invalid(f"{fields[bedrock].source}: Bedrock is not supported yet; remove the BEDROCK_* fields")
-    base_url = fields.get("BASE_URL", Given(DEFAULT_BASE_URLS[kind], ""))
+    name = _name(number, fields, kind)
+    base_url = fields.get("BASE_URL", Given(CHATGPT_BASE_URL if name == CHATGPT else DEFAULT_BASE_URLS[kind], ""))
     stream_options = fields.get("STREAM_OPTIONS", Given("true", ""))
     keys, key_file = _keys(number, fields)
+    if keys and (kind == "copilot" or name == CHATGPT):
+        where = next(fields[field].source for field in SECRET_FIELDS if field in fields)
+        raise Invalid(f'{where}: KEY/KEYS are not supported for TYPE "{kind}" named "{name}": users bring their own')
     return ProviderSettings(
         type=kind,
-        name=_name(number, fields, kind),
+        name=name,
         base_url=_parsed(base_url, URL),
         keys=keys,
         refuses_stream_options=not _parsed(stream_options, BOOL),
+        models=_models(fields),
         key_file=key_file,
     )
 
 
+def _models(fields: dict[str, Given]) -> tuple[str, ...]:
+    given = fields.get("MODELS", Given("", ""))
+    patterns = tuple(pattern.strip() for pattern in given.text.replace("\n", ",").split(",") if given.text)
+    if "" in patterns:
+        raise Invalid(f"{given.source}: a pattern is empty; remove the comma")
+    return patterns
+
+
 def _type(number: int, fields: dict[str, Given]) -> str:
     given = fields.get("TYPE")
-    known = " or ".join(DEFAULT_BASE_URLS)
+    known = ", ".join(DEFAULT_BASE_URLS)
     if given is None:
         where = _source(number, fields, "TYPE")
         raise Invalid(f"{where}: TYPE is required for provider {number}; expected {known}")
-    if given.text in LATER_TYPES:
-        raise Invalid(f'{given.source}: TYPE "{given.text}" is not supported yet; expected {known}')
     if given.text not in DEFAULT_BASE_URLS:
         raise Invalid(f"{given.source}: unknown TYPE {quoted(given.text)}; expected {known}")
     return given.text

@@ -26,6 +26,7 @@ from coderai.config.kinds import (
     SYNCHRONOUS,
     TLS_VERSION,
     URL,
+    WHOLE,
     HostPort,
     Size,
 )
@@ -89,6 +90,18 @@ class Settings:
     aibridge_store_grace: Duration = option(
         DURATION, "10s", yaml="aibridge.store_grace", group=AIBRIDGE, live=True,
         help="How long the ends of answers wait for a database that fails; then new requests get 503.",
+    )  # fmt: skip
+    aibridge_allow_byok: bool = option(
+        BOOL, "true", yaml="aibridge.allow_byok", group=AIBRIDGE, live=True,
+        help="Let users send a provider key of their own, beside their token in X-Coder-AI-Governance-Token.",
+    )  # fmt: skip
+    aibridge_send_actor_headers: bool = option(
+        BOOL, "false", yaml="aibridge.send_actor_headers", group=AIBRIDGE, live=True,
+        help="Tell the provider who asks, in X-AI-Bridge-Actor-ID and X-AI-Bridge-Actor-Metadata-Username.",
+    )  # fmt: skip
+    aibridge_max_retries: int = option(
+        WHOLE, "0", yaml="aibridge.max_retries", group=AIBRIDGE, live=True,
+        help="How often a refused connection, or a 502, 503 or 504, is tried again before it is relayed.",
     )  # fmt: skip
     aibridge_max_request_body: Size = option(
         SIZE, "256MB", yaml="aibridge.max_request_body", group=AIBRIDGE, live=True,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from coderai.config.problems import Report, quoted
-from coderai.config.providers import DEFAULT_BASE_URLS, ProviderSettings
+from coderai.config.providers import DEFAULT_BASE_URLS, SINGLE, ProviderSettings
 from coderai.config.secret_files import read_secret
 from coderai.config.settings import OPTIONS
 from coderai.config.sources import Found, Origin
@@ -37,7 +37,7 @@ def single_providers(
     """The openai and anthropic options, each a provider unless an indexed one has its name."""
     taken = {provider.name for provider in ours}
     legacy = []
-    for name in DEFAULT_BASE_URLS:
+    for name in SINGLE:
         options = [f"aibridge_{name}_{part}" for part in ("key", "base_url", "key_file")]
         key, base_url, key_file = (found.get(option, _default(option)) for option in options)
         if name not in taken:

@@ -5,12 +5,13 @@ import asyncio
 from coderai.auth import Authenticator, Suspended, Unauthenticated, User, token_of
 from coderai.formats import CHAT_COMPLETIONS
 from coderai.formats.format import Format
+from coderai.gateway.credential import Credentials
 from coderai.gateway.interceptor import Interceptor
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.turns import Turns
 from coderai.logs import Logger
-from coderai.providers import NoRoute, Provider, Route, Routes
+from coderai.providers import NoRoute, Route, Routes
 from coderai.recorder import NotStored, Recorder
 from coderai.store import StoreUnavailable
 from coderai.wire.request import BodyTooLarge, NoRoomForBody, Request
@@ -29,6 +30,7 @@ class Gateway:
         log: Logger,
     ) -> None:
         self.routes = Routes(())
+        self.credentials = Credentials()
         self._authenticator = authenticator
         self._recorder = recorder
         self._interceptor = interceptor
@@ -73,12 +75,14 @@ class Gateway:
             if route is None:
                 return request.answer(200, b"", [])
             user = await self._user(request)
-            self._check(route.provider)
+            keys = self.credentials.of(request, route.provider)
+            if (reason := self._recorder.refusal()) is not None:
+                raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
             body = await self._body(request)
             if route.format is None:
-                await self._passthrough.serve(request, route, user, body)
+                await self._passthrough.serve(request, route, user, keys, body)
             else:
-                await self._interceptor.serve(request, route, route.format, user, body)
+                await self._interceptor.serve(request, route, route.format, user, keys, body)
         except Refusal as refusal:
             self._refuse(request, refusal)
         except (StoreUnavailable, NotStored):
@@ -108,13 +112,6 @@ class Gateway:
             raise Refusal(401, str(reason)) from None
         except Suspended as reason:
             raise Refusal(403, str(reason)) from None
-
-    def _check(self, provider: Provider) -> None:
-        """Whether an exchange can be served, and recorded, now."""
-        if not provider.keys:
-            raise Refusal(503, f"coderai has no key for {provider.name}: set {provider.key_option}")
-        if (reason := self._recorder.refusal()) is not None:
-            raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
 
     async def _body(self, request: Request) -> bytes:
         if request.fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":

@@ -10,6 +10,7 @@ from coderai.auth import User
 from coderai.clients import recognise, session_id
 from coderai.formats import RESPONSES
 from coderai.formats.format import Ask, Reading
+from coderai.keys import Key, Keys
 from coderai.providers import Route
 from coderai.recorder import Recorder
 from coderai.records import (
@@ -30,13 +31,15 @@ from coderai.wire.request import Request
 class Interception:
     """Writes the records of one exchange; `end` counts once."""
 
-    def __init__(self, recorder: Recorder, text_limit: int, user: User, route: Route, ask: Ask) -> None:
+    def __init__(self, recorder: Recorder, text_limit: int, user: User, route: Route, keys: Keys, ask: Ask) -> None:
         self.id = new_id()
         self.ended = False
         self._recorder = recorder
         self._text_limit = text_limit
         self._user = user
         self._route = route
+        self._keys = keys
+        self._hint = keys.hint
         self._ask = ask
         self._prompt: Record | None = None
 
@@ -53,7 +56,8 @@ class Interception:
             client=client,
             client_session_id=session_id(client, request.header, self._ask.session_id),
             correlating_tool_call_id=self._ask.tool_call_id,
-            credential_hint=next((key.hint for key in provider.keys.usable()), ""),
+            credential_kind=self._keys.kind,
+            credential_hint=self._hint,
             metadata={"request_user_agent": request.header("user-agent") or ""},
         )
         at = time.time_ns() // 1000
@@ -69,8 +73,9 @@ class Interception:
         reading: Reading,
         error_type: str | None = None,
         error_message: str | None = None,
+        key: Key | None = None,
     ) -> asyncio.Future[None]:
-        """Resolved when all that was found in the answer, and the end, are stored."""
+        """Resolved when all that was found in the answer, and the end, are stored. key: with which it was served."""
         self.ended = True
         at = time.time_ns() // 1000
         records = [self._record(at, finding) for finding in self._findings(reading)]
@@ -83,6 +88,7 @@ class Interception:
             status=status,
             error_type=error_type or reading.error_type,
             error_message=self._without_secrets(error_message or reading.error_message),
+            credential_hint=None if key is None or key.hint == self._hint else key.hint,
         )
         records.append(self._record(at, ended))
         return self._recorder.put(records)
@@ -102,7 +108,7 @@ class Interception:
             )
 
     def _without_secrets(self, message: str | None) -> str | None:
-        for secret in self._route.provider.keys.secrets if message else ():
+        for secret in (*self._keys.secrets, *self._route.provider.keys.secrets) if message else ():
             message = message.replace(secret, "***") if message else message
         return message
 

@@ -15,7 +15,8 @@ from coderai.gateway.ownership import Owners, refuse_foreign
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Ending, Relay
 from coderai.gateway.turns import Turns
-from coderai.gateway.upcall import Call, Failed
+from coderai.gateway.upcall import Calls, Failed
+from coderai.keys import Key, Keys
 from coderai.logs import Logger
 from coderai.providers import Route
 from coderai.recorder import NotStored, Recorder
@@ -24,7 +25,6 @@ from coderai.wire.encodings import Undecodable, decode
 from coderai.wire.exchange import Answer
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
-from coderai.wire.upstream import Upstreams
 
 # What the trail says of a model that could not be read from the request.
 UNKNOWN_MODEL = "unknown"
@@ -33,24 +33,27 @@ UNKNOWN_MODEL = "unknown"
 class Interceptor:
     """`text_limit`: bytes of one prompt, tool input or thought that are stored; 0 until it is set."""
 
-    def __init__(self, upstreams: Upstreams, recorder: Recorder, owners: Owners, turns: Turns, log: Logger) -> None:
-        self._upstreams = upstreams
+    def __init__(self, calls: Calls, recorder: Recorder, owners: Owners, turns: Turns, log: Logger) -> None:
+        self._calls = calls
         self._recorder = recorder
         self._owners = owners
         self._turns = turns
         self._log = log
         self.text_limit = 0
 
-    async def serve(self, request: Request, route: Route, format: Format, user: User, body: bytes) -> None:
+    async def serve(self, request: Request, route: Route, format: Format, user: User, keys: Keys, body: bytes) -> None:
         ask = self._ask(request, route, format, body)
         for object_id in ask.builds_on:
             await refuse_foreign(self._owners, route.provider, user, object_id)
-        interception = Interception(self._recorder, self.text_limit, user, route, ask)
+        interception = Interception(self._recorder, self.text_limit, user, route, keys, ask)
         started = interception.begin(request)
+        if not route.provider.allows(ask.model):
+            await self._refuse_model(interception, route, ask)
+        call = self._calls.call(request, route, keys, ask.body, user=user, plain=ask.withholds_usage)
         tap: Tap | None = None
         answer: Answer | None = None
         try:
-            answer = await Call(self._upstreams, request, route, ask.body, plain=ask.withholds_usage).answer()
+            answer = await call.answer()
             if not answer.complete:  # else its first bytes go out with its last: when the end is stored
                 self._recorder.hurry()
                 await started
@@ -61,11 +64,11 @@ class Interceptor:
             ending = await relay.settled
             if (turn := self._turns.wait()) is not None:
                 await turn
-            await self._end(interception, answer.status, tap, ending)
+            await self._end(interception, answer.status, tap, ending, call.key)
             relay.release()
             await relay.done
         except Failed as failed:
-            await interception.end(failed.status, Reading(), failed.error_type, failed.message)
+            await interception.end(failed.status, Reading(), failed.error_type, failed.message, call.key)
             raise
         except Exception as fault:
             if not interception.ended:
@@ -97,7 +100,13 @@ class Interceptor:
             raise Refusal(501, "background responses are not supported: their answers would go unrecorded")
         return ask if plain is body else replace(ask, body=body)
 
-    async def _end(self, interception: Interception, status: int, tap: Tap, ending: Ending) -> None:
+    async def _refuse_model(self, interception: Interception, route: Route, ask: Ask) -> None:
+        """The attempt is on record, prompt and all."""
+        message = f"the model {ask.model} is not allowed for {route.provider.name} here"
+        await interception.end(403, Reading(), "model_not_allowed", message)
+        raise Refusal(403, message)
+
+    async def _end(self, interception: Interception, status: int, tap: Tap, ending: Ending, key: Key | None) -> None:
         reading = tap.read()
         if tap.fault is not None:
             self._log.warn("answer not read", interception_id=interception.id, error=tap.fault)
@@ -106,7 +115,7 @@ class Interceptor:
             error_type = "upstream_disconnected"
         elif isinstance(tap, StreamTap) and not tap.terminal:
             error_type = "incomplete_stream"
-        await interception.end(status, reading, error_type)
+        await interception.end(status, reading, error_type, key=key)
 
 
 def _tap(answer: Answer, format: Format, ask: Ask) -> Tap:

@@ -14,7 +14,8 @@ from coderai.formats.format import NotUnderstood, Reading
 from coderai.gateway.ownership import Owners, require_owned
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Relay
-from coderai.gateway.upcall import Call
+from coderai.gateway.upcall import Calls
+from coderai.keys import Keys
 from coderai.logs import RecordLog
 from coderai.providers import Route
 from coderai.recorder import Recorder
@@ -23,24 +24,23 @@ from coderai.tap import NoTap, Tap, WholeTap
 from coderai.wire.exchange import Answer
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
-from coderai.wire.upstream import Upstreams
 
 
 class Passthrough:
     """`record_log`: where each request leaves its line; None: nowhere."""
 
-    def __init__(self, upstreams: Upstreams, recorder: Recorder, owners: Owners) -> None:
-        self._upstreams = upstreams
+    def __init__(self, calls: Calls, recorder: Recorder, owners: Owners) -> None:
+        self._calls = calls
         self._recorder = recorder
         self._owners = owners
         self.record_log: RecordLog | None = None
 
-    async def serve(self, request: Request, route: Route, user: User, body: bytes) -> None:
+    async def serve(self, request: Request, route: Route, user: User, keys: Keys, body: bytes) -> None:
         answer: Answer | None = None
         try:
             if route.owned is not None:
                 await require_owned(self._owners, route.provider, user, route.owned.decode("latin-1"))
-            answer = await Call(self._upstreams, request, route, body).answer()
+            answer = await self._calls.call(request, route, keys, body).answer()
             relay = await self._relay(request, route, user, answer)
         except BaseException as fault:  # refused, or the client has gone: what was asked for is on record all the same
             await self._log(request, route, user, fault.status if isinstance(fault, Refusal) else request.status)

@@ -1,9 +1,13 @@
 """The request as it goes to the provider: the client's own, but for the credential and what is one hop's."""
 
+import asyncio
+import random
 from math import ceil
 
+from coderai.auth import User
 from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
-from coderai.keys import FAILOVER, Key
+from coderai.keys import FAILOVER, Key, Keys
+from coderai.logs import Logger
 from coderai.providers import Route
 from coderai.wire.exchange import Answer
 from coderai.wire.headers import HOP_BY_HOP, block, end_to_end
@@ -25,6 +29,12 @@ _REMOVED = HOP_BY_HOP | {
 }
 _REMOVED_PLAIN = _REMOVED | {b"accept-encoding"}
 
+# Answers that another try may mend, where --aibridge-max-retries allows one.
+_RETRIED = frozenset((502, 503, 504))
+# Between two tries: half of it to all of it, at random, and twice as long each time.
+_BACKOFF_S = 0.5
+_LONGEST_BACKOFF_S = 8.0
+
 
 class Failed(Refusal):
     """No answer came from the provider; `error_type` is what the trail says of it."""
@@ -34,46 +44,86 @@ class Failed(Refusal):
         self.error_type = error_type
 
 
-class Call:
-    """One request on its way upstream, with one key after another where the provider refuses them."""
+class Calls:
+    """Makes the calls of all requests. `actor_headers` and `max_retries` may be changed at any time."""
 
-    def __init__(
-        self, upstreams: Upstreams, request: Request, route: Route, body: bytes, *, plain: bool = False
-    ) -> None:
-        """plain: ask for an answer without content coding."""
-        self._upstreams = upstreams
-        self._route = route
-        self._body = body
-        self._headers = end_to_end(request.headers, _REMOVED_PLAIN if plain else _REMOVED)
+    def __init__(self, upstreams: Upstreams, log: Logger) -> None:
+        self.upstreams = upstreams
+        self.log = log
+        self.actor_headers = False
+        self.max_retries = 0
+
+    def call(
+        self, request: Request, route: Route, keys: Keys, body: bytes, *, user: User | None = None, plain: bool = False
+    ) -> "Call":
+        """user: whom the provider is told of, if it is told. plain: ask for an answer without content coding."""
+        headers = end_to_end(request.headers, _REMOVED_PLAIN if plain else _REMOVED)
         if plain:
-            self._headers.append((b"Accept-Encoding", b"identity"))
+            headers.append((b"Accept-Encoding", b"identity"))
+        if user is not None and self.actor_headers:
+            headers.append((b"X-AI-Bridge-Actor-ID", user.id.encode()))
+            headers.append((b"X-AI-Bridge-Actor-Metadata-Username", user.name.encode()))
         if body or request.method == "POST":
-            self._headers.append((b"Content-Length", b"%d" % len(body)))
+            headers.append((b"Content-Length", b"%d" % len(body)))
         query = request.target.partition(b"?")[2]
         provider = route.provider
         target = provider.target(route.path, query)
-        self._line = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (request.method.encode(), target, provider.authority)
+        line = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (request.method.encode(), target, provider.authority)
+        return Call(self, route, keys, line + block(headers), body)
+
+
+class Call:
+    """One request on its way upstream, with one key after another where the provider refuses them."""
+
+    def __init__(self, calls: Calls, route: Route, keys: Keys, head: bytes, body: bytes) -> None:
+        self._calls = calls
+        self._route = route
+        self._keys = keys
+        self._head = head
+        self._body = body
+        self.key: Key | None = None  # the one that was tried last
 
     async def answer(self) -> Answer:
         """The provider's answer once its head is there; raises Failed."""
-        keys = self._route.provider.keys
+        keys = self._keys
         for key in keys.usable():
+            self.key = key
             answer = await self._send(key)
             if keys.alone or answer.status not in FAILOVER:
                 return answer
-            key.cool_down(answer.status, answer.fields)
+            seconds = key.cool_down(answer.status, answer.fields)
+            provider = self._route.provider.name
+            fields = {"provider": provider, "key": key.hint, "status": answer.status, "seconds": round(seconds)}
+            self._calls.log.warn("a key cools down", **fields)
             answer.abandon()
-        seconds = keys.next_usable_s()
-        if seconds is None:
+        seconds_left = keys.next_usable_s()
+        if seconds_left is None:
             raise Failed(502, "keys_refused", "the provider refuses all keys that coderai has for it")
         message = "all keys that coderai has for the provider are rate-limited"
-        raise Failed(429, "rate_limit_error", message, retry_after=ceil(seconds))
+        raise Failed(429, "rate_limit_error", message, retry_after=ceil(seconds_left))
 
     async def _send(self, key: Key) -> Answer:
-        head = b"%b%b\r\n" % (self._line, block([*self._headers, key.header]))
+        """Nothing has been relayed: it may be sent again where that is allowed."""
+        for tried in range(self._calls.max_retries):
+            try:
+                answer = await self._once(key)
+            except Unreachable as error:
+                if error.connected:  # the provider may be at work on it
+                    raise Failed(502, "upstream_unreachable", str(error)) from None
+            else:
+                if answer.status not in _RETRIED:
+                    return answer
+                answer.abandon()
+            longest = min(_BACKOFF_S * 2**tried, _LONGEST_BACKOFF_S)
+            await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - no secret
         try:
-            return await self._upstreams.send(self._route.provider.origin, head, self._body)
+            return await self._once(key)
         except Unreachable as error:
             raise Failed(502, "upstream_unreachable", str(error)) from None
+
+    async def _once(self, key: Key) -> Answer:
+        head = b"%b%b: %b\r\n\r\n" % (self._head, *key.header)
+        try:
+            return await self._calls.upstreams.send(self._route.provider.origin, head, self._body)
         except TimedOut as error:
             raise Failed(504, "upstream_timeout", str(error)) from None

@@ -31,7 +31,8 @@ _SUPERSEDE = """
 _END = """
     UPDATE aibridge_interceptions SET ended_at = ?, status = ?,
         error_type = coalesce(?, nullif(error_type, 'interrupted')),
-        error_message = coalesce(?, CASE WHEN error_type = 'interrupted' THEN NULL ELSE error_message END)
+        error_message = coalesce(?, CASE WHEN error_type = 'interrupted' THEN NULL ELSE error_message END),
+        credential_hint = coalesce(?, credential_hint)
     WHERE id = ?"""
 _SEAL = """
     UPDATE aibridge_interceptions
@@ -76,7 +77,7 @@ def _end(db: Connection, record: Any) -> bool:
         if error_type != INTERRUPTED or record.finding.error_type == INTERRUPTED:
             return False
         db.execute(_SUPERSEDE, (interception_id,))
-    db.execute(_END, (*rows.end(record, record.finding), interception_id))
+    db.execute(_END, (*rows.end(record, record.finding), record.finding.credential_hint, interception_id))
     return True
 
 

@@ -125,7 +125,7 @@ class Writing:
         ends = []
         for record in ended:
             known = self._touch(record.interception_id, written)
-            if known is None:
+            if known is None or record.finding.credential_hint is not None:  # which changes the interception's row
                 raise NotAsWritten
             started_at, interception = known[Started]
             end = rows.end(record, record.finding)

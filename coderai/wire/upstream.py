@@ -20,7 +20,11 @@ KEEP_ALIVE = 30.0
 
 
 class Unreachable(Exception):
-    """No connection to the provider, or none that lived to an answer's head."""
+    """No connection to the provider, or (connected) none that lived to an answer's head."""
+
+    def __init__(self, message: str, *, connected: bool = False) -> None:
+        super().__init__(message)
+        self.connected = connected
 
 
 class TimedOut(Exception):
@@ -45,12 +49,13 @@ class Upstreams:
                 return await connection.exchange(request)
             except Lost:
                 if not connection.unheard:
-                    raise Unreachable("the provider closed the connection amid its answer's head") from None
+                    message = "the provider closed the connection amid its answer's head"
+                    raise Unreachable(message, connected=True) from None
         connection = await self._connect(origin)
         try:
             return await connection.exchange(request)
         except Lost:
-            raise Unreachable("the provider closed the connection before it answered") from None
+            raise Unreachable("the provider closed the connection before it answered", connected=True) from None
 
     def _reusable(self, origin: Origin) -> Connection | None:
         idle = self._idle[origin]

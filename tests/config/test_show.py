@@ -104,9 +104,9 @@ def test_write_config_warns_too(run):
 
 
 def test_nobody_is_sent_to_an_option_that_is_refused(run):
-    result = run("show", "--aibridge-allow-byock", "x", "--aibridge-rate-limits", "5")
+    result = run("show", "--aibridge-proxy-enable", "x", "--aibridge-proxy-dump-dirs", "5")
     assert result.exit_code == 2
-    assert "'--aibridge-allow-byok'" not in result.stderr and "'--aibridge-rate-limit'" not in result.stderr
+    assert "'--aibridge-proxy-enabled'" not in result.stderr and "'--aibridge-proxy-dump-dir'" not in result.stderr
 
 
 def test_standard_input(run):

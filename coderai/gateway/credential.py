@@ -1,0 +1,48 @@
+"""Whose credential a request goes upstream with: the organisation's, or the user's own (BYOK).
+
+A coderai token in X-Coder-AI-Governance-Token leaves Authorization and X-Api-Key to the user's own key or
+subscription token, which is forwarded as it came; with both, X-Api-Key wins.
+"""
+
+from coderai.gateway.refusal import Refusal
+from coderai.keys import Keys
+from coderai.providers import Provider
+from coderai.wire.request import Request
+
+TOKEN_HEADER = b"x-coder-ai-governance-token"
+
+
+class Credentials:
+    """`allow_byok` may be changed at any time."""
+
+    def __init__(self) -> None:
+        self.allow_byok = True
+
+    def of(self, request: Request, provider: Provider) -> Keys:
+        """Raises Refusal where there is none."""
+        token = request.fields.get(TOKEN_HEADER)
+        if token is not None:
+            if not self.allow_byok:
+                raise Refusal(
+                    403, "users' own keys are not allowed here: an administrator can set --aibridge-allow-byok"
+                )
+            if (own := _brought(request, token.strip())) is not None:
+                return own
+        if provider.byok_only:
+            raise Refusal(
+                401,
+                f"{provider.name} takes your own credential only: send it in Authorization, and your coderai token "
+                "in X-Coder-AI-Governance-Token",
+            )
+        if not provider.keys:
+            raise Refusal(503, f"coderai has no key for {provider.name}: set {provider.key_option}")
+        return provider.keys
+
+
+def _brought(request: Request, token: bytes) -> Keys | None:
+    for name in (b"x-api-key", b"authorization"):
+        value = request.fields.get(name)
+        if value and value.split()[-1:] != [token]:  # a client may send its coderai token everywhere
+            written = next(field for field, _ in request.headers if field.lower() == name)
+            return Keys.brought(written, value)
+    return None

@@ -1,0 +1,220 @@
+"""Users' own credentials, who is told who asks, and which models may be used."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import PROVIDER_KEY, Gateway
+from tests.provider import Provider, whole
+from tests.test_relay import ASK, CHAT, MESSAGES, post
+
+TOKEN = "X-Coder-AI-Governance-Token"
+OWN = "sk-own-0123456789abcdefghij"
+OTHER_KEYS = ("sk-first-0123456789abcd", "sk-second-0123456789abc")
+SECRETS = (OWN, PROVIDER_KEY, *OTHER_KEYS)
+
+
+def providers(url: str) -> dict[str, str]:
+    listed = [
+        {"TYPE": "copilot", "BASE_URL": url},
+        {"TYPE": "openai", "NAME": "chatgpt", "BASE_URL": f"{url}/backend-api/codex"},
+        {"TYPE": "anthropic", "NAME": "few", "BASE_URL": url, "KEY": OTHER_KEYS[0], "MODELS": "claude-*-4,opus"},
+        {"TYPE": "openai", "NAME": "pool", "BASE_URL": f"{url}/v1", "KEYS": ",".join(OTHER_KEYS)},
+        {"TYPE": "openai", "NAME": "bare", "BASE_URL": f"{url}/v1"},
+    ]
+    return {
+        f"CODER_AIBRIDGE_PROVIDER_{n}_{name}": value
+        for n, fields in enumerate(listed)
+        for name, value in fields.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def governed(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[Gateway]:
+    env = {"CODER_AIBRIDGE_SEND_ACTOR_HEADERS": "true", **providers(_provider.url)}
+    running = Gateway(tmp_path_factory.mktemp("governed"), _provider.url, "--verbose", **env)
+    yield running
+    assert running.stop() == 0
+    folder = running.log.parent
+    written = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+    for secret in SECRETS:
+        assert secret.encode() not in written, secret
+
+
+@pytest.fixture(scope="module")
+def alice(governed: Gateway) -> str:
+    return governed.user("alice")
+
+
+def ended(gateway: Gateway) -> tuple[dict, dict]:
+    """Start and end of the last interception."""
+    records = gateway.records()
+    end = [record for record in records if record["record_type"] == "interception_end"][-1]
+    ids = (record for record in records if record["record_type"] == "interception_start")
+    return next(start for start in ids if start["interception_id"] == end["interception_id"]), end
+
+
+@pytest.mark.parametrize(
+    ("path", "own", "sent"),
+    [
+        (CHAT, {"Authorization": f"Bearer {OWN}"}, {"Authorization": f"Bearer {OWN}", "X-Api-Key": None}),
+        (MESSAGES, {"Authorization": f"Bearer {OWN}"}, {"Authorization": f"Bearer {OWN}", "X-Api-Key": None}),
+        (MESSAGES, {"X-Api-Key": OWN}, {"Authorization": None, "X-Api-Key": OWN}),
+        (MESSAGES, {"x-api-key": OWN, "authorization": "Bearer x"}, {"Authorization": None, "X-Api-Key": OWN}),
+        ("/api/v2/aibridge/bare/v1/chat/completions", {"Authorization": f"Bearer {OWN}"}, {"X-Api-Key": None}),
+    ],
+)
+def test_a_user_s_own_key_goes_upstream_as_it_came(
+    governed: Gateway, alice: str, provider: Provider, path: str, own: dict[str, str], sent: dict[str, str | None]
+) -> None:
+    provider.answers(whole(b'{"id":"1"}'))
+    assert governed.request("POST", path, ASK, {TOKEN: alice, **own}).body == b'{"id":"1"}'
+    (request,) = provider.requests
+    assert {name: request.header(name) for name in sent} == sent
+    assert request.header(TOKEN) is None
+    start, _ = ended(governed)
+    assert (start["credential_kind"], start["credential_hint"]) == ("byok", "sk-o...ghij")
+
+
+def test_an_error_that_quotes_the_own_key_is_relayed_whole_and_recorded_without_it(
+    governed: Gateway, alice: str, provider: Provider
+) -> None:
+    refusal = b'{"error":{"message":"Incorrect API key provided: %b","type":"invalid_request_error"}}' % OWN.encode()
+    provider.answers(whole(refusal, "401 Unauthorized"))
+    answer = governed.request("POST", CHAT, ASK, {TOKEN: alice, "Authorization": f"Bearer {OWN}"})
+    assert answer.body == refusal
+    assert ended(governed)[1]["error_message"] == "Incorrect API key provided: ***"
+
+
+@pytest.mark.parametrize("also", [{}, {"Authorization": "Bearer {}"}, {"X-Api-Key": "{}"}])
+def test_without_a_key_of_ones_own_the_organisation_s_is_used(
+    governed: Gateway, alice: str, provider: Provider, also: dict[str, str]
+) -> None:
+    provider.answers(whole(b'{"id":"1"}'))
+    headers = {name: value.format(alice) for name, value in also.items()}
+    assert governed.request("POST", CHAT, ASK, {TOKEN: alice, **headers}).status == 200
+    assert provider.requests[0].header("Authorization") == f"Bearer {PROVIDER_KEY}"
+    assert alice not in str(provider.requests[0].headers)
+
+
+def test_turned_off_it_is_refused(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_ALLOW_BYOK="false")
+    token = gateway.user("alice")
+    answer = gateway.request("POST", MESSAGES, ASK, {TOKEN: token, "X-Api-Key": OWN})
+    assert (answer.status, answer.json()["error"]["type"]) == (403, "permission_error")
+    assert "--aibridge-allow-byok" in answer.json()["error"]["message"]
+    assert provider.requests == []
+    assert gateway.stop() == 0
+
+
+def test_who_asks_is_told_and_nobody_can_say_it_for_another(governed: Gateway, alice: str, provider: Provider) -> None:
+    provider.answers(whole(b'{"id":"1"}'))
+    claimed = {"X-AI-Bridge-Actor-ID": "root", "x-ai-bridge-actor-metadata-username": "root"}
+    governed.request("POST", CHAT, ASK, claimed, token=alice)
+    (request,) = provider.requests
+    told = [(name.lower(), value) for name, value in request.headers if "actor" in name.lower()]
+    assert told == [
+        ("x-ai-bridge-actor-id", ended(governed)[0]["initiator_id"]),
+        ("x-ai-bridge-actor-metadata-username", "alice"),
+    ]
+
+
+def test_and_untold_by_default(gateway: Gateway, token: str, provider: Provider) -> None:
+    provider.answers(whole(b'{"id":"1"}'))
+    gateway.request("POST", CHAT, ASK, {"X-AI-Bridge-Actor-ID": "root"}, token=token)
+    assert "actor" not in str(provider.requests[0].headers).lower()
+
+
+class TestModels:
+    FEW = "/api/v2/aibridge/few/v1/messages"
+
+    def ask(self, model: str) -> bytes:
+        return json.dumps(
+            {"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "secret plans"}]}
+        ).encode()
+
+    @pytest.mark.parametrize("model", ["claude-sonnet-4", "opus"])
+    def test_one_that_is_allowed(self, governed: Gateway, alice: str, provider: Provider, model: str) -> None:
+        provider.answers(whole(b'{"id":"m"}'))
+        assert post(governed, self.FEW, self.ask(model), alice).status == 200
+
+    @pytest.mark.parametrize("model", ["claude-sonnet-4-5", "opus\n", "OPUS", "gpt-5"])
+    def test_another_is_refused_and_on_record(
+        self, governed: Gateway, alice: str, provider: Provider, model: str
+    ) -> None:
+        answer = post(governed, self.FEW, self.ask(model), alice)
+        assert (answer.status, answer.json()["error"]["type"]) == (403, "permission_error")
+        assert answer.header("x-should-retry") == "false"
+        assert provider.requests == []
+        start, end = ended(governed)
+        assert (start["model"], end["status"], end["error_type"]) == (model, 403, "model_not_allowed")
+        prompts = [record for record in governed.records() if record["record_type"] == "prompt_usage"]
+        assert prompts[-1]["prompt"] == "secret plans"
+
+
+class TestCopilotAndChatGPT:
+    AUTH = f"Bearer {OWN}"
+
+    @pytest.mark.parametrize(
+        ("path", "upstream"),
+        [
+            ("/copilot/chat/completions", "/chat/completions"),
+            ("/copilot/responses", "/responses"),
+            ("/copilot/v1/messages", "/v1/messages"),
+            ("/chatgpt/v1/responses", "/backend-api/codex/responses"),
+        ],
+    )
+    def test_what_is_intercepted(
+        self, governed: Gateway, alice: str, provider: Provider, path: str, upstream: str
+    ) -> None:
+        provider.answers(whole(b'{"id":"1"}'))
+        body = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"hi"}],"input":"hi"}'
+        headers = {TOKEN: alice, "Authorization": self.AUTH}
+        assert governed.request("POST", f"/api/v2/aibridge{path}", body, headers).status == 200
+        (request,) = provider.requests
+        assert (request.target, request.header("Authorization")) == (upstream, self.AUTH)
+        start, _ = ended(governed)
+        assert (start["provider_name"], start["credential_kind"]) == (path.split("/")[1], "byok")
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", "/models"),
+            ("GET", "/models/"),
+            ("POST", "/agents/x?y=1"),
+            ("POST", "/mcp/readonly"),
+            ("DELETE", "/mcp/"),
+            ("GET", "/.well-known/oauth"),
+        ],
+    )
+    def test_what_is_passed_through(
+        self, governed: Gateway, alice: str, provider: Provider, method: str, path: str
+    ) -> None:
+        provider.answers(whole(b"{}"))
+        headers = {TOKEN: alice, "Authorization": self.AUTH}
+        assert governed.request(method, f"/api/v2/aibridge/copilot{path}", None, headers).status == 200
+        assert (provider.requests[0].method, provider.requests[0].target) == (method, path)
+
+    def test_nobody_s_key_is_used_without_one_of_ones_own(
+        self, governed: Gateway, alice: str, provider: Provider
+    ) -> None:
+        for name in ("copilot/chat/completions", "chatgpt/v1/responses"):
+            answer = post(governed, f"/api/v2/aibridge/{name}", ASK, alice)
+            assert (answer.status, TOKEN in answer.json()["error"]["message"]) == (401, True)
+        answer = governed.request("POST", "/api/v2/aibridge/copilot/embeddings", b"{}", {TOKEN: alice})
+        assert answer.status == 404
+        assert provider.requests == []
+
+
+def test_the_hint_is_that_of_the_key_that_served(governed: Gateway, alice: str, provider: Provider) -> None:
+    provider.answers(whole(b'{"error":{}}', "429 Slow", ("retry-after: 1",)))
+    provider.answers(whole(b'{"id":"1"}'))
+    post(governed, "/api/v2/aibridge/pool/v1/chat/completions", ASK, alice)
+    start, _ = ended(governed)
+    assert start["credential_hint"] == "sk-f...abcd"
+    listed = governed.request("GET", "/api/v2/aibridge/interceptions?limit=1", token=governed.user("olga", "owner"))
+    assert listed.json()["results"][0]["credential_hint"] == "sk-s...9abc"
+    (line,) = [line for line in governed.lines() if line["msg"] == "a key cools down"]
+    assert line["fields"] == {"provider": "pool", "key": "sk-f...abcd", "status": 429, "seconds": 1}
