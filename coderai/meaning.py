@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from coderai.breaker import Limits
 from coderai.config import Settings
 from coderai.logs import Logger
 from coderai.providers import TYPES, Provider, Routes
@@ -21,6 +22,17 @@ def routes(settings: Settings) -> Routes:
             models=provider.models,
         )
         for provider in (settings.providers if settings.aibridge_enabled else ())
+    )
+
+
+def breaker_limits(settings: Settings) -> Limits | None:
+    if not settings.aibridge_circuit_breaker_enabled:
+        return None
+    return Limits(
+        settings.aibridge_circuit_breaker_failure_threshold,
+        settings.aibridge_circuit_breaker_interval.seconds,
+        settings.aibridge_circuit_breaker_timeout.seconds,
+        settings.aibridge_circuit_breaker_max_requests,
     )
 
 

@@ -21,7 +21,7 @@ from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.turns import Turns
 from coderai.gateway.upcall import Calls
 from coderai.logs import LogError, Logger, RecordLog
-from coderai.meaning import configure, database, routes, spool_folder
+from coderai.meaning import breaker_limits, configure, database, routes, spool_folder
 from coderai.recorder import NotStored, Recorder
 from coderai.recovery import Recovery
 from coderai.retention import Retention
@@ -76,6 +76,9 @@ class Server:
         settings = self.settings
         self.gateway.routes = routes(settings)
         self.gateway.credentials.allow_byok = settings.aibridge_allow_byok
+        self.gateway.limits.max_concurrency = settings.aibridge_max_concurrency
+        self.gateway.limits.rate_limit = settings.aibridge_rate_limit
+        self.calls.breakers.set(breaker_limits(settings))
         self.calls.actor_headers = settings.aibridge_send_actor_headers
         self.calls.max_retries = settings.aibridge_max_retries
         structured = self.record_log if settings.aibridge_structured_logging else None

@@ -139,6 +139,12 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _above_zero(text: str) -> int:
+    if not (number := _whole(text)):
+        raise ValueError("it is not above 0")
+    return number
+
+
 def _count(text: str) -> int:
     if not re.fullmatch(r"\d{1,3}", text, re.ASCII) or not 1 <= int(text) <= LARGEST_COUNT:
         raise ValueError("it is no such number")
@@ -194,6 +200,7 @@ URL = Kind("url", "a URL such as https://api.example.com/v1/", _url)
 POSTGRES_URL = Kind("url", "a URL such as postgres://user:password@host/db", _postgres_url, empty_is_value=True)
 SYNCHRONOUS = Kind("normal|full", "normal or full", _synchronous)
 WHOLE = Kind("int", "a whole number such as 0 or 100", _whole, plain=int, yaml_tags=())
+ABOVE_ZERO = Kind("int", "a whole number above 0", _above_zero, plain=int, yaml_tags=())
 COUNT = Kind("int", "a whole number from 1 to 256", _count, plain=int, yaml_tags=())
 BOOL = Kind("bool", "true or false", _boolean, plain=bool, yaml_tags=(STR, BOOL_TAG))
 DURATION = Kind("duration", "a duration such as 60d, 1h30m, 90s or 0", Duration, yaml_tags=())

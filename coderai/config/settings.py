@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from coderai.config.duration import Duration
 from coderai.config.kinds import (
+    ABOVE_ZERO,
     BOOL,
     COUNT,
     DATABASE_PATH,
@@ -98,6 +99,39 @@ class Settings:
     aibridge_send_actor_headers: bool = option(
         BOOL, "false", yaml="aibridge.send_actor_headers", group=AIBRIDGE, live=True,
         help="Tell the provider who asks, in X-AI-Bridge-Actor-ID and X-AI-Bridge-Actor-Metadata-Username.",
+    )  # fmt: skip
+    aibridge_max_concurrency: int = option(
+        WHOLE, "0", yaml="aibridge.max_concurrency", older_yaml=("aibridge.maxConcurrency",), group=AIBRIDGE, live=True,
+        help="Requests at a time in this process; beyond them, 503; 0: no limit.",
+    )  # fmt: skip
+    aibridge_rate_limit: int = option(
+        WHOLE, "0", yaml="aibridge.rate_limit", older_yaml=("aibridge.rateLimit",), group=AIBRIDGE, live=True,
+        help="Requests per second of one user in this process; beyond them, 429; 0: no limit.",
+    )  # fmt: skip
+    aibridge_circuit_breaker_enabled: bool = option(
+        BOOL, "false", yaml="aibridge.circuit_breaker_enabled", older_yaml=("aibridge.circuitBreakerEnabled",),
+        group=AIBRIDGE, live=True,
+        help="Leave a model alone for a while that answers 429, 503, 504 (Anthropic: or 529) again and again.",
+    )  # fmt: skip
+    aibridge_circuit_breaker_failure_threshold: int = option(
+        ABOVE_ZERO, "5", yaml="aibridge.circuit_breaker_failure_threshold",
+        older_yaml=("aibridge.circuitBreakerFailureThreshold",), group=AIBRIDGE, live=True,
+        help="So many failures in a row open the circuit breaker.",
+    )  # fmt: skip
+    aibridge_circuit_breaker_interval: Duration = option(
+        DURATION, "10s", yaml="aibridge.circuit_breaker_interval",
+        older_yaml=("aibridge.circuitBreakerInterval",), group=AIBRIDGE, live=True,
+        help="The closed circuit breaker counts failures anew after this long.",
+    )  # fmt: skip
+    aibridge_circuit_breaker_timeout: Duration = option(
+        DURATION, "30s", yaml="aibridge.circuit_breaker_timeout",
+        older_yaml=("aibridge.circuitBreakerTimeout",), group=AIBRIDGE, live=True,
+        help="So long the circuit breaker stays open before it lets a few requests through.",
+    )  # fmt: skip
+    aibridge_circuit_breaker_max_requests: int = option(
+        ABOVE_ZERO, "3", yaml="aibridge.circuit_breaker_max_requests",
+        older_yaml=("aibridge.circuitBreakerMaxRequests",), group=AIBRIDGE, live=True,
+        help="So many requests pass the half-open circuit breaker, and close it if they all succeed.",
     )  # fmt: skip
     aibridge_max_retries: int = option(
         WHOLE, "0", yaml="aibridge.max_retries", group=AIBRIDGE, live=True,

@@ -7,6 +7,7 @@ from coderai.formats import CHAT_COMPLETIONS
 from coderai.formats.format import Format
 from coderai.gateway.credential import Credentials
 from coderai.gateway.interceptor import Interceptor
+from coderai.gateway.limits import Limits
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.turns import Turns
@@ -31,6 +32,7 @@ class Gateway:
     ) -> None:
         self.routes = Routes(())
         self.credentials = Credentials()
+        self.limits = Limits()
         self._authenticator = authenticator
         self._recorder = recorder
         self._interceptor = interceptor
@@ -45,12 +47,18 @@ class Gateway:
     async def handle(self, request: Request) -> None:
         """Answers the request, whatever happens; cancelled when its client goes or the server stops."""
         try:
+            self.limits.enter()
+        except Refusal as refusal:
+            return self._refuse(request, refusal)
+        try:
             await self._serve(request)
         except asyncio.CancelledError:
             request.cut()
         except Exception as fault:
             self._log.error("request failed", error=type(fault).__name__, path=request.path.decode("latin-1"))
             self._refuse(request, Refusal(500, "coderai failed on this request; its log says more", retry=True))
+        finally:
+            self.limits.leave()
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         """An answer that has begun can only be broken off."""
@@ -75,6 +83,7 @@ class Gateway:
             if route is None:
                 return request.answer(200, b"", [])
             user = await self._user(request)
+            self.limits.admit(user.id)
             keys = self.credentials.of(request, route.provider)
             if (reason := self._recorder.refusal()) is not None:
                 raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)

@@ -46,14 +46,15 @@ class Interceptor:
         for object_id in ask.builds_on:
             await refuse_foreign(self._owners, route.provider, user, object_id)
         interception = Interception(self._recorder, self.text_limit, user, route, keys, ask)
-        started = interception.begin(request)
         if not route.provider.allows(ask.model):
-            await self._refuse_model(interception, route, ask)
+            await self._refuse_model(interception, request, route, ask)
+        passage = self._calls.passage(route, ask.model)
+        started = interception.begin(request)
         call = self._calls.call(request, route, keys, ask.body, user=user, plain=ask.withholds_usage)
         tap: Tap | None = None
         answer: Answer | None = None
         try:
-            answer = await call.answer()
+            answer = await call.answer(passage)
             if not answer.complete:  # else its first bytes go out with its last: when the end is stored
                 self._recorder.hurry()
                 await started
@@ -100,8 +101,9 @@ class Interceptor:
             raise Refusal(501, "background responses are not supported: their answers would go unrecorded")
         return ask if plain is body else replace(ask, body=body)
 
-    async def _refuse_model(self, interception: Interception, route: Route, ask: Ask) -> None:
+    async def _refuse_model(self, interception: Interception, request: Request, route: Route, ask: Ask) -> None:
         """The attempt is on record, prompt and all."""
+        interception.begin(request)
         message = f"the model {ask.model} is not allowed for {route.provider.name} here"
         await interception.end(403, Reading(), "model_not_allowed", message)
         raise Refusal(403, message)

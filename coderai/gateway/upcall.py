@@ -3,8 +3,10 @@
 import asyncio
 import random
 from math import ceil
+from typing import NamedTuple
 
 from coderai.auth import User
+from coderai.breaker import Breaker, Breakers, Open, State
 from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
 from coderai.keys import FAILOVER, Key, Keys
 from coderai.logs import Logger
@@ -50,6 +52,7 @@ class Calls:
     def __init__(self, upstreams: Upstreams, log: Logger) -> None:
         self.upstreams = upstreams
         self.log = log
+        self.breakers = Breakers(self._breaker_changed)
         self.actor_headers = False
         self.max_retries = 0
 
@@ -71,6 +74,32 @@ class Calls:
         line = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (request.method.encode(), target, provider.authority)
         return Call(self, route, keys, line + block(headers), body)
 
+    def passage(self, route: Route, model: str) -> "Passage | None":
+        """Through the circuit breaker, if there is one. Raises Refusal where it is open."""
+        breaker = self.breakers.of(route.provider.name, route.path.decode("latin-1"), model)
+        if breaker is None:
+            return None
+        try:
+            return Passage(breaker, breaker.enter(), route.provider.kind.failures)
+        except Open as open:
+            raise Refusal(503, str(open), retry=True, retry_after=ceil(open.seconds)) from None
+
+    def _breaker_changed(self, provider: str, endpoint: str, model: str, before: State, after: State) -> None:
+        fields = {"provider": provider, "endpoint": endpoint, "model": model}
+        self.log.info("circuit breaker state change", **fields, **{"from": before.value, "to": after.value})
+
+
+class Passage(NamedTuple):
+    """A request that a circuit breaker has let through, and has to hear of."""
+
+    breaker: Breaker
+    era: int
+    failures: frozenset[int]
+
+    def tell(self, status: int | None) -> None:
+        """None: there was no answer that tells anything."""
+        self.breaker.leave(self.era, None if status is None else status not in self.failures)
+
 
 class Call:
     """One request on its way upstream, with one key after another where the provider refuses them."""
@@ -83,8 +112,22 @@ class Call:
         self._body = body
         self.key: Key | None = None  # the one that was tried last
 
-    async def answer(self) -> Answer:
+    async def answer(self, passage: Passage | None = None) -> Answer:
         """The provider's answer once its head is there; raises Failed."""
+        if passage is None:
+            return await self._answer()
+        status: int | None = None
+        try:
+            answer = await self._answer()
+            status = answer.status
+        except Failed as failed:
+            status = failed.status
+            raise
+        finally:
+            passage.tell(status)
+        return answer
+
+    async def _answer(self) -> Answer:
         keys = self._keys
         for key in keys.usable():
             self.key = key

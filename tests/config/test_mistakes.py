@@ -38,7 +38,7 @@ def problems(flags=None, environ=None, yaml=None):
         ("aibridge-max-request-body", "0", "above 0"),
         ("aibridge-max-request-body", "lots", "it is not a size; expected a size such as"),
         ("aibridge-max-request-body", "2GB", "2GB is more than --aibridge-max-body-memory (1GB)"),
-        ("aibridge-rate-limit", "5", "this option of Coder is not supported by coderai; remove it"),
+        ("aibridge-proxy-upstream", "5", "this option of Coder is not supported by coderai; remove it"),
         ("postgres-url", "mysql://u:hush@h/d", "does not start with postgres://"),
         ("sqlite-synchronous", "off", "neither normal nor full; expected normal or full"),
         ("aibridge-retentoin", "5d", "unknown flag; did you mean aibridge-retention?"),

@@ -167,7 +167,7 @@ def test_a_real_coder_servers_file_loads_with_one_warning():
     assert str(settings.http_address) == "127.0.0.1:3000"
     assert settings.log_human == "/dev/stderr" and settings.tls_cert_file == ()
     (warning,) = resolved.warnings
-    assert "aibridge.maxConcurrency (tests/config/coder-server.yaml:" in warning
+    assert "aibridge.inject_coder_mcp_tools (tests/config/coder-server.yaml:" in warning
     assert "telemetry" in warning and "networking.derp" in warning
 
 
@@ -175,14 +175,14 @@ def test_metrics_and_tracing_are_one_warning_as_flag_variable_and_key(yaml):
     file = yaml("introspection: {tracing: {enable: true}}\n")
     environ = {
         "CODER_PROMETHEUS_ENABLE": "1",
-        "CODER_AIBRIDGE_MAX_CONCURRENCY": "5",
+        "CODER_AIBRIDGE_PROXY_ENABLED": "5",
         "CODER_TRACE_ENABLE": "",
     }
     (warning,) = resolve({"config": file, "trace": "true"}, environ).warnings
     for name in (
         "introspection.tracing",
         "CODER_PROMETHEUS_ENABLE",
-        "CODER_AIBRIDGE_MAX_CONCURRENCY",
+        "CODER_AIBRIDGE_PROXY_ENABLED",
         "--trace",
     ):
         assert name in warning

@@ -50,18 +50,18 @@ def test_indexed_providers_are_shown_masked(run):
 
 def test_text_with_origins(run):
     lines = run("show", "--origin", "--log-human=", "-l", "a,b", "-l", "c").stdout.splitlines()
-    assert 'log-human                    ""  (flag: --log-human)' in lines
-    assert 'log-filter                   ["a","b","c"]  (flag: --log-filter)' in lines
-    assert "aibridge-retention           60d  (default)" in lines
+    assert 'log-human                                   ""  (flag: --log-human)' in lines
+    assert 'log-filter                                  ["a","b","c"]  (flag: --log-filter)' in lines
+    assert "aibridge-retention                          60d  (default)" in lines
 
 
 def test_every_problem_is_a_line_and_the_exit_code_is_2(run):
-    result = run("show", "--aibridge-retention", "5x", "--aibridge-rate-limit=5", "--aibridge-enabled=maybe")
+    result = run("show", "--aibridge-retention", "5x", "--aibridge-proxy-upstream=5", "--aibridge-enabled=maybe")
     assert result.exit_code == 2
     assert [line.split(":")[0] for line in result.stderr.splitlines()] == [
         "--aibridge-enabled",
         "--aibridge-retention",
-        "--aibridge-rate-limit",
+        "--aibridge-proxy-upstream",
     ]
     assert result.stdout == ""
 

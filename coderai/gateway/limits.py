@@ -1,0 +1,48 @@
+"""How much is taken at once: requests at a time in all, and requests per second of one user. For this process."""
+
+import time
+from collections import deque
+
+from coderai.gateway.refusal import Refusal
+
+WINDOW_S = 1.0
+# Users whose last second is remembered; beyond that, those who have been quiet are forgotten.
+USERS = 10_000
+
+
+class Limits:
+    """`max_concurrency` and `rate_limit`, 0 for none, may be changed at any time."""
+
+    def __init__(self) -> None:
+        self.max_concurrency = 0
+        self.rate_limit = 0
+        self._running = 0
+        self._recent: dict[str, deque[float]] = {}  # of each user, the times of the last second's requests
+
+    def enter(self) -> None:
+        """A request begins; whoever calls it calls `leave` at its end. Raises Refusal."""
+        if self.max_concurrency and self._running >= self.max_concurrency:
+            raise Refusal(503, "AI Gateway is currently at capacity. Please try again later.", retry=True)
+        self._running += 1
+
+    def leave(self) -> None:
+        self._running -= 1
+
+    def admit(self, user_id: str) -> None:
+        """One more request of this user. Raises Refusal."""
+        if not self.rate_limit:
+            return
+        now = time.monotonic()
+        recent = self._recent.get(user_id)
+        if recent is None:
+            if len(self._recent) >= USERS:
+                self._forget(now)
+            recent = self._recent[user_id] = deque()
+        while recent and recent[0] <= now - WINDOW_S:
+            recent.popleft()
+        if len(recent) >= self.rate_limit:
+            raise Refusal(429, "You've been rate limited. Please try again later.", retry=True, retry_after=1)
+        recent.append(now)
+
+    def _forget(self, now: float) -> None:
+        self._recent = {user: recent for user, recent in self._recent.items() if recent and recent[-1] > now - WINDOW_S}

@@ -1,0 +1,168 @@
+"""The circuit breaker: against a model of it, and through the gateway."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from coderai.breaker import MOST_BREAKERS, Breaker, Breakers, Limits, Open, State
+from tests.gateway import Gateway
+from tests.provider import Provider, whole
+from tests.test_relay import ASK, CHAT, MESSAGES, post
+
+LIMITS = Limits(failure_threshold=3, interval=10.0, timeout=30.0, max_requests=2)
+
+
+class Model(RuleBasedStateMachine):
+    """Requests that begin and end in any order, and time that passes; what must hold is counted apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.changes: list[tuple[State, State]] = []
+        self.breaker = Breaker(LIMITS, self._changed, lambda: self.now)
+        self.under_way: list[tuple[int, int]] = []  # era of the breaker, and of this model
+        self.era = 0
+        self.failures = 0
+        self.let_through = 0
+        self.successes = 0
+        self.opened = 0.0
+        self.counted_from = 0.0
+
+    def _changed(self, before: State, after: State) -> None:
+        self.changes.append((before, after))
+
+    def _become(self, after: State) -> None:
+        self.era += 1
+        self.failures = self.let_through = self.successes = 0
+        self.counted_from = self.now
+        if after is State.OPEN:
+            self.opened = self.now
+        assert self.changes[-1][1] is after
+        assert self.breaker.state is after
+
+    @rule(seconds=st.sampled_from([0.1, 5.0, 10.0, 29.9, 30.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def a_request_begins(self) -> None:
+        before = self.breaker.state
+        if before is State.OPEN and self.now - self.opened < LIMITS.timeout:
+            with pytest.raises(Open) as caught:
+                self.breaker.enter()
+            assert caught.value.seconds == pytest.approx(self.opened + LIMITS.timeout - self.now)
+            return
+        if before is State.HALF_OPEN and self.let_through == LIMITS.max_requests:
+            with pytest.raises(Open):
+                self.breaker.enter()
+            return
+        era = self.breaker.enter()
+        if before is State.OPEN:
+            self._become(State.HALF_OPEN)
+        elif before is State.CLOSED and self.now - self.counted_from >= LIMITS.interval:
+            self.era += 1
+            self.failures = 0
+            self.counted_from = self.now
+        self.let_through += self.breaker.state is State.HALF_OPEN
+        self.under_way.append((era, self.era))
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), success=st.sampled_from([True, False, None]))
+    def a_request_ends(self, data: st.DataObject, success: bool | None) -> None:
+        era, own = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+        before = self.breaker.state
+        self.breaker.leave(era, success)
+        if own != self.era:
+            assert self.breaker.state is before
+        elif before is State.HALF_OPEN:
+            if success is None:
+                self.let_through -= 1
+            elif not success:
+                self._become(State.OPEN)
+            else:
+                self.successes += 1
+                if self.successes == LIMITS.max_requests:
+                    self._become(State.CLOSED)
+        elif success is not None:
+            self.failures = 0 if success else self.failures + 1
+            if self.failures == LIMITS.failure_threshold:
+                self._become(State.OPEN)
+
+    @invariant()
+    def it_never_lets_through_more_than_it_may(self) -> None:
+        if self.breaker.state is State.HALF_OPEN:
+            assert 0 <= self.let_through <= LIMITS.max_requests
+
+
+TestModel = Model.TestCase
+
+
+def test_a_client_cannot_have_any_number_of_breakers_made() -> None:
+    breakers = Breakers(lambda *_: None)
+    assert breakers.of("p", "/e", "m") is None
+    breakers.set(LIMITS)
+    first = breakers.of("p", "/e", "m")
+    for n in range(MOST_BREAKERS - 1):
+        breakers.of("p", "/e", f"m{n}")
+    assert breakers.of("p", "/e", "m") is first
+    breakers.of("p", "/e", "one more")
+    assert breakers.of("p", "/e", "m") is first
+    assert len(breakers._breakers) == MOST_BREAKERS
+
+
+ON = {
+    "CODER_AIBRIDGE_CIRCUIT_BREAKER_ENABLED": "true",
+    "CODER_AIBRIDGE_CIRCUIT_BREAKER_FAILURE_THRESHOLD": "2",
+    "CODER_AIBRIDGE_CIRCUIT_BREAKER_TIMEOUT": "1s",
+    "CODER_AIBRIDGE_CIRCUIT_BREAKER_MAX_REQUESTS": "1",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "error"),
+    [
+        (MESSAGES, "529 Overloaded", {"type": "overloaded_error", "message": "circuit breaker is open"}),
+        (CHAT, "503 Down", {"type": "server_error", "message": "circuit breaker is open"}),
+    ],
+)
+def test_failures_open_it_and_a_success_closes_it(
+    tmp_path: Path, provider: Provider, path: str, status: str, error: dict[str, str]
+) -> None:
+    gateway = Gateway(tmp_path, provider.url, **ON)
+    token = gateway.user("alice")
+    other_model = json.dumps(json.loads(ASK) | {"model": "another"}).encode()
+    for _ in range(2):
+        provider.answers(whole(b"{}", status))
+        assert post(gateway, path, ASK, token).status == int(status[:3])
+    answer = post(gateway, path, ASK, token)
+    assert (answer.status, answer.header("Retry-After")) == (503, "1")
+    assert answer.json()["error"].items() >= error.items()
+    assert len(provider.requests) == 2
+    provider.answers(whole(b'{"id":"1"}'))
+    assert post(gateway, path, other_model, token).status == 200
+    provider.answers(whole(b'{"id":"1"}'))
+    while (answer := post(gateway, path, ASK, token)).status == 503:
+        pass  # until the timeout is over
+    assert answer.status == 200
+    provider.answers(whole(b"{}", status))
+    assert post(gateway, path, ASK, token).status == int(status[:3])
+    changes = [line["fields"] for line in gateway.lines() if line["msg"] == "circuit breaker state change"]
+    assert [(change["from"], change["to"]) for change in changes] == [
+        ("closed", "open"),
+        ("open", "half-open"),
+        ("half-open", "closed"),
+    ]
+    assert gateway.stop() == 0
+
+
+def test_what_is_no_failure_does_not_open_it(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, **ON)
+    token = gateway.user("alice")
+    for path, status in ((CHAT, "529 Busy"), (CHAT, "500 Oh No"), (MESSAGES, "400 Bad"), (MESSAGES, "401 Who")):
+        for _ in range(3):
+            provider.answers(whole(b"{}", status))
+            assert post(gateway, path, ASK, token).status == int(status[:3])
+    assert gateway.stop() == 0

@@ -1,0 +1,48 @@
+"""Limits on how much is taken at once, and what happens beyond them."""
+
+from pathlib import Path
+
+from tests.gateway import Gateway
+from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
+from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
+
+MODELS = "/api/v2/aibridge/openai/v1/models"
+
+
+def test_so_many_requests_at_a_time(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_MAX_CONCURRENCY="1")
+    token = gateway.user("alice")
+    pause = Pause()
+    provider.answers(stream(START, TEXT, ended=False), pause, *stream(DELTA, STOP)[1:])
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(b"text_delta")
+        for path, kind in ((MESSAGES, "overloaded_error"), (CHAT, "server_error")):
+            answer = post(gateway, path, ASK, token)
+            assert (answer.status, answer.json()["error"]["type"]) == (503, kind)
+            assert answer.header("Retry-After").isdigit()
+        assert gateway.request("GET", MODELS, token=token).status == 503
+        assert gateway.request("GET", "/healthz").status == gateway.request("GET", "/readyz").status == 200
+        pause.go()
+        client.until(LAST_CHUNK)
+    provider.answers(whole(b"{}"))
+    while post(gateway, CHAT, ASK, token).status == 503:
+        pass  # the last bytes are out a moment before the request is over
+    assert gateway.stop() == 0
+
+
+def test_so_many_requests_a_second_of_one_user(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_RATE_LIMIT="2")
+    alice, bob = gateway.user("alice"), gateway.user("bob")
+    for _ in range(3):
+        provider.answers(whole(b"{}"))
+    assert post(gateway, CHAT, ASK, alice).status == 200
+    assert gateway.request("GET", MODELS, token=alice).status == 200  # what is passed through counts
+    refused = post(gateway, MESSAGES, ASK, alice)
+    assert (refused.status, refused.header("Retry-After")) == (429, "1")
+    assert refused.json()["error"]["type"] == "rate_limit_error"
+    assert post(gateway, CHAT, ASK, bob).status == 200  # each has a limit of his own
+    provider.answers(whole(b"{}"))
+    while post(gateway, CHAT, ASK, alice).status == 429:
+        pass  # until the second is over
+    assert len(provider.requests) == 4
+    assert gateway.stop() == 0
