@@ -29,7 +29,8 @@ from coderai.sealing import SealLog
 from coderai.spool import BadSpool, Spool
 from coderai.store import Store, StoreUnavailable
 from coderai.wire.listener import Listener
-from coderai.wire.tls import BadCertificate, load, server_context
+from coderai.wire.proxy import Proxies
+from coderai.wire.tls import BadCertificate, client_context, load, server_context
 from coderai.wire.upstream import Upstreams
 
 
@@ -47,7 +48,9 @@ class Server:
         self.record_log = RecordLog(log)
         self.recorder = Recorder(store, log.named("recorder"))
         self.authenticator = Authenticator(store, log.named("auth"))
-        self.upstreams = Upstreams()
+        ca_file = resolved.settings.aibridge_upstream_ca_file
+        # without one, made when it is needed: it takes time and memory
+        self.upstreams = Upstreams(client_context(ca_file) if ca_file else None, Proxies())
         turns = Turns()
         self.calls = Calls(self.upstreams, bridge)
         self.interceptor = Interceptor(self.calls, self.recorder, store, turns, bridge)
@@ -80,6 +83,8 @@ class Server:
         self.gateway.limits.rate_limit = settings.aibridge_rate_limit
         self.calls.breakers.set(breaker_limits(settings))
         self.calls.actor_headers = settings.aibridge_send_actor_headers
+        self.upstreams.connect_timeout = settings.aibridge_connect_timeout.seconds
+        self.upstreams.idle_timeout = settings.aibridge_idle_timeout.seconds
         self.calls.max_retries = settings.aibridge_max_retries
         structured = self.record_log if settings.aibridge_structured_logging else None
         self.recorder.record_log = self.passthrough.record_log = structured

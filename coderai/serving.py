@@ -37,9 +37,9 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         server = Server(resolved, store, log)
         stack.push_async_callback(server.close_recorder)
         await server.unspool()
-        works = (server.authenticator.run(), server.retention.run(), server.recovery.run(), server.seal_log.run())
+        works = (server.authenticator, server.retention, server.recovery, server.seal_log, server.upstreams)
         for work in works:
-            await stack.enter_async_context(_running(work))
+            await stack.enter_async_context(_running(work.run()))
         await server.listen()
         warn(resolved.settings, log)
         stack.push_async_callback(server.stop)

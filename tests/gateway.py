@@ -31,7 +31,12 @@ def coderai(*arguments: str, env: Mapping[str, str], check: bool = True) -> subp
 
 def clean(env: Mapping[str, str]) -> dict[str, str]:
     """The environment without anybody's own settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODER", "OPENAI", "ANTHROPIC"))}
+    own = ("CODER", "OPENAI", "ANTHROPIC", "AWS")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(own) and not name.upper().endswith("_PROXY")
+    }
     return {**kept, **env}
 
 

@@ -16,6 +16,7 @@ from coderai.meaning import configure
 from coderai.server import CannotServe
 from coderai.serving import serve
 from coderai.store import StoreUnavailable
+from coderai.wire.proxy import BadProxy
 from coderai.wire.tls import BadCertificate
 
 
@@ -44,7 +45,7 @@ def _serve(resolved: Resolved) -> None:
         for warning in resolved.warnings:
             log.warn(warning)
         _run(resolved, log)
-    except (CannotServe, StoreUnavailable, BadCertificate, LogError) as error:
+    except (CannotServe, StoreUnavailable, BadCertificate, BadProxy, LogError) as error:
         raise click.ClickException(str(error)) from None
     finally:
         log.close()

@@ -137,6 +137,18 @@ class Settings:
         WHOLE, "0", yaml="aibridge.max_retries", group=AIBRIDGE, live=True,
         help="How often a refused connection, or a 502, 503 or 504, is tried again before it is relayed.",
     )  # fmt: skip
+    aibridge_connect_timeout: Duration = option(
+        DURATION, "10s", yaml="aibridge.connect_timeout", group=AIBRIDGE, live=True,
+        help="How long connecting to a provider may take; 0: as long as it does.",
+    )  # fmt: skip
+    aibridge_idle_timeout: Duration = option(
+        DURATION, "10m", yaml="aibridge.idle_timeout", group=AIBRIDGE, live=True,
+        help="How long a provider may be silent, before or within its answer; 0: for ever. There is no other limit.",
+    )  # fmt: skip
+    aibridge_upstream_ca_file: str = option(
+        PATH, "", yaml="aibridge.upstream_ca_file", group=AIBRIDGE,
+        help="Certificates, in PEM, of authorities that providers (or proxies before them) are trusted by as well.",
+    )  # fmt: skip
     aibridge_max_request_body: Size = option(
         SIZE, "256MB", yaml="aibridge.max_request_body", group=AIBRIDGE, live=True,
         help="The largest request body that is taken; a larger one gets 413.",

@@ -65,7 +65,7 @@ class Interceptor:
             ending = await relay.settled
             if (turn := self._turns.wait()) is not None:
                 await turn
-            await self._end(interception, answer.status, tap, ending, call.key)
+            await self._end(interception, answer, tap, ending, call.key)
             relay.release()
             await relay.done
         except Failed as failed:
@@ -108,16 +108,16 @@ class Interceptor:
         await interception.end(403, Reading(), "model_not_allowed", message)
         raise Refusal(403, message)
 
-    async def _end(self, interception: Interception, status: int, tap: Tap, ending: Ending, key: Key | None) -> None:
+    async def _end(self, interception: Interception, answer: Answer, tap: Tap, ending: Ending, key: Key | None) -> None:
         reading = tap.read()
         if tap.fault is not None:
             self._log.warn("answer not read", interception_id=interception.id, error=tap.fault)
         error_type = None
         if ending is Ending.BREAK:
-            error_type = "upstream_disconnected"
+            error_type = "upstream_timeout" if answer.timed_out else "upstream_disconnected"
         elif isinstance(tap, StreamTap) and not tap.terminal:
             error_type = "incomplete_stream"
-        await interception.end(status, reading, error_type, key=key)
+        await interception.end(answer.status, reading, error_type, key=key)
 
 
 def _tap(answer: Answer, format: Format, ask: Ask) -> Tap:

@@ -12,6 +12,8 @@ import httptools
 from coderai.wire.headers import Headers, Named, named
 from coderai.wire.origin import Origin
 
+# All fields of an answer's head together, as for requests.
+HEAD_LIMIT = 256 * 1024
 # What may wait for a sink before reading stops.
 BACKLOG_LIMIT = 256 * 1024
 
@@ -51,6 +53,11 @@ class Answer:
         self._waiting = 0
         self._over: bool | None = None  # True: came to its end; False: broke off
         self._paused = False
+        self.timed_out = False  # broke off because the provider was silent for too long
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
 
     @property
     def complete(self) -> bool:
@@ -131,7 +138,11 @@ class Connection(asyncio.Protocol):
         self._complete = False
         self._until_close = False
         self._keep_alive = False
+        self.expired = False  # given up because the provider was silent
         self._heard = False  # a byte of the answer has come
+        self._lately = False  # a byte has come since somebody looked
+        self._silent_since = 0.0
+        self._head_size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
@@ -141,6 +152,8 @@ class Connection(asyncio.Protocol):
         self._answer = None
         self._reason, self._headers = b"", []
         self._complete = self._until_close = self._heard = False
+        self._head_size = 0
+        self._lately = True  # the time that counts begins now
         head: asyncio.Future[Answer] = self._pool.loop.create_future()
         self._head = head
         self.transport.writelines(request)
@@ -154,8 +167,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._parser is None:  # what nobody asked for
             return self.abandon()
-        self._heard = True
+        self._heard = self._lately = True
         broken = False
+        if self._answer is None:
+            self._head_size += len(data)
+            broken = self._head_size > HEAD_LIMIT
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -232,6 +248,21 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         if self._answer is not None and self._until_close and not self.transport.is_closing():
             self._finish()
+
+    def silent_s(self, now: float) -> float:
+        """For how long the provider has been silent that should be speaking; seconds."""
+        answer = self._answer
+        if self._lately or self._parser is None or (answer is not None and answer.paused):
+            self._lately = False
+            self._silent_since = now
+        return now - self._silent_since
+
+    def expire(self) -> None:
+        """Gives it up: the provider has been silent for too long."""
+        self.expired = True
+        if self._answer is not None:
+            self._answer.timed_out = True
+        self._break()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._break()

@@ -24,6 +24,17 @@ def server_context(certificates: Sequence[str], keys: Sequence[str], oldest: str
     return context
 
 
+def client_context(ca_file: str) -> ssl.SSLContext:
+    """For connections to providers: trusts what the system trusts, and this file. Raises BadCertificate."""
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        why = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise BadCertificate(f"--aibridge-upstream-ca-file {ca_file}: {why}") from None
+    return context
+
+
 def load(context: ssl.SSLContext, certificates: Sequence[str], keys: Sequence[str]) -> None:
     """Loads the pairs, the first last so that it is the one for clients that name no host they want."""
     for certificate, key in reversed(list(zip(certificates, keys, strict=True))):

@@ -12,11 +12,12 @@ from collections import defaultdict
 
 from coderai.wire.exchange import Answer, Connection, Lost
 from coderai.wire.origin import Origin
+from coderai.wire.proxy import Proxies, Proxy, ProxyRefused, absolute, tunnel
 
-# Longer than any handshake across the world, shorter than a tool's patience.
-CONNECT_TIMEOUT = 10.0
 # Shorter than what providers and load balancers keep an idle connection for (60 s and more).
 KEEP_ALIVE = 30.0
+# Between two looks for silent connections, seconds: a quarter of the time allowed, within these.
+SHORTEST_LOOK, LONGEST_LOOK = 0.05, 15.0
 
 
 class Unreachable(Exception):
@@ -32,30 +33,52 @@ class TimedOut(Exception):
 
 
 class Upstreams:
-    """The kept-alive connections to all providers."""
+    """The kept-alive connections to all providers.
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    `connect_timeout` and `idle_timeout` (seconds; 0: none) may be changed at any time.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, proxies: Proxies | None = None) -> None:
         self.loop = asyncio.get_running_loop()
+        self.connect_timeout = 0.0
+        self.idle_timeout = 0.0
         self._tls = tls
+        self._proxies = proxies or Proxies({})
         self._idle: dict[Origin, list[Connection]] = defaultdict(list)
         self._all: set[Connection] = set()
 
+    async def run(self) -> None:
+        """Gives up connections on which the provider is silent for too long, as long as the process lives."""
+        while True:
+            await asyncio.sleep(min(max(self.idle_timeout / 4, SHORTEST_LOOK), LONGEST_LOOK))
+            now = self.loop.time()
+            for connection in list(self._all) if self.idle_timeout else ():
+                if connection.silent_s(now) > self.idle_timeout:
+                    connection.expire()
+
     async def send(self, origin: Origin, head: bytes, body: bytes) -> Answer:
         """Sends a whole request; raises Unreachable or TimedOut. Cancelled, it closes the connection."""
+        proxy = self._proxies.of(origin)
+        if proxy is not None and origin.scheme == "http":
+            head = absolute(head, origin, proxy)
         request = [head, body] if body else [head]
         connection = self._reusable(origin)
         if connection is not None:
             try:
                 return await connection.exchange(request)
             except Lost:
-                if not connection.unheard:
-                    message = "the provider closed the connection amid its answer's head"
-                    raise Unreachable(message, connected=True) from None
-        connection = await self._connect(origin)
+                if not connection.unheard or connection.expired:
+                    raise self._lost(connection, "amid its answer's head") from None
+        connection = await self._connect(origin, proxy)
         try:
             return await connection.exchange(request)
         except Lost:
-            raise Unreachable("the provider closed the connection before it answered", connected=True) from None
+            raise self._lost(connection, "before it answered") from None
+
+    def _lost(self, connection: Connection, when: str) -> Exception:
+        if connection.expired:
+            return TimedOut(f"the provider has been silent for {self.idle_timeout:g} s")
+        return Unreachable(f"the provider closed the connection {when}", connected=True)
 
     def _reusable(self, origin: Origin) -> Connection | None:
         idle = self._idle[origin]
@@ -67,21 +90,30 @@ class Upstreams:
             connection.abandon()
         return None
 
-    async def _connect(self, origin: Origin) -> Connection:
-        tls = None
-        if origin.scheme == "https":
-            tls = self._tls = self._tls or ssl.create_default_context()
+    async def _connect(self, origin: Origin, proxy: Proxy | None) -> Connection:
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                _, connection = await self.loop.create_connection(
-                    lambda: Connection(self, origin), origin.host, origin.port, ssl=tls
-                )
+            async with asyncio.timeout(self.connect_timeout or None):
+                connection = await self._connected(origin, proxy)
         except TimeoutError:
-            raise TimedOut(f"no connection to the provider within {CONNECT_TIMEOUT:g} s") from None
+            raise TimedOut(f"no connection to the provider within {self.connect_timeout:g} s") from None
         except (OSError, ssl.SSLError) as error:
-            raise Unreachable(f"no connection to the provider: {error.strerror or type(error).__name__}") from None
+            why = error.strerror or (str(error) if isinstance(error, ProxyRefused) else type(error).__name__)
+            raise Unreachable(f"no connection to the provider: {why}") from None
         self._all.add(connection)
         return connection
+
+    async def _connected(self, origin: Origin, proxy: Proxy | None) -> Connection:
+        def factory() -> Connection:
+            return Connection(self, origin)
+
+        if origin.scheme == "http":
+            at = origin if proxy is None else proxy
+            return (await self.loop.create_connection(factory, at.host, at.port))[1]
+        tls = self._tls = self._tls or ssl.create_default_context()
+        if proxy is None:
+            return (await self.loop.create_connection(factory, origin.host, origin.port, ssl=tls))[1]
+        way = await tunnel(proxy, origin)
+        return (await self.loop.create_connection(factory, sock=way, ssl=tls, server_hostname=origin.host))[1]
 
     def release(self, connection: Connection) -> None:
         connection.idle_since = self.loop.time()
