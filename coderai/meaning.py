@@ -20,6 +20,7 @@ def routes(settings: Settings) -> Routes:
             provider.keys,
             include_usage=not provider.refuses_stream_options,
             models=provider.models,
+            dump_dir=Path(folder) if (folder := provider.dump_dir or settings.aibridge_dump_dir) else None,
         )
         for provider in (settings.providers if settings.aibridge_enabled else ())
     )

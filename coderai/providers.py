@@ -9,6 +9,7 @@ them, so nothing that decodes differently upstream can slip by.
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -111,6 +112,7 @@ class Provider:
         keys: Sequence[str],
         include_usage: bool = True,
         models: Sequence[str] = (),
+        dump_dir: Path | None = None,
     ) -> None:
         """models: patterns (`*`, `?`, `[a-z]`), one of which a model's name has to match; none: any model."""
         self.kind = kind
@@ -122,6 +124,7 @@ class Provider:
         self.byok_only = kind.byok_only or name == CHATGPT
         self._models = re.compile("|".join(map(fnmatch.translate, models))) if models else None
         self.authority = self.origin.authority
+        self.dump_dir = dump_dir  # where its requests and responses are dumped; None: nowhere
 
     @property
     def key_option(self) -> str:

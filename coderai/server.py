@@ -15,7 +15,9 @@ from aiohttp import web
 from coderai.api import application
 from coderai.auth import Authenticator
 from coderai.config import HostPort, Resolved, Settings, SettingsError, changes
+from coderai.dumps import Dumps
 from coderai.gateway import Gateway
+from coderai.gateway.dumping import Dumper
 from coderai.gateway.interceptor import Interceptor
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.turns import Turns
@@ -52,9 +54,11 @@ class Server:
         # without one, made when it is needed: it takes time and memory
         self.upstreams = Upstreams(client_context(ca_file) if ca_file else None, Proxies())
         turns = Turns()
+        self.dumps = Dumps()
+        dumper = Dumper(self.dumps)
         self.calls = Calls(self.upstreams, bridge)
-        self.interceptor = Interceptor(self.calls, self.recorder, store, turns, bridge)
-        self.passthrough = Passthrough(self.calls, self.recorder, store)
+        self.interceptor = Interceptor(self.calls, self.recorder, store, turns, dumper, bridge)
+        self.passthrough = Passthrough(self.calls, self.recorder, store, dumper)
         self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, turns, bridge)
         self.retention = Retention(store, log.named("retention"))
         self.recovery = Recovery(store, self.recorder, log.named("recovery"))
@@ -201,6 +205,7 @@ class Server:
             self.log.warn("requests cut off", count=cut)
         await self.api.cleanup()
         self.upstreams.close()
+        self.dumps.close()
 
 
 async def _close_after(request: web.Request, response: web.StreamResponse) -> None:

@@ -17,8 +17,13 @@ KEPT_LIMIT = 64 * 1024 * 1024
 
 
 class Tap(Protocol):
-    terminal: bool  # the terminal event has come: nothing goes out until `held`
-    fault: str | None  # why this answer could not be read, for one log line
+    @property
+    def terminal(self) -> bool:
+        """Whether the terminal event has come: nothing goes out until `held`."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why this answer could not be read, for one log line."""
 
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the client now."""

@@ -8,7 +8,7 @@ An option that lands in coderai leaves these lists. Spec: https://coder.com/docs
 # Below `aibridge` (or `ai_gateway`): also --aibridge-x-y and CODER_AIBRIDGE_X_Y.
 AIBRIDGE = """
     bedrock_base_url bedrock_region bedrock_access_key bedrock_access_key_secret bedrock_model
-    bedrock_small_fast_model inject_coder_mcp_tools api_dump_dir dump_dir actor_header_id
+    bedrock_small_fast_model inject_coder_mcp_tools actor_header_id
     actor_header_username proxy_enabled proxy_listen_addr proxy_tls_cert_file proxy_tls_key_file
     proxy_cert_file proxy_key_file proxy_domain_allowlist proxy_upstream proxy_upstream_ca
     proxy_allowed_private_cidrs proxy_dump_dir

@@ -37,6 +37,7 @@ YAML, where item N is provider N and a variable wins over the item's key.
 | `KEY` or `KEYS` | `key` or `keys` | one key, or up to {MOST_KEYS} separated by commas |
 | `KEY_FILE` or `KEYS_FILE` | `key_file` or `keys_file` | a file of them, read again on reload |
 | `MODELS` | `models` | patterns such as `gpt-5*`, comma-separated or a YAML list; other models get a 403 |
+| `DUMP_DIR` | `dump_dir` | where its requests and responses are dumped, instead of `--aibridge-dump-dir` |
 | `STREAM_OPTIONS` | `stream_options` | `false` where `stream_options` is refused; usage is not asked for |
 
 Reserved names: {", ".join(f"`{name}`" for name in RESERVED_NAMES)}. An indexed provider named `openai` or

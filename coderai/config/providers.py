@@ -26,9 +26,9 @@ RESERVED_NAMES = ("interceptions", "sessions", "models", "clients", "proxy", "pr
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_NAME = 64  # a path segment and a column
 MOST_KEYS = 5  # of one provider, as in Coder
-FIELDS = ("TYPE", "NAME", "KEY", "KEYS", "KEY_FILE", "KEYS_FILE", "BASE_URL", "STREAM_OPTIONS", "MODELS")
+FIELDS = ("TYPE", "NAME", "KEY", "KEYS", "KEY_FILE", "KEYS_FILE", "BASE_URL", "STREAM_OPTIONS", "MODELS", "DUMP_DIR")
 SECRET_FIELDS = ("KEY", "KEYS")
-MEANINGLESS_FIELDS = ("DUMP_DIR",)
+MEANINGLESS_FIELDS: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,7 @@ class ProviderSettings:
     keys: tuple[str, ...] = field(default=(), repr=False)
     refuses_stream_options: bool = False  # then no include_usage is added to what goes upstream
     models: tuple[str, ...] = ()  # patterns of the models that may be used; none: all of them
+    dump_dir: str = ""  # where its API dumps go, if not to --aibridge-dump-dir
     key_file: str = ""  # where the keys came from, if from a file
 
 
@@ -106,6 +107,7 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
         keys=keys,
         refuses_stream_options=not _parsed(stream_options, BOOL),
         models=_models(fields),
+        dump_dir=fields["DUMP_DIR"].text if "DUMP_DIR" in fields else "",
         key_file=key_file,
     )
 

@@ -149,6 +149,10 @@ class Settings:
         PATH, "", yaml="aibridge.upstream_ca_file", group=AIBRIDGE,
         help="Certificates, in PEM, of authorities that providers (or proxies before them) are trusted by as well.",
     )  # fmt: skip
+    aibridge_dump_dir: str = option(
+        PATH, "", yaml="aibridge.dump_dir", older_yaml=("aibridge.api_dump_dir",), group=AIBRIDGE, live=True,
+        help="A folder for dumps of all requests and responses, for debugging; they hold prompts and answers.",
+    )  # fmt: skip
     aibridge_max_request_body: Size = option(
         SIZE, "256MB", yaml="aibridge.max_request_body", group=AIBRIDGE, live=True,
         help="The largest request body that is taken; a larger one gets 413.",

@@ -80,6 +80,8 @@ def _provider(provider: ProviderSettings) -> dict[str, Any]:
         item["key_file"] = provider.key_file
     if provider.refuses_stream_options:
         item["stream_options"] = False
+    if provider.dump_dir:
+        item["dump_dir"] = provider.dump_dir
     if provider.models:
         item["models"] = list(provider.models)
     return item

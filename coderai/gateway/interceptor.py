@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from coderai.auth import User
 from coderai.formats.format import Ask, Format, NotUnderstood, Reading
+from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.interception import Interception
 from coderai.gateway.ownership import Owners, refuse_foreign
 from coderai.gateway.refusal import Refusal
@@ -33,11 +34,14 @@ UNKNOWN_MODEL = "unknown"
 class Interceptor:
     """`text_limit`: bytes of one prompt, tool input or thought that are stored; 0 until it is set."""
 
-    def __init__(self, calls: Calls, recorder: Recorder, owners: Owners, turns: Turns, log: Logger) -> None:
+    def __init__(
+        self, calls: Calls, recorder: Recorder, owners: Owners, turns: Turns, dumper: Dumper, log: Logger
+    ) -> None:
         self._calls = calls
         self._recorder = recorder
         self._owners = owners
         self._turns = turns
+        self._dumper = dumper
         self._log = log
         self.text_limit = 0
 
@@ -51,6 +55,7 @@ class Interceptor:
         passage = self._calls.passage(route, ask.model)
         started = interception.begin(request)
         call = self._calls.call(request, route, keys, ask.body, user=user, plain=ask.withholds_usage)
+        dump = self._dumper.interception(request, route, keys, call, ask.model, interception.id)
         tap: Tap | None = None
         answer: Answer | None = None
         try:
@@ -59,7 +64,7 @@ class Interceptor:
                 self._recorder.hurry()
                 await started
             tap = _tap(answer, format, ask)
-            relay = Relay(request, answer, tap)
+            relay = Relay(request, answer, tap if dump is None else DumpingTap(tap, dump, answer))
             streamed = isinstance(tap, StreamTap)
             relay.start(at_once=streamed, resized=streamed and ask.withholds_usage)
             ending = await relay.settled
@@ -69,6 +74,8 @@ class Interceptor:
             relay.release()
             await relay.done
         except Failed as failed:
+            if dump is not None:
+                dump.error(failed.message)
             await interception.end(failed.status, Reading(), failed.error_type, failed.message, call.key)
             raise
         except Exception as fault:
@@ -84,6 +91,8 @@ class Interceptor:
         finally:
             if answer is not None:
                 answer.abandon()
+            if dump is not None:
+                dump.close()
 
     def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
         """What was asked; a body in an unknown coding is forwarded all the same, and noted without prompt."""

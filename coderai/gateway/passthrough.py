@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from coderai.auth import User
+from coderai.dumps import Dump
 from coderai.formats.format import NotUnderstood, Reading
+from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.ownership import Owners, require_owned
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Relay
@@ -29,7 +31,8 @@ from coderai.wire.request import Request
 class Passthrough:
     """`record_log`: where each request leaves its line; None: nowhere."""
 
-    def __init__(self, calls: Calls, recorder: Recorder, owners: Owners) -> None:
+    def __init__(self, calls: Calls, recorder: Recorder, owners: Owners, dumper: Dumper) -> None:
+        self._dumper = dumper
         self._calls = calls
         self._recorder = recorder
         self._owners = owners
@@ -37,11 +40,14 @@ class Passthrough:
 
     async def serve(self, request: Request, route: Route, user: User, keys: Keys, body: bytes) -> None:
         answer: Answer | None = None
+        dump: Dump | None = None
         try:
             if route.owned is not None:
                 await require_owned(self._owners, route.provider, user, route.owned.decode("latin-1"))
-            answer = await self._calls.call(request, route, keys, body).answer()
-            relay = await self._relay(request, route, user, answer)
+            call = self._calls.call(request, route, keys, body)
+            dump = self._dumper.passthrough(request, route, keys, call)
+            answer = await call.answer()
+            relay = await self._relay(request, route, user, answer, dump)
         except BaseException as fault:  # refused, or the client has gone: what was asked for is on record all the same
             await self._log(request, route, user, fault.status if isinstance(fault, Refusal) else request.status)
             raise
@@ -52,13 +58,15 @@ class Passthrough:
         finally:
             if answer is not None:
                 answer.abandon()
+            if dump is not None:
+                dump.close()
 
-    async def _relay(self, request: Request, route: Route, user: User, answer: Answer) -> Relay:
+    async def _relay(self, request: Request, route: Route, user: User, answer: Answer, dump: Dump | None) -> Relay:
         """Returns with the end of the answer still to be released."""
         creates = request.method == "POST" and route.path in _CREATING and answer.status == 200
         streamed = is_stream(answer.fields)
         tap: Tap = WholeTap(_CREATED, answer.fields.get(b"content-encoding")) if creates else NoTap(streamed)
-        relay = Relay(request, answer, tap)
+        relay = Relay(request, answer, tap if dump is None else DumpingTap(tap, dump, answer))
         relay.start(at_once=streamed, resized=False)
         await relay.settled
         if creates and (object_id := tap.read().message_id):

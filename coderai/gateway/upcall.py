@@ -12,7 +12,7 @@ from coderai.keys import FAILOVER, Key, Keys
 from coderai.logs import Logger
 from coderai.providers import Route
 from coderai.wire.exchange import Answer
-from coderai.wire.headers import HOP_BY_HOP, block, end_to_end
+from coderai.wire.headers import HOP_BY_HOP, Headers, block, end_to_end
 from coderai.wire.request import Request
 from coderai.wire.upstream import TimedOut, Unreachable, Upstreams
 
@@ -71,8 +71,8 @@ class Calls:
         query = request.target.partition(b"?")[2]
         provider = route.provider
         target = provider.target(route.path, query)
-        line = b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (request.method.encode(), target, provider.authority)
-        return Call(self, route, keys, line + block(headers), body)
+        line = b"%b %b HTTP/1.1" % (request.method.encode(), target)
+        return Call(self, route, keys, line, [(b"Host", provider.authority), *headers], body)
 
     def passage(self, route: Route, model: str) -> "Passage | None":
         """Through the circuit breaker, if there is one. Raises Refusal where it is open."""
@@ -104,12 +104,14 @@ class Passage(NamedTuple):
 class Call:
     """One request on its way upstream, with one key after another where the provider refuses them."""
 
-    def __init__(self, calls: Calls, route: Route, keys: Keys, head: bytes, body: bytes) -> None:
+    def __init__(self, calls: Calls, route: Route, keys: Keys, line: bytes, headers: Headers, body: bytes) -> None:
+        self.line = line
+        self.headers = headers  # without the credential's
+        self.body = body
         self._calls = calls
         self._route = route
         self._keys = keys
-        self._head = head
-        self._body = body
+        self._head = b"%b\r\n%b" % (line, block(headers))
         self.key: Key | None = None  # the one that was tried last
 
     async def answer(self, passage: Passage | None = None) -> Answer:
@@ -167,6 +169,6 @@ class Call:
     async def _once(self, key: Key) -> Answer:
         head = b"%b%b: %b\r\n\r\n" % (self._head, *key.header)
         try:
-            return await self._calls.upstreams.send(self._route.provider.origin, head, self._body)
+            return await self._calls.upstreams.send(self._route.provider.origin, head, self.body)
         except TimedOut as error:
             raise Failed(504, "upstream_timeout", str(error)) from None

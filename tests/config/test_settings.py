@@ -47,6 +47,7 @@ TABLE = [
      Duration("2s")),
     ("aibridge-idle-timeout", "CODER_AIBRIDGE_IDLE_TIMEOUT", "aibridge.idle_timeout", "2s", "2s", Duration("2s")),
     ("aibridge-upstream-ca-file", "CODER_AIBRIDGE_UPSTREAM_CA_FILE", "aibridge.upstream_ca_file", "/x", "/x", "/x"),
+    ("aibridge-dump-dir", "CODER_AIBRIDGE_DUMP_DIR", "aibridge.dump_dir", "/x", "/x", "/x"),
     ("aibridge-max-request-body", "CODER_AIBRIDGE_MAX_REQUEST_BODY", "aibridge.max_request_body",
      "2MiB", "2097152", Size("2097152")),
     ("aibridge-max-body-memory", "CODER_AIBRIDGE_MAX_BODY_MEMORY", "aibridge.max_body_memory",

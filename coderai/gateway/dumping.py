@@ -1,0 +1,70 @@
+"""Dumping an exchange while it passes: where its files are, and a tap that copies what the tap behind it is fed."""
+
+import time
+from pathlib import Path
+
+from coderai.auth import token_of
+from coderai.dumps import Dump, Dumps, intercepted, passed
+from coderai.formats.format import Reading
+from coderai.gateway.upcall import Call
+from coderai.keys import Keys
+from coderai.providers import Route
+from coderai.tap import Tap
+from coderai.wire.exchange import Answer
+from coderai.wire.request import Request
+
+
+class Dumper:
+    def __init__(self, dumps: Dumps) -> None:
+        self._dumps = dumps
+
+    def interception(
+        self, request: Request, route: Route, keys: Keys, call: Call, model: str, interception_id: str
+    ) -> Dump | None:
+        """The dump of a request that goes upstream, if there is to be one."""
+        folder = route.provider.dump_dir
+        if folder is None:
+            return None
+        base = intercepted(folder, route.provider.name, model, time.time_ns() // 1_000_000, interception_id)
+        return self._begun(base, request, route, keys, call)
+
+    def passthrough(self, request: Request, route: Route, keys: Keys, call: Call) -> Dump | None:
+        folder = route.provider.dump_dir
+        if folder is None:
+            return None
+        path = route.path.decode("latin-1")
+        base = passed(folder, route.provider.name, path, time.time_ns() // 1_000_000)
+        return self._begun(base, request, route, keys, call)
+
+    def _begun(self, base: Path, request: Request, route: Route, keys: Keys, call: Call) -> Dump:
+        hidden = {*keys.secrets, *route.provider.keys.secrets, token_of(request.header) or ""}
+        dump = Dump(self._dumps, base, hidden)
+        dump.request(call.line, call.headers, call.body)
+        return dump
+
+
+class DumpingTap:
+    """A Tap."""
+
+    def __init__(self, tap: Tap, dump: Dump, answer: Answer) -> None:
+        self._tap = tap
+        self._dump = dump
+        dump.response(answer.status, answer.reason, answer.headers, answer.fields.get(b"content-encoding"))
+
+    @property
+    def terminal(self) -> bool:
+        return self._tap.terminal
+
+    @property
+    def fault(self) -> str | None:
+        return self._tap.fault
+
+    def feed(self, chunk: bytes) -> bytes:
+        self._dump.write(chunk)
+        return self._tap.feed(chunk)
+
+    def held(self) -> bytes:
+        return self._tap.held()
+
+    def read(self) -> Reading:
+        return self._tap.read()

@@ -1,0 +1,110 @@
+"""API dumps: what is written, where, for whose eyes, and that nobody waits for it."""
+
+import gzip
+import json
+from pathlib import Path
+
+from coderai.dumps import CUT, FILE_LIMIT, WAITING_LIMIT, Dump, Dumps, intercepted, safe
+from tests.gateway import PROVIDER_KEY, Gateway
+from tests.provider import Provider, stream, whole
+from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, post
+
+ASK = b'{"model":"org/gpt-4.1","messages":[{"role":"user","content":"hello"}],"a":1}'
+
+
+def test_requests_and_responses_as_they_passed(tmp_path: Path, provider: Provider) -> None:
+    folder = tmp_path / "dumps"
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_DUMP_DIR=str(folder))
+    token = gateway.user("alice")
+    leak = b'{"id":"c1","said":"%b"}' % PROVIDER_KEY.encode()
+    provider.answers(whole(leak, headers=("Content-Type: application/json", "Set-Cookie: a=b", "X-Id: 7")))
+    answer = gateway.request("POST", CHAT, ASK, {"X-Note": "n", "Cookie": "c=d"}, token=token)
+    assert answer.body == leak  # word for word
+    provider.answers(stream(START, TEXT, DELTA, STOP))
+    post(gateway, MESSAGES, ASK_STREAM, token)
+    packed = gzip.compress(b'{"data":["models"]}')
+    provider.answers(whole(packed, headers=("Content-Type: application/json", "Content-Encoding: gzip")))
+    gateway.request("GET", "/api/v2/aibridge/openai/v1/models", token=token)
+    assert gateway.stop() == 0
+
+    (id,) = [r["interception_id"] for r in gateway.records() if r.get("model") == "org/gpt-4.1"]
+    (request,) = (folder / "openai" / "org-gpt-4.1").glob(f"*-{id}.req.txt")
+    head, _, body = request.read_text().partition("\n\n")
+    lines = head.splitlines()
+    assert lines[0] == "POST /v1/chat/completions HTTP/1.1"
+    assert lines[1:] == [*sorted(lines[1:-1]), f"Content-Length: {len(body)}"]
+    assert {"Cookie: ***", "X-Note: n"} <= set(lines)
+    assert "uthorization" not in head
+    assert body == json.dumps(json.loads(ASK), indent=2)
+    (response,) = (folder / "openai" / "org-gpt-4.1").glob(f"*-{id}.resp.txt")
+    assert response.read_text().startswith("HTTP/1.1 200 OK\nContent-Length: ")
+    assert "Set-Cookie: ***" in response.read_text()
+    assert response.read_text().endswith('\n\n{"id":"c1","said":"***"}')
+    (streamed,) = (folder / "anthropic").rglob("*.resp.txt")
+    assert streamed.read_bytes().endswith(START + TEXT + DELTA + STOP)
+    (models,) = (folder / "openai" / "passthrough").glob("*-models-*.resp.txt")
+    assert models.read_text().endswith('{"data":["models"]}')
+    for path in folder.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600)
+    everything = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    for secret in (PROVIDER_KEY, token, token[11:]):
+        assert secret.encode() not in everything
+
+
+def test_no_answer_and_a_folder_of_the_provider_s_own(tmp_path: Path, provider: Provider) -> None:
+    indexed = {"TYPE": "openai", "NAME": "own", "BASE_URL": "http://127.0.0.1:1/v1", "DUMP_DIR": str(tmp_path / "own")}
+    env = {f"CODER_AIBRIDGE_PROVIDER_0_{name}": value for name, value in (indexed | {"KEY": "sk-own-key-1"}).items()}
+    gateway = Gateway(tmp_path, provider.url, **env)
+    token = gateway.user("alice")
+    assert post(gateway, "/api/v2/aibridge/own/v1/chat/completions", ASK, token).status == 502
+    provider.answers(whole(b"{}"))
+    assert post(gateway, CHAT, ASK, token).status == 200
+    assert gateway.stop() == 0
+    names = sorted(path.name.partition(".")[2] for path in (tmp_path / "own").rglob("*.txt"))
+    assert names == ["req.txt", "req_error.txt"]
+    (error,) = (tmp_path / "own").rglob("*.req_error.txt")
+    assert error.read_text().startswith("no connection to the provider")
+
+
+def test_a_disk_that_takes_nothing_harms_nobody(tmp_path: Path, provider: Provider) -> None:
+    (tmp_path / "file").write_text("")
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_DUMP_DIR=str(tmp_path / "file"))
+    provider.answers(whole(b'{"id":"1"}'))
+    assert post(gateway, CHAT, ASK, gateway.user("alice")).body == b'{"id":"1"}'
+    assert gateway.stop() == 0
+
+
+def test_a_secret_is_masked_wherever_it_is_cut(tmp_path: Path) -> None:
+    text = b"before sk-secret-123456 after sk-secret-123456"
+    for size in range(1, len(text)):
+        dumps = Dumps()
+        dump = Dump(dumps, tmp_path / str(size), ["sk-secret-123456"])
+        dump.response(200, b"OK", [], None)
+        for start in range(0, len(text), size):
+            dump.write(text[start : start + size])
+        dump.close()
+        dumps.close()
+        assert (tmp_path / f"{size}.resp.txt").read_bytes() == b"HTTP/1.1 200 OK\r\n\r\nbefore *** after ***"
+
+
+def test_size_is_limited(tmp_path: Path) -> None:
+    dumps = Dumps()
+    dump = Dump(dumps, tmp_path / "big", [])
+    dump.response(200, b"OK", [], None)
+    for _ in range(FILE_LIMIT // 2**20 + 5):
+        dump.write(b"x" * 2**20)
+        if dumps._waiting > WAITING_LIMIT - 2**21:
+            break
+    dump.close()
+    dumps.close()
+    written = (tmp_path / "big.resp.txt").read_bytes()
+    assert written.endswith(CUT)
+    assert len(written) < FILE_LIMIT + 2**20
+
+
+def test_names_lead_nowhere_else(tmp_path: Path) -> None:
+    for model in ("../../etc/passwd", "..", ".hidden", "a\0b", "x" * 500, "", "é/ü"):
+        path = intercepted(tmp_path, "openai", model, 1, "id")
+        assert path.resolve().is_relative_to(tmp_path / "openai")
+        assert len(path.parent.name) <= 100
+    assert safe("gpt-4.1:latest@x+y") == "gpt-4.1:latest@x+y"
