@@ -3,7 +3,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY coderai coderai
-RUN python -m venv /opt/coderai && /opt/coderai/bin/pip install --no-cache-dir .
+RUN python -m venv /opt/coderai && /opt/coderai/bin/pip install --no-cache-dir '.[bedrock]'
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home coderai && install -d -o coderai -g coderai /data

@@ -3,8 +3,10 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from coderai.bedrock import AccessKey, Bedrock
 from coderai.breaker import Limits
-from coderai.config import Settings
+from coderai.config import ProviderSettings, Settings
+from coderai.config.bedrock import BedrockSettings
 from coderai.logs import Logger
 from coderai.providers import TYPES, Provider, Routes
 from coderai.store import Database
@@ -20,10 +22,24 @@ def routes(settings: Settings) -> Routes:
             provider.keys,
             include_usage=not provider.refuses_stream_options,
             models=provider.models,
+            bedrock=_bedrock(provider.bedrock) if provider.bedrock else None,
             dump_dir=Path(folder) if (folder := provider.dump_dir or settings.aibridge_dump_dir) else None,
         )
         for provider in (settings.providers if settings.aibridge_enabled else ())
     )
+
+
+def _bedrock(settings: BedrockSettings) -> Bedrock:
+    pairs = zip(settings.access_keys, settings.secrets, strict=True)
+    keys = [AccessKey(key, secret, settings.session_token) for key, secret in pairs]
+    return Bedrock(settings.base_url, settings.region, keys, settings.model, settings.small_fast_model)
+
+
+def _secrets(provider: ProviderSettings) -> tuple[str, ...]:
+    on_aws = provider.bedrock
+    if on_aws is None:
+        return provider.keys
+    return (*on_aws.access_keys, *on_aws.secrets, *((on_aws.session_token,) if on_aws.session_token else ()))
 
 
 def breaker_limits(settings: Settings) -> Limits | None:
@@ -47,7 +63,7 @@ def spool_folder(settings: Settings) -> Path:
 
 def configure(log: Logger, settings: Settings) -> None:
     """Has the log written where and how the settings say, without the secrets in them. Raises LogError."""
-    log.redact(key for provider in settings.providers for key in provider.keys)
+    log.redact(secret for provider in settings.providers for secret in _secrets(provider))
     log.redact(filter(None, [urlsplit(settings.postgres_url).password]))
     log.reconfigure(
         human=settings.log_human,
@@ -62,5 +78,5 @@ def warn(settings: Settings, log: Logger) -> None:
     """What is legal and yet hardly meant."""
     if not settings.aibridge_enabled:
         log.warn("the AI gateway is off: set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true")
-    elif not any(provider.keys for provider in settings.providers):
+    elif not any(provider.keys or provider.bedrock for provider in settings.providers):
         log.warn("no provider has a key: set --aibridge-openai-key or --aibridge-anthropic-key, or their variables")

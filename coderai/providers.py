@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from coderai.bedrock import Bedrock
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
-from coderai.keys import Keys
+from coderai.keys import Keys, mask
 from coderai.wire.origin import Origin
 
 PREFIXES = (b"/api/v2/aibridge/", b"/api/v2/ai-gateway/")
@@ -113,18 +114,28 @@ class Provider:
         include_usage: bool = True,
         models: Sequence[str] = (),
         dump_dir: Path | None = None,
+        bedrock: Bedrock | None = None,
     ) -> None:
-        """models: patterns (`*`, `?`, `[a-z]`), one of which a model's name has to match; none: any model."""
+        """models: patterns (`*`, `?`, `[a-z]`), one of which a model's name has to match; none: any model.
+        bedrock: it is reached there, and `keys` are not used.
+        """
         self.kind = kind
         self.name = name
         self.origin = Origin.of(base_url)
         self.base_path = urlsplit(base_url).path.rstrip("/").encode()
         self.include_usage = include_usage  # whether the provider takes stream_options
-        self.keys = Keys.pool(keys, kind.key_header, kind.key_scheme)
+        self.bedrock = bedrock
+        self.keys = Keys.pool(bedrock.key_ids if bedrock else keys, kind.key_header, kind.key_scheme)
+        self.secrets = (*keys, *(bedrock.secrets if bedrock else ()))
         self.byok_only = kind.byok_only or name == CHATGPT
         self._models = re.compile("|".join(map(fnmatch.translate, models))) if models else None
         self.authority = self.origin.authority
         self.dump_dir = dump_dir  # where its requests and responses are dumped; None: nowhere
+
+    async def prepare(self) -> None:
+        """Has ready what Bedrock needs. Raises NoCredentials."""
+        if self.bedrock is not None:
+            self.keys.usable()[0].hint = mask(await self.bedrock.prepare())
 
     @property
     def key_option(self) -> str:

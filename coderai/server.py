@@ -14,6 +14,7 @@ from aiohttp import web
 
 from coderai.api import application
 from coderai.auth import Authenticator
+from coderai.bedrock import NoCredentials
 from coderai.config import HostPort, Resolved, Settings, SettingsError, changes
 from coderai.dumps import Dumps
 from coderai.gateway import Gateway
@@ -121,6 +122,16 @@ class Server:
         for warning in resolved.warnings:
             self.log.warn(warning)
         self.log.info("settings read again", applied=",".join(applied), need_a_restart=",".join(waiting))
+        self.preparing = asyncio.create_task(self.prepare())
+
+    async def prepare(self) -> None:
+        """Has what is slow to load ready before the first request that needs it."""
+        for provider in self.gateway.routes.providers.values():
+            try:
+                await provider.prepare()
+            except NoCredentials as error:
+                self.log.warn("a provider cannot be used yet", provider_name=provider.name, error=str(error))
+            self.log.redact(provider.bedrock.secrets if provider.bedrock else ())
 
     async def listen(self) -> None:
         """Raises CannotServe, BadCertificate."""

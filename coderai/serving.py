@@ -40,6 +40,7 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         works = (server.authenticator, server.retention, server.recovery, server.seal_log, server.upstreams)
         for work in works:
             await stack.enter_async_context(_running(work.run()))
+        await server.prepare()
         await server.listen()
         warn(resolved.settings, log)
         stack.push_async_callback(server.stop)

@@ -43,7 +43,7 @@ def from_environ(environ: Mapping[str, str], report: Report) -> Indexed:
         fields = indexed.setdefault(int(number), {})
         if name in MEANINGLESS_FIELDS:
             report.meaningless.append(variable)
-        elif name not in FIELDS and not name.startswith("BEDROCK_"):
+        elif name not in FIELDS:
             meant = did_you_mean(name, FIELDS)
             report.warnings.append(f"{variable}: ignoring unknown aibridge provider field (check for typos){meant}")
         elif text and name in fields and fields[name].text != text:
@@ -82,7 +82,7 @@ def _fields(item: MappingNode, name: str, above: str, report: Report) -> dict[st
         field = key.upper()
         if field in MEANINGLESS_FIELDS:
             report.meaningless.append(f"{above}.{key} ({where})")
-        elif field not in FIELDS and not field.startswith("BEDROCK_"):
+        elif field not in FIELDS:
             meant = did_you_mean(key, [known.lower() for known in FIELDS])
             report.problems.append(f"{where}: {above}.{key}: unknown key of a provider{meant}")
         elif field in ("KEYS", "MODELS") and isinstance(node, SequenceNode):

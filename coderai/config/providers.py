@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from coderai.config import bedrock as on_bedrock
+from coderai.config.bedrock import BedrockSettings, bedrock_settings
 from coderai.config.kinds import BOOL, SECRET, URL, Kind
 from coderai.config.problems import quoted
 
@@ -26,7 +28,19 @@ RESERVED_NAMES = ("interceptions", "sessions", "models", "clients", "proxy", "pr
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_NAME = 64  # a path segment and a column
 MOST_KEYS = 5  # of one provider, as in Coder
-FIELDS = ("TYPE", "NAME", "KEY", "KEYS", "KEY_FILE", "KEYS_FILE", "BASE_URL", "STREAM_OPTIONS", "MODELS", "DUMP_DIR")
+FIELDS = (
+    "TYPE",
+    "NAME",
+    "KEY",
+    "KEYS",
+    "KEY_FILE",
+    "KEYS_FILE",
+    "BASE_URL",
+    "STREAM_OPTIONS",
+    "MODELS",
+    "DUMP_DIR",
+    *on_bedrock.FIELDS,
+)
 SECRET_FIELDS = ("KEY", "KEYS")
 MEANINGLESS_FIELDS: tuple[str, ...] = ()
 
@@ -40,6 +54,7 @@ class ProviderSettings:
     refuses_stream_options: bool = False  # then no include_usage is added to what goes upstream
     models: tuple[str, ...] = ()  # patterns of the models that may be used; none: all of them
     dump_dir: str = ""  # where its API dumps go, if not to --aibridge-dump-dir
+    bedrock: BedrockSettings | None = None  # then base_url and keys are none of Anthropic's
     key_file: str = ""  # where the keys came from, if from a file
 
 
@@ -92,7 +107,7 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
         where = fields[bedrock].source
         raise Invalid(f'{where}: BEDROCK_* fields are only supported with TYPE "anthropic", not "{kind}"')
     if bedrock:
-        raise Invalid(f"{fields[bedrock].source}: Bedrock is not supported yet; remove the BEDROCK_* fields")
+        return _on_bedrock(number, fields, fields[bedrock].source)
     name = _name(number, fields, kind)
     base_url = fields.get("BASE_URL", Given(CHATGPT_BASE_URL if name == CHATGPT else DEFAULT_BASE_URLS[kind], ""))
     stream_options = fields.get("STREAM_OPTIONS", Given("true", ""))
@@ -109,6 +124,25 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
         models=_models(fields),
         dump_dir=fields["DUMP_DIR"].text if "DUMP_DIR" in fields else "",
         key_file=key_file,
+    )
+
+
+def _on_bedrock(number: int, fields: dict[str, Given], where: str) -> ProviderSettings:
+    for name in ("KEY", "KEYS", "BASE_URL"):
+        if name in fields:
+            raise Invalid(f"{fields[name].source}: {name} has no meaning beside BEDROCK_* fields; remove it")
+    texts = {name: given.text for name, given in fields.items() if name in on_bedrock.FIELDS}
+    try:
+        settings = bedrock_settings(texts)
+    except ValueError as problem:
+        raise Invalid(f"{where}: {problem}") from None
+    return ProviderSettings(
+        type="anthropic",
+        name=_name(number, fields, "anthropic"),
+        base_url=settings.base_url,
+        bedrock=settings,
+        models=_models(fields),
+        dump_dir=fields["DUMP_DIR"].text if "DUMP_DIR" in fields else "",
     )
 
 

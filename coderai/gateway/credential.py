@@ -26,7 +26,7 @@ class Credentials:
                 raise Refusal(
                     403, "users' own keys are not allowed here: an administrator can set --aibridge-allow-byok"
                 )
-            if (own := _brought(request, token.strip())) is not None:
+            if provider.bedrock is None and (own := _brought(request, token.strip())) is not None:
                 return own
         if provider.byok_only:
             raise Refusal(

@@ -108,7 +108,7 @@ class Interception:
             )
 
     def _without_secrets(self, message: str | None) -> str | None:
-        for secret in (*self._keys.secrets, *self._route.provider.keys.secrets) if message else ():
+        for secret in (*self._keys.secrets, *self._route.provider.secrets) if message else ():
             message = message.replace(secret, "***") if message else message
         return message
 

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from coderai.auth import User
 from coderai.formats.format import Ask, Format, NotUnderstood, Reading
+from coderai.gateway.bedrock_call import BedrockCall
 from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.interception import Interception
 from coderai.gateway.ownership import Owners, refuse_foreign
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Ending, Relay
 from coderai.gateway.turns import Turns
-from coderai.gateway.upcall import Calls, Failed
+from coderai.gateway.upcall import Call, Calls, Failed
 from coderai.keys import Key, Keys
 from coderai.logs import Logger
 from coderai.providers import Route
@@ -52,9 +53,9 @@ class Interceptor:
         interception = Interception(self._recorder, self.text_limit, user, route, keys, ask)
         if not route.provider.allows(ask.model):
             await self._refuse_model(interception, request, route, ask)
+        call = self._call(request, route, keys, ask, user)
         passage = self._calls.passage(route, ask.model)
         started = interception.begin(request)
-        call = self._calls.call(request, route, keys, ask.body, user=user, plain=ask.withholds_usage)
         dump = self._dumper.interception(request, route, keys, call, ask.model, interception.id)
         tap: Tap | None = None
         answer: Answer | None = None
@@ -94,12 +95,19 @@ class Interceptor:
             if dump is not None:
                 dump.close()
 
+    def _call(self, request: Request, route: Route, keys: Keys, ask: Ask, user: User) -> Call:
+        if route.provider.bedrock is not None:
+            return BedrockCall(self._calls, request, route, keys, ask, route.provider.bedrock)
+        return self._calls.call(request, route, keys, ask.body, user=user, plain=ask.withholds_usage)
+
     def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
         """What was asked; a body in an unknown coding is forwarded all the same, and noted without prompt."""
         coding = request.fields.get(b"content-encoding")
         try:
             plain = decode(coding, body)
         except Undecodable as fault:
+            if route.provider.bedrock is not None:  # which has to be translated
+                raise Refusal(415, f"the request's body cannot be read: {fault}") from None
             self._log.warn("request body not read", path=route.path.decode("latin-1"), error=str(fault))
             return Ask(model=UNKNOWN_MODEL, body=body)
         try:
@@ -108,6 +116,8 @@ class Interceptor:
             raise Refusal(400, str(fault)) from None
         if ask.background:
             raise Refusal(501, "background responses are not supported: their answers would go unrecorded")
+        if (bedrock := route.provider.bedrock) is not None:
+            return replace(ask, model=bedrock.model(ask.model))
         return ask if plain is body else replace(ask, body=body)
 
     async def _refuse_model(self, interception: Interception, request: Request, route: Route, ask: Ask) -> None:

@@ -44,6 +44,9 @@ class Passthrough:
         try:
             if route.owned is not None:
                 await require_owned(self._owners, route.provider, user, route.owned.decode("latin-1"))
+            if route.provider.bedrock is not None:
+                path = route.path.decode("latin-1")
+                raise Refusal(501, f"{path} is not served by Amazon Bedrock: only /v1/messages is")
             call = self._calls.call(request, route, keys, body)
             dump = self._dumper.passthrough(request, route, keys, call)
             answer = await call.answer()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from math import ceil
 from typing import NamedTuple
 
@@ -166,8 +167,10 @@ class Call:
         except Unreachable as error:
             raise Failed(502, "upstream_unreachable", str(error)) from None
 
-    async def _once(self, key: Key) -> Answer:
-        head = b"%b%b: %b\r\n\r\n" % (self._head, *key.header)
+    def _once(self, key: Key) -> Coroutine[None, None, Answer]:
+        return self._sent(b"%b%b: %b\r\n\r\n" % (self._head, *key.header))
+
+    async def _sent(self, head: bytes) -> Answer:
         try:
             return await self._calls.upstreams.send(self._route.provider.origin, head, self.body)
         except TimedOut as error:

@@ -112,7 +112,7 @@ def test_a_key_never_goes_to_another_provider_of_the_same_number():
         (variables(TYPE="openai", NAME="a", STREAM_OPTIONS="no"), '"no": it is neither true nor false'),
         (variables(TYPE="openai", NAME="a", BEDROCK_REGION="x"),
          "BEDROCK_* fields are only supported with TYPE"),
-        (variables(TYPE="anthropic", NAME="a", BEDROCK_REGION="x"), "Bedrock is not supported yet"),
+        (variables(TYPE="anthropic", NAME="a", BEDROCK_REGION="x"), "is no region"),
         (variables(TYPE="openai") | {"CODER_AIBRIDGE_OPENAI_KEY": "k"},
          'legacy CODER_AIBRIDGE_OPENAI_KEY conflicts with indexed provider named "openai"; remove one or'),
         (variables(TYPE="openai") | {"CODER_AIBRIDGE_OPENAI_BASE_URL": "http://x/"},

@@ -1,0 +1,182 @@
+"""Anthropic's messages through the gateway to Amazon Bedrock: what AWS gets, what the client gets, what is kept."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+
+import anthropic
+import pytest
+
+from tests.bedrock.aws import KEY, REGION, SECRET, event, exception, signature_holds, streamed
+from tests.gateway import Gateway
+from tests.provider import Provider, whole
+
+PATH = "/api/v2/aibridge/aws/v1/messages"
+SONNET = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+HAIKU = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
+ASK = {
+    "model": "claude-sonnet-4-5",
+    "max_tokens": 4000,
+    "messages": [{"role": "user", "content": "list the files"}],
+}
+EVENTS = [
+    {"type": "message_start", "message": {"id": "msg_1", "usage": {"input_tokens": 9, "output_tokens": 1}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "I look"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "content_block_start", "index": 1,
+     "content_block": {"type": "tool_use", "id": "toolu_1", "name": "ls", "input": {}}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"a": 1}'}},
+    {"type": "content_block_stop", "index": 1},
+    {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 7}},
+    {"type": "message_stop", "amazon-bedrock-invocationMetrics": {"inputTokenCount": 9}},
+]  # fmt: skip
+STREAM = b"".join(map(event, EVENTS))
+SSE = b"".join(b"event: %b\ndata: %b\n\n" % (one["type"].encode(), json.dumps(one).encode()) for one in EVENTS)
+WHOLE = b'{"id": "msg_2", "type": "message", "content": [], "usage": {"input_tokens": 3, "output_tokens": 4}}'
+
+
+def variables(url: str, **more: str) -> dict[str, str]:
+    fields = {"TYPE": "anthropic", "NAME": "aws", "BEDROCK_BASE_URL": url, "BEDROCK_REGION": REGION, **more}
+    return {f"CODER_AIBRIDGE_PROVIDER_0_{name}": value for name, value in fields.items()}
+
+
+STATIC = {"BEDROCK_ACCESS_KEY": KEY, "BEDROCK_ACCESS_KEY_SECRET": SECRET}
+
+
+def running(folder, provider: Provider, **env: str) -> Iterator[Gateway]:
+    gateway = Gateway(folder, provider.url, **env)
+    yield gateway
+    assert gateway.stop() == 0
+    written = gateway.log.read_text() + gateway.stderr.read_text()
+    assert SECRET not in written
+    assert SECRET.encode() not in gateway.database.read_bytes()
+
+
+@pytest.fixture
+def aws(tmp_path, provider: Provider) -> Iterator[Gateway]:
+    yield from running(tmp_path, provider, **variables(provider.url, **STATIC))
+
+
+def ask(gateway: Gateway, token: str, headers: dict[str, str] | None = None, **more):
+    return gateway.request("POST", PATH, json.dumps({**ASK, **more}).encode(), headers, token=token)
+
+
+def rows(gateway: Gateway, sql: str) -> list[tuple]:
+    with sqlite3.connect(gateway.database) as database:
+        return database.execute(sql).fetchall()
+
+
+def test_a_stream_however_cut(aws: Gateway, provider: Provider) -> None:
+    token = aws.user("alice")
+    for size in (1, 7, len(STREAM)):
+        provider.answers(streamed(STREAM, size))
+        answer = ask(aws, token, stream=True)
+        assert (answer.status, answer.header("Content-Type")) == (200, "text/event-stream; charset=utf-8")
+        assert (answer.body, answer.broken) == (SSE, False)
+        received = provider.requests[-1]
+        assert received.target == f"/model/{SONNET.replace(':', '%3A')}/invoke-with-response-stream"
+        assert signature_holds(received)
+        assert json.loads(received.body) == {
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 4000,
+            "messages": ASK["messages"],
+        }
+        assert token not in str(received.headers)
+    kinds = [record["record_type"] for record in aws.records()]
+    for kind in ("prompt_usage", "tool_usage", "token_usage", "model_thought"):
+        assert kinds.count(kind) >= 3, kinds
+    found = rows(aws, "SELECT provider, provider_name, model, credential_hint FROM aibridge_interceptions")
+    assert found == [("anthropic", "aws", SONNET, "AKID...6789")] * 3
+    assert rows(aws, "SELECT input_tokens, output_tokens FROM aibridge_token_usages") == [(9, 7)] * 3
+
+
+def test_a_whole_answer_keeps_its_bytes(aws: Gateway, provider: Provider) -> None:
+    token = aws.user("alice")
+    provider.answers(whole(WHOLE))
+    answer = ask(aws, token, model="claude-3-5-haiku-latest", metadata={"user_id": "x"}, service_tier="auto")
+    assert (answer.status, answer.body) == (200, WHOLE)
+    received = provider.requests[-1]
+    assert received.target == f"/model/{HAIKU.replace(':', '%3A')}/invoke"
+    assert signature_holds(received)
+    assert set(json.loads(received.body)) == {"anthropic_version", "max_tokens", "messages"}
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [("429 Slow", "rate_limit_error"), ("400 Bad", "invalid_request_error"), ("403 No", "permission_error"),
+     ("500 Oh", "api_error"), ("503 Busy", "overloaded_error")],
+)  # fmt: skip
+def test_an_error_takes_anthropic_s_shape(aws: Gateway, provider: Provider, line: str, kind: str) -> None:
+    headers = ("x-amzn-ErrorType: SomeException:http://internal/", "x-amzn-RequestId: r-1")
+    provider.answers(whole(b'{"message":"no, thanks"}', line, headers))
+    answer = ask(aws, aws.user("alice"), stream=True)
+    assert answer.status == int(line[:3])
+    error = {"type": kind, "message": "SomeException: no, thanks"}
+    assert answer.json() == {"type": "error", "error": error, "request_id": "r-1"}
+    assert aws.records()[-1]["error_type"] == kind
+
+
+def test_a_refused_signature_does_not_repeat_what_was_signed(aws: Gateway, provider: Provider) -> None:
+    headers = ("x-amzn-ErrorType: InvalidSignatureException",)
+    provider.answers(whole(b'{"message":"The Canonical String was x-amz-security-token:hush"}', "403 No", headers))
+    answer = ask(aws, aws.user("alice"))
+    assert answer.status == 403
+    assert b"hush" not in answer.body
+    assert b"access key, secret, region and clock" in answer.body
+
+
+def test_an_exception_amid_a_stream(aws: Gateway, provider: Provider) -> None:
+    provider.answers(streamed(event(EVENTS[0]) + exception("throttlingException", "too fast"), 7))
+    answer = ask(aws, aws.user("alice"), stream=True)
+    last = answer.body.split(b"\n\n")[-2]
+    assert last.startswith(b"event: error\ndata: ")
+    assert json.loads(last.partition(b"data: ")[2])["error"]["type"] == "rate_limit_error"
+    assert aws.records()[-1]["error_type"] == "rate_limit_error"
+
+
+@pytest.mark.parametrize("damage", ["cut amid a frame", "a wrong checksum"])
+def test_a_damaged_stream_breaks_off(aws: Gateway, provider: Provider, damage: str) -> None:
+    body = event(EVENTS[0]) + (STREAM[:40] if damage.startswith("cut") else event(EVENTS[1])[:-1] + b"\x00")
+    provider.answers(streamed(body, len(body)))
+    answer = ask(aws, aws.user("alice"), stream=True)
+    assert answer.broken or not answer.body.endswith(b"message_stop")
+    assert aws.records()[-1]["error_type"] == "upstream_disconnected"
+
+
+def test_what_bedrock_does_not_serve(aws: Gateway) -> None:
+    answer = aws.request("POST", f"{PATH}/count_tokens", b"{}", token=aws.user("alice"))
+    assert answer.status == 501
+    assert "Amazon Bedrock" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("where", ["static", "chain"])
+def test_a_session_token(tmp_path, provider: Provider, where: str) -> None:
+    if where == "static":
+        env = variables(provider.url, **STATIC, BEDROCK_SESSION_TOKEN="tok-en")
+    else:
+        chain = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": "tok-en"}
+        env = {**variables(provider.url), **chain}
+    for gateway in running(tmp_path, provider, **env):
+        provider.answers(whole(WHOLE))
+        assert ask(gateway, gateway.user("alice")).status == 200
+        assert signature_holds(provider.requests[-1], "tok-en")
+        assert rows(gateway, "SELECT credential_hint FROM aibridge_interceptions") == [("AKID...6789",)]
+
+
+def test_as_the_official_sdk_asks_bedrock(aws: Gateway, provider: Provider) -> None:
+    token = aws.user("alice")
+    betas = {"anthropic-beta": "context-1m-2025-08-07"}
+    provider.answers(whole(WHOLE))
+    assert ask(aws, token, betas).status == 200
+    provider.answers(whole(WHOLE))
+    keys = {"aws_access_key": KEY, "aws_secret_key": SECRET, "aws_region": REGION}
+    with anthropic.AnthropicBedrock(base_url=provider.url, **keys) as sdk:
+        sdk.messages.create(**{**ASK, "model": SONNET}, extra_headers=betas)
+    ours, theirs = provider.requests[-2:]
+    assert ours.target.replace("%3A", ":") == theirs.target.replace("%3A", ":")
+    sent, expected = json.loads(ours.body), json.loads(theirs.body)
+    # the one known difference: ours is the version that AWS documents, whatever this SDK's release says
+    assert sent.pop("anthropic_version") == "bedrock-2023-05-31"
+    del expected["anthropic_version"]
+    assert sent == expected

@@ -1,0 +1,92 @@
+"""The pure parts: what becomes of a request, and frames checked against botocore's own decoder."""
+
+import json
+
+import pytest
+from botocore.eventstream import EventStreamBuffer
+
+from coderai.bedrock import NotTranslated
+from coderai.bedrock.event_stream import BadFrame, Frames
+from coderai.bedrock.request import translate
+from tests.bedrock.aws import event, exception
+
+SONNET_45 = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+OPUS_45 = "anthropic.claude-opus-4-5-20251101-v1:0"
+OPUS_46 = "anthropic.claude-opus-4-6-v1"
+
+
+def translated(model: str = SONNET_45, betas: str = "", **fields):
+    return json.loads(translate(json.dumps({"model": "m", **fields}).encode(), betas, model)[0])
+
+
+def test_what_bedrock_refuses_is_stripped() -> None:
+    more = ("metadata", "service_tier", "container", "inference_geo", "output_config", "context_management")
+    assert translated(stream=True, kept=1, **{name: {} for name in more}) == {
+        "kept": 1,
+        "anthropic_version": "bedrock-2023-05-31",
+    }
+
+
+def test_what_is_nested_keeps_its_bytes() -> None:
+    body = b'{"model":"m", "messages": [ 1.0,  12345678901234567890123, "\\u00e9" ] , "stream" : true}'
+    out, streamed = translate(body, "", SONNET_45)
+    assert b'[ 1.0,  12345678901234567890123, "\\u00e9" ]' in out
+    assert streamed
+
+
+@pytest.mark.parametrize(
+    ("model", "flag", "field"),
+    [(SONNET_45, "context-management-2025-06-27", "context_management"),
+     (OPUS_45, "effort-2025-11-24", "output_config"),
+     (OPUS_46, "effort-2025-11-24", "output_config")],
+)  # fmt: skip
+def test_a_flag_that_the_model_takes_keeps_its_field(model: str, flag: str, field: str) -> None:
+    out = translated(model, f"claude-code-20250219, {flag}", **{field: {"x": 1}})
+    assert (out["anthropic_beta"], out[field]) == ([flag], {"x": 1})
+
+
+def test_a_flag_that_the_model_does_not_take_goes() -> None:
+    assert "anthropic_beta" not in translated(SONNET_45, "effort-2025-11-24,oauth-2025-04-20")
+
+
+@pytest.mark.parametrize(
+    ("model", "most", "effort", "thinking"),
+    [
+        (SONNET_45, 10000, None, {"type": "enabled", "budget_tokens": 8000}),
+        (SONNET_45, 10000, "low", {"type": "enabled", "budget_tokens": 2000}),
+        (SONNET_45, 10000, "medium", {"type": "enabled", "budget_tokens": 5000}),
+        (SONNET_45, 10000, "max", {"type": "enabled", "budget_tokens": 9500}),
+        (SONNET_45, 1000, None, {"type": "disabled"}),
+        ("anthropic.claude-3-7-sonnet-20250219-v1:0", 10000, None, {"type": "enabled", "budget_tokens": 8000}),
+        ("anthropic.claude-sonnet-4-20250514-v1:0", 10000, None, {"type": "enabled", "budget_tokens": 8000}),
+        (OPUS_46, 10000, None, {"type": "adaptive"}),
+        ("anthropic.claude-opus-5-v1", 10000, None, {"type": "adaptive"}),
+    ],
+)
+def test_adaptive_thinking(model: str, most: int, effort: str | None, thinking: dict) -> None:
+    config = {"output_config": {"effort": effort}} if effort else {}
+    assert translated(model, max_tokens=most, thinking={"type": "adaptive"}, **config)["thinking"] == thinking
+
+
+def test_no_object() -> None:
+    with pytest.raises(NotTranslated):
+        translate(b"[]", "", SONNET_45)
+
+
+def test_the_tests_frames_are_aws_s() -> None:
+    stream = event({"type": "ping"}) + exception("throttlingException", "slow")
+    buffer = EventStreamBuffer()
+    buffer.add_data(stream)
+    theirs = [(message.headers, message.payload) for message in buffer]
+    frames = Frames()
+    ours = [frame for at in range(len(stream)) for frame in frames.feed(stream[at : at + 1])]
+    assert ours == theirs
+    assert not frames.amid
+
+
+@pytest.mark.parametrize("at", [0, 5, 9, 14, 40, -1])
+def test_a_flipped_bit_is_seen(at: int) -> None:
+    stream = bytearray(event({"type": "ping"}))
+    stream[at] ^= 1
+    with pytest.raises(BadFrame):
+        Frames().feed(bytes(stream))

@@ -1,0 +1,46 @@
+"""BEDROCK_* fields of an anthropic provider."""
+
+import pytest
+
+from tests.config.test_providers import problems, resolved, variables
+
+AWS = {"TYPE": "anthropic", "NAME": "aws"}
+PAIR = {"BEDROCK_ACCESS_KEY": "AKID", "BEDROCK_ACCESS_KEY_SECRET": "hush-hush"}
+
+
+def test_all_fields_and_no_secret_shows() -> None:
+    more = {"BEDROCK_SESSION_TOKEN": "tok", "BEDROCK_MODEL": "m", "BEDROCK_SMALL_FAST_MODEL": "s"}
+    (provider,) = resolved(variables(**AWS, BEDROCK_REGION="eu-west-3", **PAIR, **more)).indexed
+    assert provider.base_url == "https://bedrock-runtime.eu-west-3.amazonaws.com"
+    on_aws = provider.bedrock
+    assert (on_aws.region, on_aws.access_keys, on_aws.secrets) == ("eu-west-3", ("AKID",), ("hush-hush",))
+    assert (on_aws.session_token, on_aws.model, on_aws.small_fast_model) == ("tok", "m", "s")
+    assert "hush" not in repr(provider)
+
+
+def test_defaults_and_a_region_from_the_base_url() -> None:
+    url = "https://vpce-1.bedrock-runtime.us-west-2.vpce.amazonaws.com"
+    (provider,) = resolved(variables(**AWS, BEDROCK_BASE_URL=url)).indexed
+    assert (provider.base_url, provider.bedrock.region, provider.bedrock.access_keys) == (url, "us-west-2", ())
+    assert provider.bedrock.model == "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"BEDROCK_MODEL": "m"}, "region or base url required"),
+        ({"BEDROCK_REGION": "r/x"}, "is no region"),
+        ({"BEDROCK_BASE_URL": "http://localhost:1"}, "set BEDROCK_REGION"),
+        ({"BEDROCK_REGION": "us-east-1", "BEDROCK_ACCESS_KEY": "A"}, "must be provided together"),
+        ({"BEDROCK_REGION": "us-east-1", "BEDROCK_ACCESS_KEYS": "A,B", "BEDROCK_ACCESS_KEY_SECRETS": "a"},
+         "BEDROCK_ACCESS_KEYS count (2) must match BEDROCK_ACCESS_KEY_SECRETS count (1)"),
+        ({"BEDROCK_REGION": "us-east-1", **PAIR, "BEDROCK_ACCESS_KEYS": "A"},
+         "BEDROCK_ACCESS_KEY and BEDROCK_ACCESS_KEYS are mutually exclusive"),
+        ({"BEDROCK_REGION": "us-east-1", "BEDROCK_SESSION_TOKEN": "t"}, "BEDROCK_SESSION_TOKEN"),
+        ({"BEDROCK_REGION": "us-east-1", "KEY": "k"}, "KEY has no meaning beside BEDROCK_* fields"),
+    ],
+)  # fmt: skip
+def test_mistakes(fields: dict[str, str], says: str) -> None:
+    (problem,) = problems(variables(**AWS, **fields))
+    assert says in problem
+    assert "hush" not in problem
