@@ -7,13 +7,10 @@ An option that lands in coderai leaves these lists. Spec: https://coder.com/docs
 
 # Below `aibridge` (or `ai_gateway`): also --aibridge-x-y and CODER_AIBRIDGE_X_Y.
 AIBRIDGE = """
-    bedrock_base_url bedrock_region bedrock_access_key bedrock_access_key_secret bedrock_model
-    bedrock_small_fast_model inject_coder_mcp_tools actor_header_id
-    actor_header_username proxy_enabled proxy_listen_addr proxy_tls_cert_file proxy_tls_key_file
-    proxy_cert_file proxy_key_file proxy_domain_allowlist proxy_upstream proxy_upstream_ca
-    proxy_allowed_private_cidrs proxy_dump_dir
+    inject_coder_mcp_tools actor_header_id actor_header_username proxy_enabled proxy_listen_addr
+    proxy_tls_cert_file proxy_tls_key_file proxy_cert_file proxy_key_file proxy_domain_allowlist
+    proxy_upstream proxy_upstream_ca proxy_allowed_private_cidrs proxy_dump_dir
 """
-ODD_FLAGS = ("aibridge-bedrock-small-fastmodel", "ai-gateway-bedrock-small-fastmodel")
 ODD_VARIABLES = """
     CODER_AI_GATEWAY_KEY CODER_AI_GATEWAY_KEY_FILE CODER_AI_GATEWAY_HTTP_ADDRESS
     CODER_AI_GATEWAY_TLS_CERT_FILE CODER_AI_GATEWAY_TLS_KEY_FILE CODER_AI_GATEWAY_PROXY_TARGET
@@ -34,7 +31,6 @@ METRICS_AND_TRACING = {
 
 REFUSED_FLAGS = (
     *(f"{prefix}-{key.replace('_', '-')}" for key in AIBRIDGE.split() for prefix in ("aibridge", "ai-gateway")),
-    *ODD_FLAGS,
 )
 VARIABLES = (
     *(f"CODER_{prefix}_{key.upper()}" for key in AIBRIDGE.split() for prefix in ("AIBRIDGE", "AI_GATEWAY")),

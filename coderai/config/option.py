@@ -32,6 +32,7 @@ class Option:
     older_yaml: tuple[str, ...] = ()  # other paths that are read, never written
     env: str | None = None  # overrides the regular name; "": no variable
     short: str = ""  # "-c"
+    other_flags: tuple[str, ...] = ()  # further spellings, without the dashes
     default_help: str = ""  # said in place of the default, where that depends on the machine
     secret: bool = False
     hidden: bool = False
@@ -45,7 +46,8 @@ class Option:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        return _with_newer_name(self.flag, "aibridge-", "ai-gateway-")
+        names = (self.flag, *self.other_flags)
+        return tuple(flag for name in names for flag in _with_newer_name(name, "aibridge-", "ai-gateway-"))
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ config/OPTIONS.md. To add one, write an attribute here and a row in tests/config
 import re
 from dataclasses import dataclass
 
+from coderai.config.bedrock import MODEL, SMALL_FAST_MODEL
 from coderai.config.duration import Duration
 from coderai.config.kinds import (
     ABOVE_ZERO,
@@ -18,6 +19,7 @@ from coderai.config.kinds import (
     DATABASE_PATH,
     DURATION,
     HOST_PORT,
+    OPTIONAL_URL,
     PATH,
     PATHS,
     POSTGRES_URL,
@@ -71,6 +73,35 @@ class Settings:
     aibridge_anthropic_key_file: str = option(
         PATH, "", yaml="aibridge.anthropic_key_file", group=AIBRIDGE, live=True,
         help="A file that holds the key for Anthropic, read again on reload.",
+    )  # fmt: skip
+    aibridge_bedrock_base_url: str = option(
+        OPTIONAL_URL, "", yaml="aibridge.bedrock_base_url", group=AIBRIDGE, live=True,
+        help="Where Amazon Bedrock is reached, if not at its region's usual address.",
+    )  # fmt: skip
+    aibridge_bedrock_region: str = option(
+        PATH, "", yaml="aibridge.bedrock_region", group=AIBRIDGE, live=True,
+        help="The region of Amazon Bedrock; it, or the base URL, puts the provider `anthropic` there.",
+    )  # fmt: skip
+    aibridge_bedrock_access_key: str = option(
+        SECRET, "", secret=True, group=AIBRIDGE, live=True,
+        help="The access key for Amazon Bedrock; without it AWS's default chain gives one.",
+    )  # fmt: skip
+    aibridge_bedrock_access_key_secret: str = option(
+        SECRET, "", secret=True, group=AIBRIDGE, live=True,
+        help="The access key's secret. Prefer the variable: other users of the machine can see flags.",
+    )  # fmt: skip
+    aibridge_bedrock_session_token: str = option(
+        SECRET, "", secret=True, group=AIBRIDGE, live=True,
+        help="The session token that belongs to a temporary access key.",
+    )  # fmt: skip
+    aibridge_bedrock_model: str = option(
+        PATH, MODEL, yaml="aibridge.bedrock_model", group=AIBRIDGE, live=True,
+        help="The model that Amazon Bedrock is asked for.",
+    )  # fmt: skip
+    aibridge_bedrock_small_fast_model: str = option(
+        PATH, SMALL_FAST_MODEL, yaml="aibridge.bedrock_small_fast_model", group=AIBRIDGE, live=True,
+        other_flags=("aibridge-bedrock-small-fastmodel",),
+        help="The model that Amazon Bedrock is asked for where the client's model has `haiku` in its name.",
     )  # fmt: skip
     aibridge_retention: Duration = option(
         DURATION, "60d", yaml="aibridge.retention", group=AIBRIDGE, live=True,

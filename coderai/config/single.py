@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from coderai.config.bedrock import BedrockSettings, bedrock_settings
 from coderai.config.problems import Report, quoted
 from coderai.config.providers import DEFAULT_BASE_URLS, SINGLE, ProviderSettings
 from coderai.config.secret_files import read_secret
@@ -40,7 +41,10 @@ def single_providers(
     for name in SINGLE:
         options = [f"aibridge_{name}_{part}" for part in ("key", "base_url", "key_file")]
         key, base_url, key_file = (found.get(option, _default(option)) for option in options)
-        if name not in taken:
+        on_bedrock = _bedrock(found, report) if name == "anthropic" else None
+        if name not in taken and on_bedrock is not None:
+            legacy.append(ProviderSettings(type=name, name=name, base_url=on_bedrock.base_url, bedrock=on_bedrock))
+        elif name not in taken:
             legacy.append(
                 ProviderSettings(
                     type=name,
@@ -50,6 +54,7 @@ def single_providers(
                     key_file=key_file.value,
                 )
             )
+        if name not in taken:
             continue
         for one, default in ((key, ""), (base_url, DEFAULT_BASE_URLS[name])):
             if one.value != default:
@@ -58,6 +63,22 @@ def single_providers(
                     "remove one or the other"
                 )
     return legacy
+
+
+_BEDROCK = ("base_url", "region", "access_key", "access_key_secret", "session_token", "model", "small_fast_model")
+
+
+def _bedrock(found: Mapping[str, Found], report: Report) -> BedrockSettings | None:
+    """The provider `anthropic` is on Bedrock if one of these options says more than which model."""
+    given = {name: found[option] for name in _BEDROCK if (option := f"aibridge_bedrock_{name}") in found}
+    place = [one for name, one in given.items() if not name.endswith("model") and one.value]
+    if not place:
+        return None
+    try:
+        return bedrock_settings({f"BEDROCK_{name.upper()}": one.value for name, one in given.items()})
+    except ValueError as problem:
+        report.problems.append(f"{place[0].origin.source}: {problem}")
+        return None
 
 
 def _default(name: str) -> Found:

@@ -44,3 +44,21 @@ def test_mistakes(fields: dict[str, str], says: str) -> None:
     (problem,) = problems(variables(**AWS, **fields))
     assert says in problem
     assert "hush" not in problem
+
+
+def test_the_options_of_the_single_provider_put_anthropic_there() -> None:
+    env = {
+        "CODER_AIBRIDGE_BEDROCK_REGION": "eu-west-3",
+        "CODER_AIBRIDGE_BEDROCK_ACCESS_KEY": "AKID",
+        "CODER_AIBRIDGE_BEDROCK_ACCESS_KEY_SECRET": "hush-hush",
+        "CODER_AIBRIDGE_BEDROCK_SMALL_FAST_MODEL": "small",
+    }
+    provider = resolved(env).settings.providers[-1]
+    assert (provider.name, provider.base_url) == ("anthropic", "https://bedrock-runtime.eu-west-3.amazonaws.com")
+    assert (provider.bedrock.access_keys, provider.bedrock.small_fast_model) == (("AKID",), "small")
+    assert resolved({}).settings.providers[-1].bedrock is None
+    (problem,) = problems({"CODER_AIBRIDGE_BEDROCK_ACCESS_KEY": "AKID"})
+    assert (
+        problem
+        == "CODER_AIBRIDGE_BEDROCK_ACCESS_KEY: BEDROCK_REGION: region or base url required; give one such as us-east-1"
+    )

@@ -19,6 +19,17 @@ TABLE = [
     ("aibridge-anthropic-key", "CODER_AIBRIDGE_ANTHROPIC_KEY", None, "sk-2", None, "sk-2"),
     ("aibridge-anthropic-key-file", "CODER_AIBRIDGE_ANTHROPIC_KEY_FILE", "aibridge.anthropic_key_file",
      "KEYFILE", "KEYFILE", "KEYFILE"),
+    ("aibridge-bedrock-base-url", "CODER_AIBRIDGE_BEDROCK_BASE_URL", "aibridge.bedrock_base_url",
+     "https://bedrock-runtime.eu-west-1.amazonaws.com", "https://bedrock-runtime.eu-west-1.amazonaws.com",
+     "https://bedrock-runtime.eu-west-1.amazonaws.com"),
+    ("aibridge-bedrock-region", "CODER_AIBRIDGE_BEDROCK_REGION", "aibridge.bedrock_region", "eu-west-1", "eu-west-1",
+     "eu-west-1"),
+    ("aibridge-bedrock-access-key", "CODER_AIBRIDGE_BEDROCK_ACCESS_KEY", None, "AKIA", None, "AKIA"),
+    ("aibridge-bedrock-access-key-secret", "CODER_AIBRIDGE_BEDROCK_ACCESS_KEY_SECRET", None, "s", None, "s"),
+    ("aibridge-bedrock-session-token", "CODER_AIBRIDGE_BEDROCK_SESSION_TOKEN", None, "t", None, "t"),
+    ("aibridge-bedrock-model", "CODER_AIBRIDGE_BEDROCK_MODEL", "aibridge.bedrock_model", "m", "m", "m"),
+    ("aibridge-bedrock-small-fast-model", "CODER_AIBRIDGE_BEDROCK_SMALL_FAST_MODEL",
+     "aibridge.bedrock_small_fast_model", "h", "h", "h"),
     ("aibridge-retention", "CODER_AIBRIDGE_RETENTION", "aibridge.retention", "90d", "90d", Duration("90d")),
     ("aibridge-content-retention", "CODER_AIBRIDGE_CONTENT_RETENTION", "aibridge.content_retention", "7d", "7d",
      Duration("7d")),
@@ -81,6 +92,16 @@ TABLE = [
 ROWS = pytest.mark.parametrize(("flag", "variable", "path", "text", "in_yaml", "value"), TABLE, ids=lambda _: "")
 
 
+# What an option makes no sense without.
+_AWS = {"CODER_AIBRIDGE_BEDROCK_REGION": "us-east-1", "CODER_AIBRIDGE_BEDROCK_ACCESS_KEY": "AKIA"}
+_AWS_SECRET = {"CODER_AIBRIDGE_BEDROCK_ACCESS_KEY_SECRET": "s"}
+BESIDE = {
+    "aibridge-bedrock-access-key": {"CODER_AIBRIDGE_BEDROCK_REGION": "us-east-1", **_AWS_SECRET},
+    "aibridge-bedrock-access-key-secret": _AWS,
+    "aibridge-bedrock-session-token": {**_AWS, **_AWS_SECRET},
+}
+
+
 def test_every_option_has_a_row():
     assert [row[0] for row in TABLE] == [option.flag for option in OPTIONS]
 
@@ -99,11 +120,11 @@ def test_each_option_from_each_source(flag, variable, path, text, in_yaml, value
         in_yaml = text
     attribute = flag.replace("-", "_")
     for name in [flag, *([flag.replace("aibridge", "ai-gateway")])]:
-        resolved = resolve({name: text}, {})
+        resolved = resolve({name: text}, BESIDE.get(flag, {}))
         assert getattr(resolved.settings, attribute) == value
         assert (resolved.origins[attribute].kind, resolved.origins[attribute].source) == ("flag", f"--{name}")
     for name in [variable, variable.replace("AIBRIDGE", "AI_GATEWAY")] if variable else []:
-        resolved = resolve({}, {name: text})
+        resolved = resolve({}, {name: text, **BESIDE.get(flag, {})})
         assert getattr(resolved.settings, attribute) == value
         assert (resolved.origins[attribute].kind, resolved.origins[attribute].source) == ("environment", name)
     for name in [path, path.replace("aibridge", "ai_gateway")] if path else []:

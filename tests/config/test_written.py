@@ -28,7 +28,8 @@ BY_KIND = {
     "list of paths": st.lists(TEXTS.filter(lambda text: not set(text) & set('",\r\n') and text.strip())),
     "list of regex": st.lists(st.sampled_from(["a.*", "x{1}", "[bc] d", "é|#"])),
 }
-NOT_WRITTEN = ("config", "write_config", "tls_enable")
+# Some make no sense without another.
+NOT_WRITTEN = ("config", "write_config", "tls_enable", "aibridge_bedrock_base_url", "aibridge_bedrock_region")
 FLAGS = st.fixed_dictionaries(
     {},
     optional={
