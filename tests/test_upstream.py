@@ -11,7 +11,7 @@ import trustme
 from tests.gateway import Gateway, coderai
 from tests.provider import CUT, Pause, Provider, stream, whole
 from tests.proxy import Proxy
-from tests.test_relay import ASK, ASK_STREAM, CHAT, MESSAGES, START, TEXT, Reader, post
+from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 
 OK = whole(b'{"id":"1"}')
 UNAVAILABLE = whole(b'{"error":{"message":"busy"}}', "503 Busy", ("retry-after: 7",))
@@ -47,11 +47,34 @@ class TestRetries:
 
     def test_so_often_and_then_relayed_as_it_is(self, retrying: Gateway, bob: str, provider: Provider) -> None:
         for _ in range(3):
-            provider.answers(UNAVAILABLE)
+            provider.answers(whole(b'{"error":{"message":"busy"}}', "503 Busy", ("retry-after: 0",)))
         answer = post(retrying, CHAT, ASK, bob)
-        assert (answer.status, answer.header("retry-after")) == (503, "7")
+        assert (answer.status, answer.header("retry-after")) == (503, "0")
         assert answer.body == b'{"error":{"message":"busy"}}'
         assert len(provider.requests) == 3
+
+    @pytest.mark.parametrize("field", ["retry-after: 7", "X-Should-Retry: false"])
+    def test_not_where_the_provider_says_when(
+        self, retrying: Gateway, bob: str, provider: Provider, field: str
+    ) -> None:
+        provider.answers(whole(b"{}", "503 Busy", (field,)))
+        assert post(retrying, CHAT, ASK, bob).status == 503
+        assert len(provider.requests) == 1
+
+    def test_broken_off_at_every_point_it_is_sent_once(self, retrying: Gateway, bob: str, provider: Provider) -> None:
+        answer = b"".join(stream(START, TEXT, DELTA, STOP))
+        head = answer.index(b"\r\n\r\n") + 4
+        for end in (0, 1, 9, head - 1, head, head + 1, head + 20, answer.index(TEXT), len(answer) - 7, len(answer) - 1):
+            provider.reset()
+            provider.answers(whole(b"{}", headers=("Connection: close",)))
+            post(retrying, CHAT, ASK, bob)  # what breaks off on a used connection may be a stale one: this is fresh
+            provider.answers(answer[:end], CUT)
+            got = post(retrying, MESSAGES, ASK_STREAM, bob)
+            assert len(provider.requests) == 2, end
+            if end < head:
+                assert (got.status, got.json()["error"]["type"]) == (502, "api_error")
+            else:
+                assert (got.status, got.broken) == (200, True)
 
     @pytest.mark.parametrize("status", [400, 401, 408, 429, 500, 529])
     def test_everything_else_is_relayed(self, retrying: Gateway, bob: str, provider: Provider, status: int) -> None:

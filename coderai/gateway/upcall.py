@@ -39,6 +39,12 @@ _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 8.0
 
 
+def _says_when(answer: Answer) -> bool:
+    """Whether the provider tells when to come again, or not to: that is the client's to heed."""
+    fields = answer.fields
+    return fields.get(b"retry-after", b"0") != b"0" or fields.get(b"x-should-retry", b"").lower() == b"false"
+
+
 class Failed(Refusal):
     """No answer came from the provider; `error_type` is what the trail says of it."""
 
@@ -157,7 +163,7 @@ class Call:
                 if error.connected:  # the provider may be at work on it
                     raise Failed(502, "upstream_unreachable", str(error)) from None
             else:
-                if answer.status not in _RETRIED:
+                if answer.status not in _RETRIED or _says_when(answer):
                     return answer
                 answer.abandon()
             longest = min(_BACKOFF_S * 2**tried, _LONGEST_BACKOFF_S)
