@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-clients test-faults fuzz lint format goldens clean
+.PHONY: run test test-clients test-faults bench fuzz lint format goldens clean
 
 run: .venv/ready
 	$(BIN)/coderai demo
@@ -17,6 +17,10 @@ test-clients: .venv/ready .clients/ready
 # Processes killed, disks full, databases frozen, under load: some minutes.
 test-faults: .venv/ready
 	$(BIN)/pytest -m faults tests/faults
+
+# Measures the parts, into docs/PERFORMANCE.md; side by side with others, too, with COMPARE=path/to/compare.py
+bench: .venv/ready
+	PYTHONPATH=. $(BIN)/python -m bench.performance $(if $(COMPARE),--compare $(COMPARE)) $(BENCH)
 
 # Coverage-guided, beside the fuzzing that `make test` does; as long as you like: make fuzz SECONDS=600
 SECONDS ?= 60

@@ -139,8 +139,10 @@ class StreamTap:
     def _tells(self, events: bytes) -> bool:
         """Whether there is something to be kept, or the end, among these whole events."""
         # one after the other: each begins with a literal, which makes its search fast; joined they would not
-        if self._format.wanted.search(events):
-            return True
+        return self._format.wanted.search(events) is not None or self._ends(events)
+
+    def _ends(self, events: bytes) -> bool:
+        """Whether the terminal event is among these."""
         for hint in self._format.terminal_hints:
             if hint in events:
                 return self._format.terminal.search(events) is not None
@@ -224,7 +226,7 @@ class StreamTap:
         out: list[bytes] = []
         at = 0
         for event in sse.split(events)[0]:
-            if self._format.terminal.search(event):
+            if self._ends(event):
                 self._keep(event)
                 self.terminal = True
                 self._terminal_at = at

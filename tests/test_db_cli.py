@@ -131,6 +131,9 @@ class TestMigration:
         assert (down.returncode, "--postgres-url" in down.stderr) == (1, True)
         assert "hush-password" not in down.stderr
         assert len(down.stderr.splitlines()) == 1
+        unreadable = coderai("users", "list", env=environment("postgres://u:hush%zzpassword@h/d"), check=False)
+        assert (unreadable.returncode, "percent-encode" in unreadable.stderr) == (1, True)
+        assert "password@" not in unreadable.stderr
 
     async def test_every_table_and_column_is_known(self, place: Place) -> None:
         await fill(place)

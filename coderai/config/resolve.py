@@ -87,6 +87,10 @@ def resolve(
     )
 
 
+def _has_file(option: Option) -> bool:
+    return any(other.name == f"{option.name}_file" for other in OPTIONS)
+
+
 def _found(option: Option, flags: Flags, environ: Mapping[str, str], document: Document, report: Report) -> Found:
     # Every source is read even if an earlier one wins: what is wrong in a file is told in any case.
     flag = from_flags(option, flags, report)
@@ -95,7 +99,7 @@ def _found(option: Option, flags: Flags, environ: Mapping[str, str], document: D
     if flag and option.secret and flag.value:
         report.warnings.append(
             f"{flag.origin.source}: other users of this machine can see a secret given as a flag; "
-            f"use {option.variables[0]} or {option.variables[0]}_FILE"
+            f"use {option.variables[0]}{f' or {option.variables[0]}_FILE' if _has_file(option) else ''}"
         )
     return flag or variable or key or Found(option.default_value, Origin("default"))
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 
 from coderai.store.driver import BadData, Connection, Row, StoreUnavailable
 from coderai.store.migrate import TABLES
@@ -53,6 +54,12 @@ DATA_ERRORS = (
 
 async def open_postgres(url: str) -> Store:
     """The store in this database, whose schema is brought up to date. Raises StoreUnavailable."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # whose message may quote a part of the password
+        raise StoreUnavailable(
+            "--postgres-url cannot be read as a PostgreSQL URL; percent-encode the special characters of its password"
+        ) from None
     driver = Postgres(url)
     try:
         await driver.open()
@@ -129,6 +136,7 @@ class _Link:
         self._worker = Worker(f"postgres-{name}")
         self._session: Session | None = None
         self._closed = False
+        self._given_up = False  # the present piece of work has taken too long
 
     async def run(self, work: Callable[[Session], T], *, unlimited: bool = False) -> T:
         """Raises BadData or StoreUnavailable."""
@@ -159,6 +167,7 @@ class _Link:
 
     def _try(self, work: Callable[[Session], T], unlimited: bool) -> T:
         """Once more where a connection turns out to have been closed meanwhile, if it was only to read."""
+        self._given_up = False
         fresh = self._session is None
         if self._session is None:
             self._session = self._connect()
@@ -166,7 +175,7 @@ class _Link:
             self._session.limit(None if unlimited else self._seconds)
             return work(self._session)
         except psycopg.OperationalError:
-            if fresh or not self._reads or not self._session.connection.closed:
+            if fresh or self._given_up or not self._reads or not self._session.connection.closed:
                 raise
         self._session = self._connect()
         return work(self._session)
@@ -193,6 +202,7 @@ class _Link:
 
     def _cut(self) -> None:
         """Ends the thread's wait for the server, from outside."""
+        self._given_up = True
         if (session := self._session) is not None:
             with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(session.connection.fileno())) as way:
                 way.shutdown(socket.SHUT_RDWR)
