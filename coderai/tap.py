@@ -58,6 +58,9 @@ class NoTap:
         return Reading()
 
 
+_BLANK = b"\n\n"
+
+
 class WholeReader(Protocol):
     """The part of a Format that reads whole bodies."""
 
@@ -223,6 +226,8 @@ class StreamTap:
 
     def _pick(self, events: bytes, rest: bytes) -> bytes:
         """Keeps the wanted ones of these whole events; returns those for the client, held ones left out."""
+        if not self._withhold and b"\r" not in events and b"\n\n\n" not in events and self._pick_at_once(events):
+            return events
         out: list[bytes] = []
         at = 0
         for event in sse.split(events)[0]:
@@ -239,6 +244,32 @@ class StreamTap:
                 out.append(event)
             at += len(event)
         return b"".join(out)
+
+    def _pick_at_once(self, events: bytes) -> bool:
+        """The same for events that end in one blank line, from one match to the next instead of event by event.
+
+        False, with nothing kept, where the terminal event is not what it seemed to be.
+        """
+        wanted, limit = self._format.wanted, len(events)
+        if self._ends(events) and (match := self._format.terminal.search(events)) is not None:
+            limit = events.rfind(_BLANK, 0, match.start()) + 2 if _BLANK in events[: match.start()] else 0
+            last = events[limit : events.index(_BLANK, limit) + 2]
+            if self._format.terminal.search(last) is None:
+                return False
+        at = 0
+        if not self._kept and limit:
+            at = events.index(_BLANK) + 2
+            self._keep(events[:at])
+        while (match := wanted.search(events, at, limit)) is not None:
+            begin = events.rfind(_BLANK, at, match.start())
+            end = events.index(_BLANK, match.end()) + 2
+            self._keep(events[at if begin < 0 else begin + 2 : end])
+            at = end
+        if limit < len(events):
+            self._keep(last)
+            self.terminal = True
+            self._terminal_at = limit
+        return True
 
     def _keep(self, event: bytes) -> None:
         self._kept_size += len(event)
