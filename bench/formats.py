@@ -6,7 +6,7 @@ from bench.timing import best_us, shown
 from coderai.config import resolve
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
-from coderai.tap import StreamTap
+from coderai.stream_tap import StreamTap
 
 EVENTS: dict[str, tuple[Format, bytes, bytes]] = {
     "chat completions": (

@@ -10,7 +10,7 @@ import pytest
 
 from coderai.formats import CHAT_COMPLETIONS
 from coderai.formats import MESSAGES as MESSAGES_FORMAT
-from coderai.tap import StreamTap
+from coderai.stream_tap import StreamTap
 from tests.gateway import Gateway
 from tests.provider import CUT, LAST_CHUNK, Pause, Provider, chunk, stream, whole
 from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post, wait_for_end

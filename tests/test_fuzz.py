@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coderai.tap import StreamTap, WholeTap
+from coderai.stream_tap import StreamTap
+from coderai.tap import WholeTap
 from tests.fuzz.taps import CODINGS, FORMATS, check_all, relayed, repeated
 from tests.recording import Recording, recordings
 

@@ -11,7 +11,8 @@ import zstandard
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Ask, Reading
 from coderai.records import Thought, Tokens, ToolCall
-from coderai.tap import StreamTap, Tap, WholeTap
+from coderai.stream_tap import StreamTap
+from coderai.tap import Tap, WholeTap
 from tests.gateway import Gateway
 from tests.provider import CUT, Provider, stream, whole
 from tests.recording import KINDS, Recording, recordings

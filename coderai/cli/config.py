@@ -51,6 +51,9 @@ def shown(resolved: Resolved) -> dict[str, dict[str, Any]]:
                 "base_url": provider.base_url,
                 "keys": [MASK for _ in provider.keys],
                 "stream_options": not provider.refuses_stream_options,
+                "models": list(provider.models),
+                "dump_dir": provider.dump_dir,
+                "bedrock_region": provider.bedrock.region if provider.bedrock else "",
             }
             for provider in resolved.indexed
         ]

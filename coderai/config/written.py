@@ -75,7 +75,12 @@ def _providers(key: str, indexed: Iterable[ProviderSettings]) -> str:
 
 
 def _provider(provider: ProviderSettings) -> dict[str, Any]:
-    item: dict[str, Any] = {"type": provider.type, "name": provider.name, "base_url": provider.base_url}
+    item: dict[str, Any] = {"type": provider.type, "name": provider.name}
+    if (aws := provider.bedrock) is None:
+        item["base_url"] = provider.base_url
+    else:
+        item |= {"bedrock_base_url": aws.base_url, "bedrock_region": aws.region}
+        item |= {"bedrock_model": aws.model, "bedrock_small_fast_model": aws.small_fast_model}
     if provider.key_file:
         item["key_file"] = provider.key_file
     if provider.refuses_stream_options:

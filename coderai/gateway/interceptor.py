@@ -22,7 +22,8 @@ from coderai.keys import Key, Keys
 from coderai.logs import Logger
 from coderai.providers import Route
 from coderai.recorder import NotStored, Recorder
-from coderai.tap import StreamTap, Tap, WholeTap
+from coderai.stream_tap import StreamTap
+from coderai.tap import Tap, WholeTap
 from coderai.wire.encodings import Undecodable, decode
 from coderai.wire.exchange import Answer
 from coderai.wire.headers import is_stream

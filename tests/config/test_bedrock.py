@@ -2,6 +2,7 @@
 
 import pytest
 
+from coderai.config import write_config
 from tests.config.test_providers import problems, resolved, variables
 
 AWS = {"TYPE": "anthropic", "NAME": "aws"}
@@ -62,3 +63,12 @@ def test_the_options_of_the_single_provider_put_anthropic_there() -> None:
         problem
         == "CODER_AIBRIDGE_BEDROCK_ACCESS_KEY: BEDROCK_REGION: region or base url required; give one such as us-east-1"
     )
+
+
+def test_what_is_written_is_read_back_without_the_secrets() -> None:
+    fields = {**AWS, "BEDROCK_REGION": "eu-west-3", **PAIR, "BEDROCK_MODEL": "m", "MODELS": "a*,b", "DUMP_DIR": "/d"}
+    written = write_config(resolved(variables(**fields)))
+    assert "hush" not in written
+    (provider,) = resolved(yaml=written).indexed
+    assert (provider.bedrock.region, provider.bedrock.model, provider.bedrock.access_keys) == ("eu-west-3", "m", ())
+    assert (provider.models, provider.dump_dir) == (("a*", "b"), "/d")

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from coderai import sse
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format, NotUnderstood, Reading
-from coderai.tap import StreamTap, Tap, WholeTap
+from coderai.stream_tap import StreamTap
+from coderai.tap import Tap, WholeTap
 
 FORMATS = (CHAT_COMPLETIONS, RESPONSES, MESSAGES)
 CODINGS = (None, b"identity", b"gzip", b"deflate", b"br", b"zstd", b"unknown")

@@ -1,0 +1,207 @@
+"""The tap of a stream of server-sent events: which of them are kept for reading, and which is the last.
+
+Chunks come cut anywhere. Most are whole events that tell nothing: `feed` finds that out with one look and passes them
+on. The rest is put together to whole events, searched, and from the terminal one on held back.
+"""
+
+from coderai import sse
+from coderai.formats.format import Format, Reading
+from coderai.tap import KEPT_LIMIT
+from coderai.wire.encodings import Decoder, Undecodable, decoder
+
+_BLANK = b"\n\n"
+
+
+class StreamTap:
+    """A Tap of tap.py."""
+
+    def __init__(self, format: Format, coding: bytes | None, withhold: bool = False) -> None:
+        self.terminal = False
+        self.fault: str | None = None
+        self._format = format
+        self._decoder: Decoder | None = None
+        self._unreadable = False
+        try:
+            self._decoder = decoder(coding)
+        except Undecodable as fault:
+            self._give_up(str(fault))
+        # a coded stream cannot have an event taken out, so its client sees one chunk more
+        self._withhold = withhold and self._decoder is None and not self._unreadable
+        self._kept: list[bytes] = []
+        self._kept_size = 0
+        self._pieces: list[bytes] = []  # of an event that is not complete yet
+        self._pieces_size = 0
+        self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
+        self._half = b""  # of a blank line's CRLF, the CR: a client may take it for the whole, so it waits for the rest
+        self._held: list[bytes] = []
+        self._between = False  # plain bytes, the next of which begins an event, and none is held back
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What of it the client is to get now. Most chunks are whole events that nobody has to look at further."""
+        if not (self._between and chunk.endswith(b"\n\n")) or self._tells(chunk):
+            chunk = self._feed(chunk)
+        return chunk
+
+    def _tells(self, events: bytes) -> bool:
+        """Whether there is something to be kept, or the end, among these whole events."""
+        # one after the other: each begins with a literal, which makes its search fast; joined they would not
+        return self._format.wanted.search(events) is not None or self._ends(events)
+
+    def _ends(self, events: bytes) -> bool:
+        """Whether the terminal event is among these."""
+        for hint in self._format.terminal_hints:
+            if hint in events:
+                return self._format.terminal.search(events) is not None
+        return False
+
+    def _feed(self, chunk: bytes) -> bytes:
+        self._between = False
+        out = self._read(chunk)
+        pending = self._pieces or self._half or self.terminal or self._unreadable or not self._kept
+        self._between = self._decoder is None and not pending
+        return out
+
+    def _read(self, chunk: bytes) -> bytes:
+        if self._half:
+            chunk, self._half = self._half + chunk, b""
+        if self.terminal:
+            self._held.append(chunk)
+            return b""
+        if self._unreadable:
+            return chunk
+        if self._decoder is None:
+            if chunk.endswith(b"\r") and (self._tail + chunk).endswith(b"\n\r"):
+                chunk, self._half = chunk[:-1], b"\r"
+            return self._read_plain(chunk)
+        try:
+            self._scan(self._decoder(chunk))
+        except Undecodable as fault:
+            self._give_up(str(fault))
+        if self.terminal:
+            self._held.append(chunk)
+            return b""
+        return chunk
+
+    def _read_plain(self, chunk: bytes) -> bytes:
+        sent = 0 if self._withhold else self._pieces_size
+        found = self._scan(chunk)
+        if self._withhold:
+            out = found
+        elif self.terminal:
+            # the terminal event begins at `terminal_at`, counted from the first of the pieces
+            cut = max(0, self._terminal_at - sent)
+            out = chunk[:cut]
+            self._held.append(chunk[cut:])
+        else:
+            out = chunk
+        return out
+
+    def _scan(self, data: bytes) -> bytes:
+        """Reads decoded bytes; returns the complete events that the client is to see (when withholding)."""
+        end = sse.last_boundary(self._tail + data if self._tail else data) - len(self._tail)
+        if end <= 0:
+            return self._gather(data)
+        rest = data[end:] if end < len(data) else b""
+        events = data[:end] if rest else data
+        if self._pieces:
+            events = b"".join((*self._pieces, events))
+            self._pieces.clear()
+        self._pieces_size = 0
+        self._tail = b""
+        if not self._kept or self._tells(events):
+            events = self._pick(events, rest)
+        if rest and not self.terminal:
+            return events + self._gather(rest) if self._withhold else self._gather(rest)
+        return events
+
+    def _gather(self, data: bytes) -> bytes:
+        """Puts by what is no complete event yet."""
+        if not data:
+            return b""
+        self._pieces.append(data)
+        self._pieces_size += len(data)
+        self._tail = (self._tail + data)[-3:]
+        if self._pieces_size > KEPT_LIMIT:
+            out = b"".join(self._pieces) if self._withhold else b""
+            self._give_up(f"an event larger than {KEPT_LIMIT} bytes")
+            return out
+        return b""
+
+    def _pick(self, events: bytes, rest: bytes) -> bytes:
+        """Keeps the wanted ones of these whole events; returns those for the client, held ones left out."""
+        if not self._withhold and b"\r" not in events and b"\n\n\n" not in events and self._pick_at_once(events):
+            return events
+        out: list[bytes] = []
+        at = 0
+        for event in sse.split(events)[0]:
+            if self._ends(event):
+                self._keep(event)
+                self.terminal = True
+                self._terminal_at = at
+                if self._withhold:
+                    self._held.append(events[at:] + rest)
+                break
+            if not self._kept or self._format.wanted.search(event):
+                self._keep(event)
+            if self._withhold and not self._format.withheld(event):
+                out.append(event)
+            at += len(event)
+        return b"".join(out)
+
+    def _pick_at_once(self, events: bytes) -> bool:
+        """The same for events that end in one blank line, from one match to the next instead of event by event.
+
+        False, with nothing kept, where the terminal event is not what it seemed to be.
+        """
+        wanted, limit = self._format.wanted, len(events)
+        if self._ends(events) and (match := self._format.terminal.search(events)) is not None:
+            limit = events.rfind(_BLANK, 0, match.start()) + 2 if _BLANK in events[: match.start()] else 0
+            last = events[limit : events.index(_BLANK, limit) + 2]
+            if self._format.terminal.search(last) is None:
+                return False
+        at = 0
+        if not self._kept and limit:
+            at = events.index(_BLANK) + 2
+            self._keep(events[:at])
+        while (match := wanted.search(events, at, limit)) is not None:
+            begin = events.rfind(_BLANK, at, match.start())
+            end = events.index(_BLANK, match.end()) + 2
+            self._keep(events[at if begin < 0 else begin + 2 : end])
+            at = end
+        if limit < len(events):
+            self._keep(last)
+            self.terminal = True
+            self._terminal_at = limit
+        return True
+
+    def _keep(self, event: bytes) -> None:
+        self._kept_size += len(event)
+        if self._kept_size > KEPT_LIMIT:
+            self.fault = f"more than {KEPT_LIMIT} bytes to note"
+        else:
+            self._kept.append(event)
+
+    def _give_up(self, fault: str) -> None:
+        self.fault = fault
+        self._unreadable = True
+        self._pieces = []
+
+    def held(self) -> bytes:
+        if self._withhold:
+            self._held += self._pieces
+        held = b"".join((*self._held, self._half))
+        self._held.clear()
+        self._half = b""
+        return held
+
+    def read(self) -> Reading:
+        if not self.terminal and self._pieces:
+            event = b"".join(self._pieces)  # an end without a blank line
+            self._keep(event)
+            self.terminal = self._format.terminal.search(event) is not None
+        payloads = [data for event in self._kept if (data := sse.payload(event)) is not None]
+        try:
+            return self._format.read(self._format.fold(payloads))
+        except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
+            self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
+            return Reading()
