@@ -32,11 +32,10 @@ INSERT_INTERCEPTION = """
         client_session_id, credential_kind, credential_hint, metadata, started_at, thread_parent_id,
         thread_root_id, instance_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
-_INSERT_PROMPT = """
-    INSERT INTO aibridge_user_prompts (id, interception_id, provider_response_id, prompt, metadata,
-        created_at)
-    VALUES (?, ?, '', ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
-_ANSWER_PROMPT = """
+INSERT_PROMPT = """
+    INSERT INTO aibridge_user_prompts (id, interception_id, prompt, metadata, created_at, provider_response_id)
+    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
+ANSWER_PROMPT = """
     UPDATE aibridge_user_prompts SET provider_response_id = ? WHERE interception_id = ? AND id = ?"""
 _INSERT_TOKENS = """
     INSERT INTO aibridge_token_usages (id, interception_id, provider_response_id, input_tokens, output_tokens,
@@ -53,6 +52,11 @@ _INSERT_THOUGHT = """
 INSERT_OBJECT = """
     INSERT INTO aibridge_provider_objects (provider_name, object_id, initiator_id, created_at)
     VALUES (?, ?, ?, ?) ON CONFLICT (provider_name, object_id) DO NOTHING"""
+# Of one that has ended in the same batch.
+INSERT_ENDED = INSERT_INTERCEPTION.replace(
+    "instance_id)",
+    "instance_id, ended_at, status, error_type, error_message, seal_number, counts_digest, content_digest, seal)",
+).replace("?) ON", f"?{', ?' * 8}) ON")
 # Where it is the first: one that was only inferred, or that comes again, is writing.py's to look at.
 END = """
     UPDATE aibridge_interceptions SET ended_at = ?, status = ?, error_type = ?, error_message = ?,
@@ -80,7 +84,7 @@ def interception(record: Record, finding: Started, thread: Thread | None) -> Row
 
 
 def _prompt(record: Record, finding: Prompt) -> Row:
-    return record.id, record.interception_id, finding.text, _json(finding.metadata), times.text(record.at)
+    return record.id, record.interception_id, finding.text, _json(finding.metadata), times.text(record.at), ""
 
 
 def _answered(record: Record, finding: AnsweredPrompt) -> Row:
@@ -131,12 +135,12 @@ def end(record: Record, finding: Ended) -> Row:
 
 # Of everything between an interception's own row and its end.
 STATEMENTS: tuple[tuple[type, str, Callable[[Record, Any], Row]], ...] = (
-    (Prompt, _INSERT_PROMPT, _prompt),
+    (Prompt, INSERT_PROMPT, _prompt),
     (Tokens, _INSERT_TOKENS, _tokens),
     (ToolCall, _INSERT_TOOL, _tool),
     (Thought, _INSERT_THOUGHT, _thought),
     (ProviderObject, INSERT_OBJECT, _object),
-    (AnsweredPrompt, _ANSWER_PROMPT, _answered),
+    (AnsweredPrompt, ANSWER_PROMPT, _answered),
 )
 
 

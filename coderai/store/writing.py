@@ -15,17 +15,11 @@ from typing import Any
 from msgspec import Struct
 
 from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Thought, Thread, Tokens, ToolCall
-from coderai.store import ending, rows, seals
+from coderai.store import ending, rows, seals, threads
 from coderai.store.driver import BadData, Connection, Row
 from coderai.store.seals import Head
 
-# Of the same user only: a tool call's id is no secret, and another's thread is not to be joined.
-_FIND_THREAD = """
-    SELECT t.created_at, t.id, i.id, coalesce(i.thread_root_id, i.id)
-    FROM aibridge_tool_usages AS t JOIN aibridge_interceptions AS i ON i.id = t.interception_id
-    WHERE t.provider_tool_call_id = ? AND i.initiator_id = ? AND i.id <> ?"""
-_SET_THREAD = "UPDATE aibridge_interceptions SET thread_parent_id = ?, thread_root_id = ? WHERE id = ?"
-
+Kinds = Mapping[type, list[Any]]
 # What was written of one interception, by the kind of the finding: lines to be sealed, or what gives them.
 Written = dict[type, tuple[Any, ...]]
 
@@ -70,35 +64,76 @@ class Writing:
         for record in batch:
             kinds.setdefault(type(record.finding), []).append(record)
         written: dict[str, Written] = {}
-        threads = self._start(db, kinds, written)
+        ended = kinds.get(Ended, [])
+        ids = [record.interception_id for record in ended]
+        later = threads.called_in(kinds)
+        found, begun = self._begun(db, kinds, later, written)
+        children = self._children(kinds, written, careful=careful)
+        head, ends = (self.head, {}) if careful or later else self._sealed(ended, written)
+        self._start(db, begun, ends)
+        for statement, values in children:
+            db.executemany(statement, values)
+        if later:
+            found |= self._hang(db, later, written)
+        if careful:
+            return Outcome(found, ending.carefully(db, self.instance_id, ended) or self.head, {}, [*ids, *written])
+        if later:
+            head, ends = self._sealed(ended, written)
+        if ends and db.executemany(
+            rows.END, [(*end, id, self.instance_id) for id, end in ends.items()]
+        ).rowcount != len(ends):
+            raise NotAsWritten
+        if ended:
+            ending.move_head(db, self.instance_id, head)
+        return Outcome(found, head, written, ids)
+
+    def _begun(
+        self, db: Connection, kinds: Kinds, later: Sequence[Any], written: dict[str, Written]
+    ) -> tuple[dict[str, Thread], list[Row]]:
+        """The threads of the interceptions that begin, and their rows."""
+        started = kinds.get(Started, ())
+        found = threads.find(db, [record for record in started if record not in later] if later else started)
+        begun = [rows.interception(record, record.finding, found.get(record.id)) for record in started]
+        for row in begun:
+            written[row[0]] = {Started: (row[seals.STARTED_AT], _line(row))}
+        return found, begun
+
+    def _start(self, db: Connection, begun: Sequence[Row], ends: dict[str, Row]) -> None:
+        """Inserts them; those that have ended in the same batch with their end, which is taken out of `ends`."""
+        plain = [(*row, self.instance_id) for row in begun if row[0] not in ends]
+        if plain:
+            db.executemany(rows.INSERT_INTERCEPTION, plain)
+        if len(plain) < len(begun):
+            whole = [(*row, self.instance_id, *ends.pop(row[0])) for row in begun if row[0] in ends]
+            if db.executemany(rows.INSERT_ENDED, whole).rowcount != len(whole):
+                raise NotAsWritten
+
+    def _children(self, kinds: Kinds, written: dict[str, Written], *, careful: bool) -> list[tuple[str, Sequence[Row]]]:
+        """Statements with the rows of everything below an interception, in the order in which they are run."""
+        children: list[tuple[str, Sequence[Row]]] = []
+        prompts: list[Row] = []
         for kind, statement, row in rows.STATEMENTS:
             if records := kinds.get(kind):
                 values = [row(record, record.finding) for record in records]
-                db.executemany(statement, values)
                 if kind in _NOTED:
                     self._note(kind, values, written)
-        _hang_later(db, kinds, threads, written)
-        ended = kinds.get(Ended, [])
-        ids = [record.interception_id for record in ended]
-        if careful:
-            head = ending.carefully(db, self.instance_id, ended)
-            return Outcome(threads, head or self.head, {}, [*ids, *written])
-        head = self._end(db, ended, written) if ended else self.head
-        return Outcome(threads, head, written, ids)
+                if kind is Prompt:
+                    prompts = values
+                children.append((statement, values))
+        if prompts and AnsweredPrompt in kinds and not careful:
+            return _with_answers(children, prompts, written)
+        return children
 
-    def _start(
-        self, db: Connection, kinds: Mapping[type, Sequence[Any]], written: dict[str, Written]
-    ) -> dict[str, Thread]:
-        started = kinds.get(Started)
-        if not started:
-            return {}
-        later = _later(kinds)
-        threads = _threads(db, [record for record in started if record not in later] if later else started)
-        values = [rows.interception(record, record.finding, threads.get(record.id)) for record in started]
-        db.executemany(rows.INSERT_INTERCEPTION, [(*row, self.instance_id) for row in values])
-        for row in values:
-            written[row[0]] = {Started: (row[seals.STARTED_AT], _line(row))}
-        return threads
+    def _hang(self, db: Connection, later: Sequence[Any], written: dict[str, Written]) -> dict[str, Thread]:
+        """The threads of interceptions whose tool was called in this same batch."""
+        found = {}
+        for record in later:  # one after another: the thread of one may be the root of the next
+            for thread in threads.find(db, [record]).values():
+                threads.hang(db, record.id, thread)
+                found[record.id] = thread
+                row = rows.interception(record, record.finding, thread)
+                written[record.id][Started] = (row[seals.STARTED_AT], _line(row))
+        return found
 
     def _note(self, kind: type, values: Sequence[Row], written: dict[str, Written]) -> None:
         """Keeps the rows with their interception's, as they are sealed."""
@@ -120,12 +155,13 @@ class Writing:
             known = written[interception_id] = before.copy()
         return known
 
-    def _end(self, db: Connection, ended: Sequence[Any], written: dict[str, Written]) -> Head:
+    def _sealed(self, ended: Sequence[Any], written: dict[str, Written]) -> tuple[Head, dict[str, Row]]:
+        """The new end of the chain, and of each interception the columns of its end and its seal."""
         head = self.head
-        ends = []
+        ends: dict[str, Row] = {}
         for record in ended:
             known = self._touch(record.interception_id, written)
-            if known is None or record.finding.credential_hint is not None:  # which changes the interception's row
+            if known is None or record.finding.credential_hint is not None or record.interception_id in ends:
                 raise NotAsWritten
             started_at, interception = known[Started]
             end = rows.end(record, record.finding)
@@ -138,11 +174,26 @@ class Writing:
                 thoughts=known.get(Thought, ()),
             )
             head = seals.seal(head, self.instance_id, record.interception_id, started_at, digests)
-            ends.append((*end, head.number, *digests, head.seal, record.interception_id, self.instance_id))
-        if db.executemany(rows.END, ends).rowcount != len(ends):
-            raise NotAsWritten
-        ending.move_head(db, self.instance_id, head)
-        return head
+            ends[record.interception_id] = (*end, head.number, *digests, head.seal)
+        return head, ends
+
+
+def _with_answers(
+    children: list[tuple[str, Sequence[Row]]], prompts: Sequence[Row], written: dict[str, Written]
+) -> list[tuple[str, Sequence[Row]]]:
+    """Prompts that were answered in the same batch are inserted with their answer, not updated behind."""
+    inserted = {(row[0], row[1]) for row in prompts}
+    known = (prompt for _, interception_id in inserted for prompt in written.get(interception_id, {}).get(Prompt, ()))
+    answered = {(row[0], row[1]): row for row in known if (row[0], row[1]) in inserted}
+    merged: list[tuple[str, Sequence[Row]]] = []
+    for statement, values in children:
+        if statement is rows.INSERT_PROMPT:
+            values = [answered.get((row[0], row[1]), row) for row in values]
+        elif statement is rows.ANSWER_PROMPT:
+            values = [row for row in values if (row[2], row[1]) not in answered]
+        if values:
+            merged.append((statement, values))
+    return merged
 
 
 def _line(row: Row) -> bytes:
@@ -161,7 +212,7 @@ def _refuse_nul(row: Row) -> None:
 def _prompt(row: Row) -> Row:
     """Not a line yet: it changes when its answer is known."""
     _refuse_nul(row)
-    return (*row, "")
+    return row
 
 
 def _tool(row: Row) -> seals.Tool:
@@ -172,32 +223,3 @@ def _tool(row: Row) -> seals.Tool:
 # What is kept of a row until it is sealed.
 _SEALED: Mapping[type, Any] = {Prompt: _prompt, Tokens: _line, ToolCall: _tool, Thought: _line}
 _NOTED = frozenset((*_SEALED, AnsweredPrompt))
-
-
-def _later(kinds: Mapping[type, Sequence[Any]]) -> list[Any]:
-    """The interceptions whose tool was called in this same batch: it is not in the database yet."""
-    called = {record.finding.call_id for record in kinds.get(ToolCall, ())}
-    return [record for record in kinds.get(Started, ()) if record.finding.correlating_tool_call_id in called]
-
-
-def _hang_later(
-    db: Connection, kinds: Mapping[type, Sequence[Any]], threads: dict[str, Thread], written: dict[str, Written]
-) -> None:
-    for record in _later(kinds):  # one after another: the thread of one may be the root of the next
-        for thread in _threads(db, [record]).values():
-            db.execute(_SET_THREAD, (thread.parent_id, thread.root_id, record.id))
-            threads[record.id] = thread
-            row = rows.interception(record, record.finding, thread)
-            written[record.id][Started] = (row[seals.STARTED_AT], _line(row))
-
-
-def _threads(db: Connection, started: Sequence[Any]) -> dict[str, Thread]:
-    threads = {}
-    for record in started:
-        if call_id := record.finding.correlating_tool_call_id:
-            found = db.execute(_FIND_THREAD, (call_id, record.finding.initiator_id, record.id)).fetchall()
-            if found:
-                # The newest; nearly always there is one, and ORDER BY would sort at 4 us a time.
-                _, _, parent_id, root_id = max(found)
-                threads[record.id] = Thread(parent_id, root_id)
-    return threads
