@@ -168,4 +168,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        # Sessions of several interceptions; one that is a session by itself is found by its id, and costs nothing here.
+        """
+        CREATE INDEX aibridge_interceptions_session
+            ON aibridge_interceptions (session_id, started_at, id) WHERE session_id <> id
+        """,
+    ),
 )

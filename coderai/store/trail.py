@@ -172,10 +172,14 @@ class Trail:
 def _where(filter: Filter, after: tuple[str, str] | None = None) -> tuple[str, list[Any]]:
     conditions = ["1 = 1"]
     parameters: list[Any] = []
-    for column in ("provider", "provider_name", "model", "client", "session_id"):
+    for column in ("provider", "provider_name", "model", "client"):
         if (value := getattr(filter, column)) is not None:
             conditions.append(f"i.{column} = ?")
             parameters.append(value)
+    if filter.session_id is not None:
+        # as the index has it, see migrations.py
+        conditions.append("(i.id = ? AND i.session_id = i.id OR i.session_id = ? AND i.session_id <> i.id)")
+        parameters += (filter.session_id, filter.session_id)
     for limit, comparison in ((filter.started_after, ">="), (filter.started_before, "<=")):
         if limit is not None:
             conditions.append(f"i.started_at {comparison} ?")
