@@ -33,9 +33,8 @@ ON_BOTH = ("test_relay", "test_routes", "test_sdks")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "gateway" in metafunc.fixturenames:
-        databases = ["sqlite", "postgres"] if metafunc.module.__name__.rpartition(".")[2] in ON_BOTH else ["sqlite"]
-        metafunc.parametrize("gateway", databases, indirect=True, scope="session")
+    if metafunc.module.__name__.rpartition(".")[2] in ON_BOTH and "gateway" in metafunc.fixturenames:
+        metafunc.parametrize("gateway", ["sqlite", "postgres"], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +42,7 @@ def gateway(
     request: pytest.FixtureRequest, _provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     env = {}
-    if request.param == "postgres":
+    if getattr(request, "param", "sqlite") == "postgres":
         env = databases.environment(fresh(request.getfixturevalue("postgres_url")))
     running = Gateway(tmp_path_factory.mktemp("gateway"), _provider.url, **env)
     yield running
