@@ -50,6 +50,11 @@ class User(Struct, frozen=True):
     role: str  # one of ROLES
     token_id: str  # recorded as api_key_id
 
+    @property
+    def token_mark(self) -> bytes:
+        """What is in every text that this user's token is in."""
+        return f"{self.token_id}-".encode()
+
 
 class Unauthenticated(Exception):
     """401: no token or none that is good; the message says why, in words for the client."""
@@ -146,10 +151,9 @@ class Authenticator:
 
 def token_of(get: Callable[[str], str | None]) -> str | None:
     """The caller's token, by a function that gives a (lower-case) header's value: the first of these that is there."""
-    if token := get("x-coder-ai-governance-token"):
-        return token.strip()
-    if token := get("coder-session-token"):
-        return token.strip()
+    for name in ("x-coder-ai-governance-token", "coder-session-token"):
+        if token := (get(name) or "").strip():
+            return token
     fields = (get("authorization") or "").split()
     if len(fields) == 2 and fields[0].lower() == "bearer":
         return fields[1]

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
-# A client can name any model: of that many breakers those are kept that were used last.
+# A client can name any model: of that many breakers those are kept that were used last, the open ones before others;
 MOST_BREAKERS = 1000
+# and of names that differ only beyond so many characters, one.
+LONGEST_MODEL = 256
 
 
 class State(Enum):
@@ -113,14 +115,15 @@ class Breakers:
     def of(self, provider: str, endpoint: str, model: str) -> Breaker | None:
         if self._limits is None:
             return None
-        which = (provider, endpoint, model)
+        which = (provider, endpoint, model[:LONGEST_MODEL])
         breaker = self._breakers.get(which)
         if breaker is None:
             breaker = self._breakers[which] = Breaker(
                 self._limits, lambda before, after: self._changed(*which, before, after)
             )
             if len(self._breakers) > MOST_BREAKERS:
-                self._breakers.popitem(last=False)
+                closed = (old for old, breaker in self._breakers.items() if breaker.state is State.CLOSED)
+                del self._breakers[next(closed)]  # at least the new one is
         else:
             self._breakers.move_to_end(which)
         return breaker

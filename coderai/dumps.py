@@ -39,6 +39,7 @@ MASKED = frozenset(
         b"x-amz-security-token",
         b"coder-session-token",
         b"x-coder-ai-governance-token",
+        b"x-goog-api-key",
         b"set-cookie",
         b"www-authenticate",
         b"proxy-authenticate",
@@ -56,6 +57,10 @@ class _Piece(NamedTuple):
     data: bytes
     head: bytes = b""  # of a request, whose body is laid out if it is JSON
 
+    @property
+    def size(self) -> int:
+        return len(self.head) + len(self.data)
+
 
 class Dumps:
     """The thread that writes, and how much waits for it."""
@@ -69,9 +74,9 @@ class Dumps:
     def put(self, piece: _Piece) -> bool:
         """Whether there was room for it."""
         with self._lock:
-            if self._waiting + len(piece.data) > WAITING_LIMIT:
+            if self._waiting + piece.size > WAITING_LIMIT:
                 return False
-            self._waiting += len(piece.data)
+            self._waiting += piece.size
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="dumps", daemon=True)
             self._thread.start()
@@ -86,10 +91,10 @@ class Dumps:
 
     def _run(self) -> None:
         while (piece := self._pieces.get()) is not None:
-            with suppress(OSError):  # a full disk, say: a dump is no record
+            with suppress(Exception):  # a full disk, say: a dump is no record, and the next one may be written again
                 _append(piece)
             with self._lock:
-                self._waiting -= len(piece.data)
+                self._waiting -= piece.size
 
 
 class Dump:
@@ -109,7 +114,7 @@ class Dump:
     def request(self, line: bytes, headers: Headers, body: bytes) -> None:
         body = body if len(body) <= FILE_LIMIT else body[:FILE_LIMIT] + CUT
         headers = [field for field in headers if field[0].lower() != b"content-length"]  # the dumped body has its own
-        self._put(_Piece(self._path(".req.txt"), self._masked(body), head=_head(line, headers)))
+        self._put(_Piece(self._path(".req.txt"), self._masked(body), head=self._masked(_head(line, headers))))
 
     def error(self, message: str) -> None:
         """No answer came."""
@@ -121,7 +126,7 @@ class Dump:
             self._decode = decoder(coding)
         except Undecodable:
             self._cut = True
-        head = _head(b"HTTP/1.1 %d %b" % (status, reason), headers) + b"\r\n"
+        head = self._masked(_head(b"HTTP/1.1 %d %b" % (status, reason), headers)) + b"\r\n"
         self._put(_Piece(self._path(".resp.txt"), head + (CUT if self._cut else b"")))
 
     def write(self, chunk: bytes) -> None:
@@ -187,7 +192,7 @@ def _append(piece: _Piece) -> None:
     _folder(piece.path.parent)
     data = piece.data
     if piece.head:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):  # what is no JSON stays as it came
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # what is no JSON stays as it came
             data = msgspec.json.format(data, indent=2)
         data = b"%bContent-Length: %d\r\n\r\n%b" % (piece.head, len(data), data)
     with os.fdopen(os.open(piece.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as file:

@@ -33,10 +33,16 @@ class Key:
 
     def cool_down(self, status: int, fields: Named) -> float:
         """The provider has refused it with this status; returns for how many seconds it rests."""
-        self.rate_limited = status == 429
-        seconds = _retry_after(fields) if self.rate_limited else REFUSED_S
-        self.until = time.monotonic() + seconds
+        seconds = _retry_after(fields) if status == 429 else REFUSED_S
+        until = time.monotonic() + seconds
+        if until >= self.until:  # a request that began earlier may tell of less
+            self.until = until
+            self.rate_limited = status == 429
         return seconds
+
+    @property
+    def cooling(self) -> bool:
+        return self.until > time.monotonic()
 
 
 class Keys:
@@ -73,13 +79,12 @@ class Keys:
         """Those to try, in order; a single key always."""
         if self.alone:
             return self._keys
-        now = time.monotonic()
-        return [key for key in self._keys if key.until <= now]
+        return [key for key in self._keys if not key.cooling]
 
     def next_usable_s(self) -> float | None:
-        """In how many seconds the first rate-limited key can be used again; None if none is rate-limited."""
+        """After all were refused: in how many seconds the first rate-limited one can be used again, if there is one."""
         now = time.monotonic()
-        return min((key.until - now for key in self._keys if key.rate_limited and key.until > now), default=None)
+        return min((max(0.0, key.until - now) for key in self._keys if key.rate_limited), default=None)
 
 
 def mask(secret: str) -> str:

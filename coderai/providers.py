@@ -144,6 +144,11 @@ class Provider:
             return f"--aibridge-{self.name}-key or CODER_AIBRIDGE_{self.name.upper()}_KEY"
         return f"CODER_AIBRIDGE_PROVIDER_<N>_KEY of the provider named {self.name}"
 
+    @property
+    def restricted(self) -> bool:
+        """Whether there are models that may not be used."""
+        return self._models is not None
+
     def allows(self, model: str) -> bool:
         return self._models is None or self._models.match(model) is not None
 

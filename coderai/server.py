@@ -181,15 +181,16 @@ class Server:
         """Stores what earlier processes could not store."""
         for path in self.spool.files():
             try:
-                records = self.spool.load(path)
+                records, unread = self.spool.load(path)
                 await self.recorder.put(records)
             except BadSpool as error:
                 self.log.error("records of an earlier process are not stored", error=str(error))
             except NotStored:
                 return  # the file stays for the next start
             else:
-                self.spool.discard(path)
                 self.log.info("stored the records of an earlier process", records=len(records), file=str(path))
+                if (kept := self.spool.discard(path, damaged=unread > 0)) is not None:
+                    self.log.error("lines of a spool file cannot be read", lines=unread, file=str(kept))
 
     async def drain(self) -> None:
         """Load balancers see that it is to be left alone, before it refuses anybody."""

@@ -7,7 +7,7 @@ rest; drain the recorder; close the store.
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from coderai.config import Resolved
@@ -15,6 +15,8 @@ from coderai.logs import Logger
 from coderai.meaning import database, warn
 from coderai.server import Server
 
+# A part that fails in a way nobody thought of is started again after so long.
+RESTART_SECONDS = 5.0
 # The number of a pipe whose other end the supervisor holds as long as it lives (cli/workers.py).
 SUPERVISOR_PIPE = "CODERAI_SUPERVISOR_PIPE"
 
@@ -39,7 +41,7 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         await server.unspool()
         works = (server.authenticator, server.retention, server.recovery, server.seal_log, server.upstreams)
         for work in works:
-            await stack.enter_async_context(_running(work.run()))
+            await stack.enter_async_context(_running(work.run, log))
         await server.prepare()
         await server.listen()
         warn(resolved.settings, log)
@@ -64,10 +66,21 @@ def _stop(sign: signal.Signals, stopping: asyncio.Event, log: Logger) -> None:
 
 
 @asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
+async def _running(work: Callable[[], Coroutine[None, None, None]], log: Logger) -> AsyncIterator[None]:
+    task = asyncio.create_task(_kept_running(work, log))
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def _kept_running(work: Callable[[], Coroutine[None, None, None]], log: Logger) -> None:
+    """Without its heartbeat, or its purge, the server would go on for months and nobody would know."""
+    while True:
+        try:
+            await work()
+        except Exception as fault:
+            part = work.__qualname__.partition(".")[0]
+            log.error("a part has failed and is started again", part=part, error=f"{type(fault).__name__}: {fault}")
+        await asyncio.sleep(RESTART_SECONDS)

@@ -67,16 +67,31 @@ class Spool:
         """What earlier processes left."""
         return sorted(self._folder.glob(f"{_PREFIX}*"))
 
-    def load(self, path: Path) -> list[Record]:
-        """Raises BadSpool."""
+    def load(self, path: Path) -> tuple[list[Record], int]:
+        """What can be read of it, and how many lines cannot: the disk may have been full. Raises BadSpool."""
         try:
-            lines = [msgspec.json.decode(line, type=_Line) for line in path.read_bytes().splitlines()]
-            return [
-                Record(line.id, line.interception_id, line.at, msgspec.convert(line.finding, _KINDS[line.kind]))
-                for line in lines
-            ]
-        except (OSError, KeyError, msgspec.MsgspecError) as error:
-            raise BadSpool(f"{path}: {error}; mend it or move it away, what it holds is not stored") from None
+            lines = path.read_bytes().splitlines()
+        except FileNotFoundError:  # another worker was faster
+            return [], 0
+        except OSError as error:
+            raise BadSpool(f"{path}: {error.strerror}; let coderai read it, what it holds is not stored") from None
+        found = [record for record in map(_record, lines) if record is not None]
+        return found, len(lines) - len(found)
 
-    def discard(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
+    def discard(self, path: Path, *, damaged: bool) -> Path | None:
+        """It is not loaded again. A damaged one is kept, under the name that is returned."""
+        if not damaged:
+            path.unlink(missing_ok=True)
+            return None
+        try:
+            return path.rename(path.with_name(f"damaged-{path.name}"))
+        except FileNotFoundError:  # another worker was faster
+            return None
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        read = msgspec.json.decode(line, type=_Line)
+        return Record(read.id, read.interception_id, read.at, msgspec.convert(read.finding, _KINDS[read.kind]))
+    except (KeyError, msgspec.MsgspecError):
+        return None

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from coderai.breaker import MOST_BREAKERS, Breaker, Breakers, Limits, Open, State
 from tests.gateway import Gateway
-from tests.provider import Provider, whole
+from tests.provider import CUT, Provider, whole
 from tests.test_relay import ASK, CHAT, MESSAGES, post
 
 LIMITS = Limits(failure_threshold=3, interval=10.0, timeout=30.0, max_requests=2)
@@ -111,6 +111,18 @@ def test_a_client_cannot_have_any_number_of_breakers_made() -> None:
     breakers.of("p", "/e", "one more")
     assert breakers.of("p", "/e", "m") is first
     assert len(breakers._breakers) == MOST_BREAKERS
+    assert breakers.of("p", "/e", "x" * 300) is breakers.of("p", "/e", "x" * 10**6)
+
+
+def test_an_open_one_outlasts_them() -> None:
+    breakers = Breakers(lambda *_: None)
+    breakers.set(LIMITS)
+    first = breakers.of("p", "/e", "m")
+    for _ in range(LIMITS.failure_threshold):
+        first.leave(first.enter(), success=False)
+    for n in range(MOST_BREAKERS + 1):
+        breakers.of("p", "/e", f"m{n}")
+    assert breakers.of("p", "/e", "m") is first
 
 
 ON = {
@@ -155,6 +167,17 @@ def test_failures_open_it_and_a_success_closes_it(
         ("open", "half-open"),
         ("half-open", "closed"),
     ]
+    assert gateway.stop() == 0
+
+
+def test_a_broken_connection_is_no_success(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, **ON)
+    token = gateway.user("alice")
+    down = whole(b"{}", "503 Down", ("Connection: close",))
+    for answer, status in ((down, 503), (CUT, 502), (down, 503), (b"never sent", 503)):
+        provider.answers(answer)
+        assert post(gateway, CHAT, ASK, token).status == status
+    assert len(provider.requests) == 3
     assert gateway.stop() == 0
 
 

@@ -99,6 +99,20 @@ def test_without_a_key_of_ones_own_the_organisation_s_is_used(
     assert alice not in str(provider.requests[0].headers)
 
 
+@pytest.mark.parametrize("governance", ["", " ", "{}", "{}\u00a0"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Authorization", "Bearer {}"), ("Authorization", "Bearer {},"), ("X-Api-Key", "{}"), ("Api-Key", "{}")],
+)
+def test_a_token_never_reaches_a_provider(
+    governed: Gateway, alice: str, provider: Provider, governance: str, name: str, value: str
+) -> None:
+    provider.answers(whole(b'{"id":"1"}'))
+    headers = {TOKEN: governance.format(alice), "Cookie": f"t={alice}", name: value.format(alice)}
+    governed.request("POST", CHAT, ASK, headers)
+    assert alice not in str([request.headers for request in provider.requests])
+
+
 def test_turned_off_it_is_refused(tmp_path: Path, provider: Provider) -> None:
     gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_ALLOW_BYOK="false")
     token = gateway.user("alice")
@@ -111,7 +125,12 @@ def test_turned_off_it_is_refused(tmp_path: Path, provider: Provider) -> None:
 
 def test_who_asks_is_told_and_nobody_can_say_it_for_another(governed: Gateway, alice: str, provider: Provider) -> None:
     provider.answers(whole(b'{"id":"1"}'))
-    claimed = {"X-AI-Bridge-Actor-ID": "root", "x-ai-bridge-actor-metadata-username": "root"}
+    claimed = {
+        "X-AI-Bridge-Actor-ID": "root",
+        "x-ai-bridge-actor-metadata-username": "root",
+        "X-AI-Bridge-Actor-Metadata-Email": "root",
+        "X_AI_Bridge_Actor_ID": "root",
+    }
     governed.request("POST", CHAT, ASK, claimed, token=alice)
     (request,) = provider.requests
     told = [(name.lower(), value) for name, value in request.headers if "actor" in name.lower()]
@@ -139,6 +158,16 @@ class TestModels:
     def test_one_that_is_allowed(self, governed: Gateway, alice: str, provider: Provider, model: str) -> None:
         provider.answers(whole(b'{"id":"m"}'))
         assert post(governed, self.FEW, self.ask(model), alice).status == 200
+
+    @pytest.mark.parametrize("names", ['"model"', '"Model"', '"mod\\u0065l"'])
+    def test_two_of_them_are_refused(self, governed: Gateway, alice: str, provider: Provider, names: str) -> None:
+        """Which one counts is the provider's choice."""
+        ask = self.ask("opus").decode()
+        answer = post(governed, self.FEW, ask.replace("{", f'{{{names}:"gpt-5",', 1).encode(), alice)
+        assert (answer.status, provider.requests) == (400, [])
+        provider.answers(whole(b'{"id":"m"}'))
+        inner = ask.replace("{", '{"metadata":{"model":"gpt-5","Model":"x"},', 1)
+        assert post(governed, self.FEW, inner.encode(), alice).status == 200
 
     @pytest.mark.parametrize("model", ["claude-sonnet-4-5", "opus\n", "OPUS", "gpt-5"])
     def test_another_is_refused_and_on_record(

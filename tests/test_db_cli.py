@@ -31,7 +31,6 @@ async def fill(place: Place, interceptions: int = 3) -> None:
     await store.write([started(now(), correlating_tool_call_id="call_1")])
     await store.purge.contents(AT)
     await store.purge.batch(AT)
-    await store.instances.leave()
     await store.close()
 
 
@@ -159,12 +158,20 @@ async def test_a_database_of_every_earlier_schema_is_brought_up_to_date(tmp_path
         columns = "id, initiator_id, provider, provider_name, model, started_at, ended_at"
         database.execute(f"INSERT INTO aibridge_interceptions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         tokens = "id, interception_id, provider_response_id, input_tokens, output_tokens, created_at"
+        open_one = ("o", *row[1:6], None)
+        database.execute(f"INSERT INTO aibridge_interceptions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", open_one)
         database.execute(f"INSERT INTO aibridge_token_usages ({tokens}) VALUES ('t', 'i', 'r', 1, 2, '')")
         database.commit()
     store = await open_sqlite(path)
     await store.write(exchange())
     verdict = await store.verify("", "9999", {})
-    assert (verdict.interceptions, verdict.unsealed, verdict.breaks) == (1, 1, [])
+    assert (verdict.interceptions, verdict.open, verdict.unsealed, verdict.breaks) == (1, 0, 2, [])
+    assert query(path, "SELECT error_type FROM aibridge_interceptions WHERE id = 'o'") == [("interrupted",)]
+    insert = (
+        f"INSERT INTO aibridge_interceptions ({columns}) VALUES ('x', 'u', 'openai', 'openai', 'gpt-5', '{row[5]}', '')"
+    )
+    change(path, insert)
+    assert "it has no seal" in (await store.verify("", "9999", {})).breaks[0].what
     (page,) = [one for one in await store.trail.page(Filter(), limit=10) if one.id == "i"]
     assert [usage.output_tokens for usage in page.token_usages] == [2]
     await store.close()

@@ -87,6 +87,18 @@ def test_a_secret_is_masked_wherever_it_is_cut(tmp_path: Path) -> None:
         assert (tmp_path / f"{size}.resp.txt").read_bytes() == b"HTTP/1.1 200 OK\r\n\r\nbefore *** after ***"
 
 
+def test_secrets_in_heads_are_masked_and_no_body_ends_the_dumping(tmp_path: Path) -> None:
+    dumps = Dumps()
+    dump = Dump(dumps, tmp_path / "one", ["sk-secret-123456"])
+    nested = b"[" * 5000 + b"]" * 5000
+    dump.request(b"POST /x?key=sk-secret-123456 HTTP/1.1", [(b"X-Copy", b"sk-secret-123456")], nested)
+    dump.response(302, b"Found", [(b"Location", b"/?key=sk-secret-123456")], None)
+    dump.close()
+    dumps.close()
+    assert b"sk-secret" not in (tmp_path / "one.req.txt").read_bytes() + (tmp_path / "one.resp.txt").read_bytes()
+    assert (tmp_path / "one.req.txt").read_bytes().count(b"[") == 5000
+
+
 def test_size_is_limited(tmp_path: Path) -> None:
     dumps = Dumps()
     dump = Dump(dumps, tmp_path / "big", [])

@@ -1,11 +1,12 @@
 """Several keys of one provider: the first that can be used, and the next one where the provider refuses it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.gateway import Gateway
-from tests.provider import Provider, whole
+from tests.provider import Pause, Provider, whole
 from tests.test_relay import ASK, post
 
 CHAT = "/api/v2/aibridge/pool/v1/chat/completions"
@@ -58,6 +59,29 @@ def test_all_keys_limited_or_refused(pool: Gateway, provider: Provider) -> None:
     assert used(provider) == list(KEYS)
     end = pool.records()[-1]
     assert (end["status"], end["error_type"]) == (429, "rate_limit_error")
+
+
+def test_limits_that_are_over_at_once_are_limits_all_the_same(pool: Gateway, provider: Provider) -> None:
+    token = pool.user("alice")
+    for _ in KEYS:
+        provider.answers(whole(b"{}", "429 Slow", ("retry-after: 0",)))
+    answer = post(pool, CHAT, ASK, token)
+    assert (answer.status, answer.header("Retry-After")) == (429, "1")
+
+
+def test_a_key_that_another_request_found_limited_is_not_asked_again(pool: Gateway, provider: Provider) -> None:
+    token = pool.user("alice")
+    pause = Pause()
+    provider.answers(pause, LIMITED)
+    with ThreadPoolExecutor() as other:
+        first = other.submit(post, pool, CHAT, ASK, token)
+        assert pause.reached.wait(30)
+        for _ in KEYS:
+            provider.answers(LIMITED)
+        assert post(pool, CHAT, ASK, token).status == 429
+        pause.go()
+        assert first.result().status == 429
+    assert used(provider) == [KEYS[0], *KEYS]
 
 
 def test_all_keys_refused_is_502(pool: Gateway, provider: Provider) -> None:

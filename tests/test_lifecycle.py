@@ -1,5 +1,6 @@
 """How a server starts, stops, and dies: nothing completed is lost, and no mistake shows a traceback."""
 
+import asyncio
 import http.client
 import signal
 import socket
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from coderai import serving
+from coderai.logs import open_logs
 from tests.databases import Place, counts, environment, query
 from tests.gateway import PROVIDER_KEY, Gateway, coderai
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
@@ -236,3 +239,22 @@ def reload(gateway: Gateway, message: str) -> None:
             return
         waiting.wait(0.01)  # polls a file: there is nothing to wait on
     raise AssertionError(f"never: {message}")
+
+
+async def test_a_part_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(serving, "RESTART_SECONDS", 0)
+    runs: list[int] = []
+    twice = asyncio.Event()
+
+    async def work() -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            raise KeyError("odd")
+        twice.set()
+        await asyncio.Event().wait()
+
+    log = open_logs(human=str(tmp_path / "log"))
+    async with serving._running(work, log):
+        await twice.wait()
+    log.close()
+    assert "a part has failed and is started again" in (tmp_path / "log").read_text()

@@ -5,6 +5,7 @@ import pytest
 from coderai.records import Ended, Record, Tokens, new_id
 from coderai.store import Store, StoreUnavailable
 from coderai.store.audit import Verdict
+from coderai.store.chains import Anchor
 from coderai.store.purge import CHILD_TABLES
 from coderai.store.seals import Head
 from tests.databases import Place, change, opened, query, read_only
@@ -14,7 +15,9 @@ HOUR = 3_600_000_000  # microseconds
 
 
 async def verify(store: Store, since: str = "", until: str = "9999", **anchors: bytes) -> Verdict:
-    return await store.verify(since, until, {(store.instance_id, int(n[1:])): seal for n, seal in anchors.items()})
+    return await store.verify(
+        since, until, {(store.instance_id, int(n[1:])): Anchor(seal, "2027") for n, seal in anchors.items()}
+    )
 
 
 async def five(store: Store) -> list[str]:
@@ -130,6 +133,14 @@ async def test_an_interception_that_somebody_else_writes_has_no_seal(store: Stor
     ]
 
 
+async def test_nor_is_one_that_somebody_leaves_open(store: Store, place: Place) -> None:
+    await five(store)
+    columns = "(id, initiator_id, provider, model, started_at, instance_id)"
+    values = "VALUES ('forged', 'user-1', 'openai', 'gpt-5', '2026-02-02T02:41:00.000000Z', 'no-process')"
+    change(place, f"INSERT INTO aibridge_interceptions {columns} {values}")
+    assert ["no process is at work on it" in found.what for found in (await verify(store)).breaks] == [True]
+
+
 async def test_a_trail_that_was_written_anew_does_not_fit_a_seal_that_was_logged(store: Store) -> None:
     await five(store)
     seal = store.head.seal
@@ -203,6 +214,13 @@ class TestRetention:
         while await store.purge.batch(now() + HOUR):
             pass
         assert query(place, "SELECT count(*) FROM aibridge_instances") == [(0,)]
+
+    async def test_a_logged_seal_of_what_retention_has_deleted_is_not_missed(self, store: Store) -> None:
+        gone = Anchor(b"x" * 32, "2026-02-02T01:00")
+        await five(store)
+        assert (await store.verify("", "9999", {("gone", 1): gone})).breaks == []
+        late = gone._replace(at="2026-02-02T04:00")
+        assert len((await store.verify("", "9999", {("gone", 1): late})).breaks) == 1
 
 
 async def test_a_true_end_after_an_inferred_one(store: Store, place: Place) -> None:

@@ -13,7 +13,7 @@ from coderai.config import Resolved
 from coderai.sealing import MESSAGE
 from coderai.store import Store, times
 from coderai.store.audit import Verdict
-from coderai.store.chains import Anchors
+from coderai.store.chains import Anchor, Anchors
 
 # Of what does not fit, as many lines as can be read; the first is what counts.
 SHOWN_BREAKS = 20
@@ -66,10 +66,15 @@ def _time(option: str, given: str) -> str | None:
     if not given:
         return None
     try:
-        moment = datetime.fromisoformat(given)
+        return _moment(given)
     except ValueError:
         require(given, False, option, "write a date or a time, e.g. 2026-11-01 or 2026-11-01T08:30:00Z")
         raise
+
+
+def _moment(given: str) -> str:
+    """Raises ValueError."""
+    moment = datetime.fromisoformat(given)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return times.text(int(moment.timestamp()) * 1_000_000)
 
@@ -81,8 +86,10 @@ def _anchors(logs: Iterable[Path]) -> Anchors:
             if MESSAGE.encode() not in line:
                 continue
             try:
-                fields = json.loads(line)["fields"]
-                anchors[fields["instance_id"], fields["seal_number"]] = bytes.fromhex(fields["seal"])
+                entry = json.loads(line)
+                fields = entry["fields"]
+                anchor = Anchor(bytes.fromhex(fields["seal"]), _moment(entry["ts"]))
+                anchors[fields["instance_id"], fields["seal_number"]] = anchor
             except (ValueError, KeyError, TypeError):
                 raise CannotDo(
                     f"{log}:{number}: this `{MESSAGE}` line cannot be read; give a log of --log-json"

@@ -5,6 +5,7 @@ types in fields that do not matter); what it refuses is read by the standard lib
 """
 
 import json
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -53,6 +54,25 @@ def items(data: Any) -> list[Any]:
 
 def text(data: Any) -> str:
     return data if isinstance(data, str) else ""
+
+
+def names_once(body: bytes, name: str) -> bool:
+    """Whether an object has a field of this name no more than once, in whatever case: of several, the provider may take
+    another than we do.
+    """
+    written = rf'"{name}"|"[^"\\]*\\u00[^"]*"'.encode()  # an escape may stand for any of its letters
+    if len(re.findall(rb"(?i:" + written + rb")\s*:", body)) < 2:
+        return True  # nearly always
+    outermost: list[tuple[str, Any]] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        outermost[:] = pairs  # the last to be called is the outermost
+
+    try:
+        json.loads(body.decode("utf-8-sig", "replace"), object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        return False
+    return sum(key.lower() == name for key, _ in outermost) < 2
 
 
 def count(data: Any) -> int:

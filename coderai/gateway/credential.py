@@ -4,6 +4,7 @@ A coderai token in X-Coder-AI-Governance-Token leaves Authorization and X-Api-Ke
 subscription token, which is forwarded as it came; with both, X-Api-Key wins.
 """
 
+from coderai.auth import User
 from coderai.gateway.refusal import Refusal
 from coderai.keys import Keys
 from coderai.providers import Provider
@@ -18,15 +19,14 @@ class Credentials:
     def __init__(self) -> None:
         self.allow_byok = True
 
-    def of(self, request: Request, provider: Provider) -> Keys:
+    def of(self, request: Request, provider: Provider, user: User) -> Keys:
         """Raises Refusal where there is none."""
-        token = request.fields.get(TOKEN_HEADER)
-        if token is not None:
+        if request.fields.get(TOKEN_HEADER, b"").strip():
             if not self.allow_byok:
                 raise Refusal(
                     403, "users' own keys are not allowed here: an administrator can set --aibridge-allow-byok"
                 )
-            if provider.bedrock is None and (own := _brought(request, token.strip())) is not None:
+            if provider.bedrock is None and (own := _brought(request, user)) is not None:
                 return own
         if provider.byok_only:
             raise Refusal(
@@ -39,10 +39,10 @@ class Credentials:
         return provider.keys
 
 
-def _brought(request: Request, token: bytes) -> Keys | None:
+def _brought(request: Request, user: User) -> Keys | None:
     for name in (b"x-api-key", b"authorization"):
         value = request.fields.get(name)
-        if value and value.split()[-1:] != [token]:  # a client may send its coderai token everywhere
+        if value and user.token_mark not in value:  # a client may send its coderai token everywhere
             written = next(field for field, _ in request.headers if field.lower() == name)
             return Keys.brought(written, value)
     return None

@@ -84,7 +84,7 @@ class Gateway:
                 return request.answer(200, b"", [])
             user = await self._user(request)
             self.limits.admit(user.id)
-            keys = self.credentials.of(request, route.provider)
+            keys = self.credentials.of(request, route.provider, user)
             if (reason := self._recorder.refusal()) is not None:
                 raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
             body = await self._body(request)

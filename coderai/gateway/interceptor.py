@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from coderai.auth import User
 from coderai.formats.format import Ask, Format, NotUnderstood, Reading
+from coderai.formats.loose import names_once
 from coderai.gateway.bedrock_call import BedrockCall
 from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.interception import Interception
@@ -99,7 +100,7 @@ class Interceptor:
     def _call(self, request: Request, route: Route, keys: Keys, ask: Ask, user: User) -> Call:
         if route.provider.bedrock is not None:
             return BedrockCall(self._calls, request, route, keys, ask, route.provider.bedrock)
-        return self._calls.call(request, route, keys, ask.body, user=user, plain=ask.withholds_usage)
+        return self._calls.call(request, route, keys, ask.body, user, told=True, plain=ask.withholds_usage)
 
     def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
         """What was asked; a body in an unknown coding is forwarded all the same, and noted without prompt."""
@@ -115,6 +116,8 @@ class Interceptor:
             ask = format.ask(plain, include_usage=route.provider.include_usage and plain is body)
         except NotUnderstood as fault:
             raise Refusal(400, str(fault)) from None
+        if route.provider.restricted and plain and not names_once(plain, "model"):
+            raise Refusal(400, "the body names its model more than once")
         if ask.background:
             raise Refusal(501, "background responses are not supported: their answers would go unrecorded")
         if (bedrock := route.provider.bedrock) is not None:

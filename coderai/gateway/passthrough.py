@@ -47,7 +47,7 @@ class Passthrough:
             if route.provider.bedrock is not None:
                 path = route.path.decode("latin-1")
                 raise Refusal(501, f"{path} is not served by Amazon Bedrock: only /v1/messages is")
-            call = self._calls.call(request, route, keys, body)
+            call = self._calls.call(request, route, keys, body, user)
             dump = self._dumper.passthrough(request, route, keys, call)
             answer = await call.answer()
             relay = await self._relay(request, route, user, answer, dump)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Coroutine
 from math import ceil
 from typing import NamedTuple
@@ -27,9 +28,9 @@ _REMOVED = HOP_BY_HOP | {
     b"coder-session-token",
     b"x-coder-ai-governance-token",
     b"x-coder-ai-governance-request-id",
-    b"x-ai-bridge-actor-id",
-    b"x-ai-bridge-actor-metadata-username",
 }
+# What the gateway alone may say; many servers take an underscore for a hyphen.
+_ACTOR = re.compile(rb"x[-_]ai[-_]bridge[-_]actor[-_]", re.IGNORECASE)
 _REMOVED_PLAIN = _REMOVED | {b"accept-encoding"}
 
 # Answers that another try may mend, where --aibridge-max-retries allows one.
@@ -64,13 +65,26 @@ class Calls:
         self.max_retries = 0
 
     def call(
-        self, request: Request, route: Route, keys: Keys, body: bytes, *, user: User | None = None, plain: bool = False
+        self,
+        request: Request,
+        route: Route,
+        keys: Keys,
+        body: bytes,
+        user: User,
+        *,
+        told: bool = False,
+        plain: bool = False,
     ) -> "Call":
-        """user: whom the provider is told of, if it is told. plain: ask for an answer without content coding."""
-        headers = end_to_end(request.headers, _REMOVED_PLAIN if plain else _REMOVED)
+        """told: the provider may hear who asks. plain: ask for an answer without content coding."""
+        mark = user.token_mark  # wherever else the client has put its token
+        headers = [
+            field
+            for field in end_to_end(request.headers, _REMOVED_PLAIN if plain else _REMOVED)
+            if mark not in field[1] and _ACTOR.match(field[0]) is None
+        ]
         if plain:
             headers.append((b"Accept-Encoding", b"identity"))
-        if user is not None and self.actor_headers:
+        if told and self.actor_headers:
             headers.append((b"X-AI-Bridge-Actor-ID", user.id.encode()))
             headers.append((b"X-AI-Bridge-Actor-Metadata-Username", user.name.encode()))
         if body or request.method == "POST":
@@ -129,8 +143,8 @@ class Call:
         try:
             answer = await self._answer()
             status = answer.status
-        except Failed as failed:
-            status = failed.status
+        except Failed as failed:  # a connection that was refused or broke tells of no success, at least
+            status = failed.status if failed.status in passage.failures else None
             raise
         finally:
             passage.tell(status)
@@ -139,6 +153,8 @@ class Call:
     async def _answer(self) -> Answer:
         keys = self._keys
         for key in keys.usable():
+            if not keys.alone and key.cooling:  # since then, by another request
+                continue
             self.key = key
             answer = await self._send(key)
             if keys.alone or answer.status not in FAILOVER:
@@ -152,7 +168,7 @@ class Call:
         if seconds_left is None:
             raise Failed(502, "keys_refused", "the provider refuses all keys that coderai has for it")
         message = "all keys that coderai has for the provider are rate-limited"
-        raise Failed(429, "rate_limit_error", message, retry_after=ceil(seconds_left))
+        raise Failed(429, "rate_limit_error", message, retry_after=max(1, ceil(seconds_left)))
 
     async def _send(self, key: Key) -> Answer:
         """Nothing has been relayed: it may be sent again where that is allowed."""

@@ -27,6 +27,7 @@ _MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name =
 _PAST = """
     SELECT instance_id, seal_number, interception_id, started_at, counts_digest, content_digest, seal, reason
     FROM aibridge_past_seals"""
+_RUNNING = "SELECT id FROM aibridge_instances WHERE ended_at IS NULL"
 _CHAINS = """
     SELECT id, started_at, seal_number, seal, anchor_number, anchor FROM aibridge_instances ORDER BY started_at, id"""
 _LAST = "9999"  # later than every time
@@ -63,18 +64,23 @@ class _Verification:
         self._oldest = _LAST
 
     def rows(self) -> None:
-        mark = tuple(self._db.execute(_MARK, (CONTENTS,)).fetchone() or ("", ""))
-        first = self._db.execute("SELECT min(started_at) FROM aibridge_instances").fetchone()[0] or _LAST
+        without_content, unsealed = self._mark(CONTENTS), self._mark("unsealed")
+        running = {row[0] for row in self._db.execute(_RUNNING).fetchall()}
         for entry in self._entries():
             self._oldest = min(self._oldest, entry.started_at)
+            place = (entry.started_at, entry.id)
             if entry.seal is not None:
                 self._link(entry.link)
                 if self._since <= entry.started_at < self._until:
                     self.verdict.interceptions += 1
-                    self._held_against_its_seal(entry, (entry.started_at, entry.id) <= mark)
-            elif entry.ended_at is None:
+                    self._held_against_its_seal(entry, place <= without_content)
+            elif entry.ended_at is None and entry.instance_id in running:
                 self.verdict.open += 1
-            elif entry.instance_id is None and entry.ended_at < first:
+            elif entry.ended_at is None:
+                self._broken(
+                    entry, "it has no end, and no process is at work on it: it was inserted, or its end removed"
+                )
+            elif entry.instance_id is None and place <= unsealed:
                 self.verdict.unsealed += 1
             else:
                 self._broken(entry, "it has no seal: it was inserted, or its seal removed")
@@ -96,8 +102,8 @@ class _Verification:
             self.verdict.breaks += self._chains.follow(chain, anchors)
         self.verdict.breaks += self._chains.unknown(chain.instance_id for chain in chains)
         ends = {chain.instance_id: chain.head.number for chain in chains}
-        for instance_id, number in anchors:
-            if number > ends.get(instance_id, 0):
+        for (instance_id, number), anchor in anchors.items():
+            if number > ends.get(instance_id, 0) and anchor.at > self._first:
                 what = f"seal {number} of the chain {instance_id} is known from elsewhere, and not there any more"
                 self.verdict.breaks.append(Break(_LAST, what))
 
@@ -108,6 +114,16 @@ class _Verification:
                 ORDER BY created_at LIMIT 1"""  # noqa: S608 - own names
             if row := self._db.execute(orphan).fetchone():
                 self.verdict.breaks.append(Break(row[0], f"row {row[1]} of {table} belongs to no interception"))
+
+    @property
+    def _first(self) -> str:
+        """What is older has been deleted by retention, as far as the trail can tell: with it, whole chains go."""
+        return "" if self._oldest == _LAST else self._oldest
+
+    def _mark(self, name: str) -> tuple[str, str]:
+        """The last interception, by time and id, that this holds for."""
+        started_at, interception_id = self._db.execute(_MARK, (name,)).fetchone() or ("", "")
+        return started_at, interception_id
 
     def _entries(self) -> Iterator[Sealed]:
         place = ("", "")

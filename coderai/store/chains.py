@@ -13,7 +13,15 @@ from msgspec import Struct
 from coderai.store import seals
 from coderai.store.seals import Digests, Head
 
-Anchors = Mapping[tuple[str, int], bytes]  # seals from elsewhere, by instance and number
+
+class Anchor(NamedTuple):
+    """A seal from elsewhere, and when it was written there, in the database's form."""
+
+    seal: bytes
+    at: str
+
+
+Anchors = Mapping[tuple[str, int], Anchor]  # by instance and number
 
 
 class Break(Struct, frozen=True, order=True):
@@ -78,7 +86,8 @@ class Chains:
                 ):
                     yield _break(link, "its seal does not follow from the one before it")
             head = Head(link.number, link.seal)
-            if anchors.get((chain.instance_id, link.number), link.seal) != link.seal:
+            known = anchors.get((chain.instance_id, link.number))
+            if known is not None and known.seal != link.seal:
                 yield _break(link, "its seal is not the one that is known from elsewhere: the trail was written anew")
         if head != chain.head:
             what = f"the chain {chain.instance_id} ends at number {head.number} instead of {chain.head.number}"

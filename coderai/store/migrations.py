@@ -159,7 +159,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (instance_id, seal_number)
         ) WITHOUT ROWID
         """,
-        # How far the contents have been deleted that are kept for a shorter time than the counts.
+        # How far something goes, by name: `contents`, which are deleted earlier than the counts; `unsealed` (below).
         """
         CREATE TABLE aibridge_retention (
             name TEXT NOT NULL PRIMARY KEY,
@@ -173,6 +173,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """
         CREATE INDEX aibridge_interceptions_session
             ON aibridge_interceptions (session_id, started_at, id) WHERE session_id <> id
+        """,
+    ),
+    (
+        # From before processes were known by an instance: nobody else would end them.
+        """
+        UPDATE aibridge_interceptions SET ended_at = started_at, error_type = 'interrupted'
+        WHERE instance_id IS NULL AND ended_at IS NULL
+        """,
+        # Up to here interceptions may be without a seal, from before there were any: the newest of them.
+        """
+        INSERT INTO aibridge_retention (name, started_at, interception_id)
+        SELECT 'unsealed', started_at, id FROM aibridge_interceptions
+        WHERE instance_id IS NULL AND seal IS NULL ORDER BY started_at DESC, id DESC LIMIT 1
         """,
     ),
 )
