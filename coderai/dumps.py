@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from coderai.keys import SHORTEST_SECRET
 from coderai.wire.encodings import Decoder, Undecodable, decoder
 from coderai.wire.headers import Headers
 
@@ -48,8 +49,6 @@ MASKED = frozenset(
 # Characters that mean something in a path, or are invisible in one; a leading dot would hide the folder.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:@+-]|^\.+")
 LONGEST_NAME = 100
-# Anything shorter is no secret, and would be found everywhere.
-SHORTEST_SECRET = 8
 
 
 class _Piece(NamedTuple):
@@ -104,7 +103,8 @@ class Dump:
         """base: the files' path without the ending. hidden: secrets that are masked wherever they turn up."""
         self._dumps = dumps
         self._base = base
-        self._hidden = [secret.encode("utf-8", "replace") for secret in hidden if len(secret) >= SHORTEST_SECRET]
+        known = sorted({secret for secret in hidden if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True)
+        self._hidden = [secret.encode("utf-8", "replace") for secret in known]  # first those that hold others
         self._kept_back = max(map(len, self._hidden), default=1) - 1
         self._decode: Decoder | None = None
         self._tail = b""  # a secret may be cut in two: its beginning waits for its end
@@ -136,11 +136,11 @@ class Dump:
             data = self._masked(self._tail + (self._decode(chunk) if self._decode else chunk))
         except Undecodable:
             return self._end(CUT)
-        self._size += len(data)
-        if self._size > FILE_LIMIT:
-            return self._end(CUT)
         kept = min(self._kept_back, len(data))
         out, self._tail = data[: len(data) - kept], data[len(data) - kept :]
+        self._size += len(out)
+        if self._size > FILE_LIMIT:
+            return self._end(CUT)
         if out:
             self._put(_Piece(self._path(".resp.txt"), out))
 

@@ -5,6 +5,7 @@ Each request starts with the pool's first key that is not cooling down. A 429 co
 key nothing of this happens: the provider's answer is the answer. In memory, for this process.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
@@ -17,6 +18,8 @@ RATE_LIMITED_S = 60.0
 REFUSED_S = 600.0
 # What no provider asks for in earnest.
 LONGEST_S = 24 * 3600.0
+# A shorter part of a credential is no secret, and would be found everywhere.
+SHORTEST_SECRET = 8
 FAILOVER = frozenset((401, 429))
 
 CENTRALIZED = "centralized"
@@ -49,7 +52,7 @@ class Keys:
     def __init__(self, keys: Sequence[Key], kind: str = CENTRALIZED) -> None:
         self._keys = list(keys)
         self.kind = kind
-        self.secrets = tuple(key.value for key in keys)
+        self.secrets = tuple(dict.fromkeys(part for key in keys for part in _parts(key.value)))
         self.alone = len(self._keys) == 1
 
     @classmethod
@@ -64,6 +67,13 @@ class Keys:
         if name.lower() == b"authorization":
             secret = secret.partition(" ")[2].strip() or secret
         return cls([Key(secret, (name, value))], BYOK)
+
+    def remember(self, before: "Keys") -> None:
+        """Keys that it was made of before go on resting."""
+        known = {key.value: key for key in before._keys}
+        for key in self._keys:
+            if (old := known.get(key.value)) is not None:
+                key.until, key.rate_limited = old.until, old.rate_limited
 
     def __bool__(self) -> bool:
         return bool(self._keys)
@@ -85,6 +95,12 @@ class Keys:
         """After all were refused: in how many seconds the first rate-limited one can be used again, if there is one."""
         now = time.monotonic()
         return min((max(0.0, key.until - now) for key in self._keys if key.rate_limited), default=None)
+
+
+def _parts(value: str) -> list[str]:
+    """The secret, and where it is a list (`token a=x, b=y`) what is secret in it; the longest first."""
+    parts = {value, *(part for part in re.split(r"[\s,;=\"']+", value) if len(part) >= SHORTEST_SECRET)}
+    return sorted(filter(None, parts), key=len, reverse=True)
 
 
 def mask(secret: str) -> str:

@@ -135,7 +135,9 @@ class Provider:
     async def prepare(self) -> None:
         """Has ready what Bedrock needs. Raises NoCredentials."""
         if self.bedrock is not None:
-            self.keys.usable()[0].hint = mask(await self.bedrock.prepare())
+            hint = mask(await self.bedrock.prepare())
+            for key in self.keys.usable()[:1]:
+                key.hint = hint
 
     @property
     def key_option(self) -> str:
@@ -186,6 +188,12 @@ class Routes:
                 root = prefix + provider.name.encode()
                 for path, format in provider.kind.formats.items():
                     self._intercepted[root + provider.kind.route_prefix + path] = Route(provider, path, format)
+
+    def remember(self, before: "Routes") -> None:
+        """What was known of these providers' keys."""
+        for name, provider in self.providers.items():
+            if name in before.providers:
+                provider.keys.remember(before.providers[name].keys)
 
     def serves(self, path: bytes) -> bool:
         """Whether this path is some provider's, routed or not."""

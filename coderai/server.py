@@ -82,7 +82,9 @@ class Server:
     def apply(self) -> None:
         """Takes over all settings that can change while serving."""
         settings = self.settings
-        self.gateway.routes = routes(settings)
+        changed = routes(settings)
+        changed.remember(self.gateway.routes)
+        self.gateway.routes = changed
         self.gateway.credentials.allow_byok = settings.aibridge_allow_byok
         self.gateway.limits.max_concurrency = settings.aibridge_max_concurrency
         self.gateway.limits.rate_limit = settings.aibridge_rate_limit

@@ -39,10 +39,12 @@ class Proxy:
             named = {name.lower(): value for name, value in (field.split(": ", 1) for field in fields)}
             self.asked.append((line, named.get("proxy-authorization")))
             method, target, version = line.split(" ")
+            if not self._status.startswith("200"):
+                client.sendall(f"HTTP/1.1 {self._status}\r\nContent-Length: 0\r\n\r\n".encode())
+                client.recv(65536)  # until it has been read, and the client goes
+                return
             if method == "CONNECT":
                 client.sendall(f"HTTP/1.1 {self._status}\r\n\r\n".encode())
-                if not self._status.startswith("200"):
-                    return
                 host, port = target.rsplit(":", 1)
                 first = body
             else:

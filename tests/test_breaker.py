@@ -125,6 +125,14 @@ def test_an_open_one_outlasts_them() -> None:
     assert breakers.of("p", "/e", "m") is first
 
 
+POOL = "/api/v2/aibridge/pool/v1/chat/completions"
+
+
+def two_keys(provider: Provider) -> dict[str, str]:
+    fields = {"TYPE": "openai", "NAME": "pool", "KEYS": "sk-0123456789,sk-abcdefghij", "BASE_URL": f"{provider.url}/v1"}
+    return {f"CODER_AIBRIDGE_PROVIDER_0_{name}": value for name, value in fields.items()}
+
+
 ON = {
     "CODER_AIBRIDGE_CIRCUIT_BREAKER_ENABLED": "true",
     "CODER_AIBRIDGE_CIRCUIT_BREAKER_FAILURE_THRESHOLD": "2",
@@ -167,6 +175,19 @@ def test_failures_open_it_and_a_success_closes_it(
         ("open", "half-open"),
         ("half-open", "closed"),
     ]
+    assert gateway.stop() == 0
+
+
+def test_keys_that_all_rest_are_no_failure_of_the_provider(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_OPENAI_KEY="", **ON | two_keys(provider))
+    token = gateway.user("alice")
+    for _ in range(2):
+        provider.answers(whole(b"{}", "429 Slow", ("retry-after: 1",)))
+    assert [post(gateway, POOL, ASK, token).status for _ in range(4)] == [429] * 4
+    provider.answers(whole(b'{"id":"1"}'))
+    while (answer := post(gateway, POOL, ASK, token)).status == 429:
+        pass  # until the keys have rested
+    assert (answer.status, len(provider.requests)) == (200, 3)
     assert gateway.stop() == 0
 
 

@@ -88,6 +88,16 @@ def test_an_error_that_quotes_the_own_key_is_relayed_whole_and_recorded_without_
     assert ended(governed)[1]["error_message"] == "Incorrect API key provided: ***"
 
 
+@pytest.mark.parametrize("written", ["Basic\t{}", "token a={}, b=c", "{}"])
+@pytest.mark.parametrize("where", ["type", "message"])
+def test_an_error_that_repeats_it_is_recorded_without_it(
+    governed: Gateway, alice: str, provider: Provider, written: str, where: str
+) -> None:
+    provider.answers(whole(json.dumps({"error": {"type": "e", "message": "m", where: f"no {OWN}"}}).encode(), "400 No"))
+    governed.request("POST", CHAT, ASK, {TOKEN: alice, "Authorization": written.format(OWN)})
+    assert ended(governed)[1][f"error_{where}"] == "no ***"
+
+
 @pytest.mark.parametrize("also", [{}, {"Authorization": "Bearer {}"}, {"X-Api-Key": "{}"}])
 def test_without_a_key_of_ones_own_the_organisation_s_is_used(
     governed: Gateway, alice: str, provider: Provider, also: dict[str, str]

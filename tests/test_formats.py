@@ -128,6 +128,8 @@ ASKED = b'"stream_options":{"include_usage":true}'
         (b'"stream_options":false,', ASKED + b","),
         (b'"stream_options":{},', ASKED + b","),
         (b'"stream_options" : { "include_usage" : false },', None),
+        (b'"stream\\u005foptions":{"x":1},', b'"stream\\u005foptions":{"include_usage":true,"x":1},'),
+        (b'"stream_options":{"include\\u005fusage":false,"x":1},', None),
         (b'"stream_options":{"x":"}"},', b'"stream_options":{"include_usage":true,"x":"}"},'),
     ],
 )

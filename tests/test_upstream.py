@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from coderai.wire.origin import Origin
+from coderai.wire.proxy import Proxies
 from tests.gateway import Gateway, coderai
 from tests.provider import CUT, Pause, Provider, stream, whole
 from tests.proxy import Proxy
@@ -195,6 +197,30 @@ class TestProxies:
         assert proxy.asked == []
         assert gateway.stop() == 0
 
+    @pytest.mark.parametrize(
+        ("host", "no_proxy", "direct"),
+        [
+            ("api.example.com", "*.example.com", True),
+            ("api.example.com", "other.com, example.com:443", True),
+            ("api.example.org", ".example.com,10.0.0.0/8", False),
+            ("10.1.2.3", "192.168.0.1,10.0.0.0/8", True),
+            ("::1", "[::1]", True),
+            ("api.example.com", "*", True),
+        ],
+    )
+    def test_no_proxy(self, host: str, no_proxy: str, direct: bool) -> None:
+        proxies = Proxies({"https": "http://proxy:3128", "no": no_proxy})
+        origin = Origin("https", host, 443)
+        assert (proxies.of(origin) is None) is direct
+
+    def test_what_the_proxy_wants_of_us_is_no_answer_for_the_client(self, tmp_path: Path) -> None:
+        proxy = Proxy(status="407 Who Are You")
+        gateway = Gateway(tmp_path, "http://provider.invalid", HTTP_PROXY=proxy.url, NO_PROXY="")
+        answer = post(gateway, CHAT, ASK, gateway.user("alice"))
+        assert (answer.status, "HTTP_PROXY" in answer.json()["error"]["message"]) == (502, True)
+        assert gateway.stop() == 0
+        proxy.close()
+
     def test_https_through_a_tunnel_with_a_ca_of_one_s_own(self, tmp_path: Path, proxy: Proxy) -> None:
         authority = trustme.CA()
         tls = _server_tls(authority)
@@ -221,7 +247,9 @@ class TestProxies:
     @pytest.mark.parametrize(
         ("value", "words"),
         [
-            ("http://u:hush@h:port", "its port is no number"),
+            ("http://u:hush@h:port", "its host or port cannot be read"),
+            ("http://u:p[hush@h:99", "its host or port cannot be read"),
+            ("http://u:12#hush@h", "something follows its host and port"),
             ("socks5://u:hush@h:1", "socks5:// proxies are not supported"),
             ("http://", "it names no host"),
         ],

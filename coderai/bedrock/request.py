@@ -28,6 +28,7 @@ _BETAS: dict[str, tuple[str, ...]] = {
 _STRIPPED = ("model", "stream", "metadata", "service_tier", "container", "inference_geo")
 # The share of max_tokens that thinking may take, by the effort asked for.
 _SHARES = {"low": 0.2, "medium": 0.5, "high": 0.8, "max": 0.95}
+MOST_TOKENS = 2**53  # what is no number of tokens cannot be shared out
 LEAST_BUDGET = 1024  # Anthropic refuses a smaller one
 # `claude-opus-4-5`, `claude-opus-4-20250514`, and the older `claude-3-7-sonnet`
 _MODEL_VERSION = re.compile(r"claude-(?:[a-z]+-(\d+)(?:-(\d{1,2})(?!\d))?|(\d+)(?:-(\d{1,2})(?!\d))?)")
@@ -102,10 +103,13 @@ def _bound_thinking(fields: dict[str, Raw]) -> None:
     effort = output.get("effort") if isinstance(output, dict) else None
     share = _SHARES.get(effort, _SHARES["high"]) if isinstance(effort, str) else _SHARES["high"]
     most = _value(fields.get("max_tokens"))
-    budget = int(most * share) if isinstance(most, int) else 0
+    budget = int(most * share) if isinstance(most, int) and 0 < most < MOST_TOKENS else 0
     bounded: dict[str, Any] = {"type": "enabled", "budget_tokens": budget}
     fields["thinking"] = Raw(msgspec.json.encode(bounded if budget >= LEAST_BUDGET else {"type": "disabled"}))
 
 
 def _value(raw: Raw | None) -> Any:
-    return None if raw is None else msgspec.json.decode(raw)
+    try:
+        return None if raw is None else msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise NotTranslated(f"the body cannot be read: {fault}") from None

@@ -5,6 +5,7 @@ where the N-th item is provider N. As with every option the variable wins, field
 name and base URL while the environment holds the key.
 """
 
+import fnmatch
 import re
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -151,6 +152,9 @@ def _models(fields: dict[str, Given]) -> tuple[str, ...]:
     patterns = tuple(pattern.strip() for pattern in given.text.replace("\n", ",").split(",") if given.text)
     if "" in patterns:
         raise Invalid(f"{given.source}: a pattern is empty; remove the comma")
+    for pattern in patterns:
+        if "(?!)" in fnmatch.translate(pattern):  # an empty range
+            raise Invalid(f"{given.source}: no model matches {quoted(pattern)}; write a range as [a-z]")
     return patterns
 
 

@@ -6,6 +6,8 @@
 
 import re
 
+import msgspec
+
 _ASKED = b'"stream_options":{"include_usage":true}'
 _INCLUDE = re.compile(rb'"include_usage"\s*:\s*(?:false|null|true)')
 _SPACE = b" \t\r\n"
@@ -25,6 +27,8 @@ def with_usage(body: bytes) -> bytes:
 def _changed(options: bytes) -> bytes:
     if not options.startswith(b"{"):
         return b'{"include_usage":true}'
+    if b"\\" in options:  # whatever its names are, escaped: no client writes them so
+        return msgspec.json.encode(msgspec.json.decode(options) | {"include_usage": True})
     if _INCLUDE.search(options):
         return _INCLUDE.sub(b'"include_usage":true', options)
     comma = b"" if options[1:].lstrip(_SPACE).startswith(b"}") else b","
@@ -38,7 +42,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
 def _last_value(body: bytes, key: bytes) -> tuple[int, int] | None:
     """Where the value of the object's own (last) key of that name begins and ends."""
     quoted = b'"%b"' % key
-    if quoted not in body:
+    if quoted not in body and b"\\u00" not in body:
         return None
     found = None
     depth = 0
@@ -53,10 +57,14 @@ def _last_value(body: bytes, key: bytes) -> tuple[int, int] | None:
             depth += 1
         elif mark in (b"}", b"]"):
             depth -= 1
-        elif mark == b":" and depth == 1 and previous == quoted:
+        elif mark == b":" and depth == 1 and (previous == quoted or _unescaped(previous) == quoted):
             begun = token.end()
         previous = mark
     return found
+
+
+def _unescaped(token: bytes) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(token)) if b"\\" in token else token
 
 
 def _trimmed(body: bytes, start: int, end: int) -> tuple[int, int]:

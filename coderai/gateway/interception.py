@@ -86,7 +86,7 @@ class Interception:
             records.insert(0, Record(prompt.id, self.id, prompt.at, answered))
         ended = Ended(
             status=status,
-            error_type=error_type or reading.error_type,
+            error_type=self._without_secrets(error_type or reading.error_type),
             error_message=self._without_secrets(error_message or reading.error_message),
             credential_hint=None if key is None or key.hint == self._hint else key.hint,
         )

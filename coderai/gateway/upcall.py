@@ -143,8 +143,8 @@ class Call:
         try:
             answer = await self._answer()
             status = answer.status
-        except Failed as failed:  # a connection that was refused or broke tells of no success, at least
-            status = failed.status if failed.status in passage.failures else None
+        except Failed as failed:  # a connection that broke tells of no success; keys that all rest, of nothing
+            status = failed.status if self.key is not None and failed.status in passage.failures else None
             raise
         finally:
             passage.tell(status)

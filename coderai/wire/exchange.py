@@ -142,6 +142,7 @@ class Connection(asyncio.Protocol):
         self._heard = False  # a byte of the answer has come
         self._lately = False  # a byte has come since somebody looked
         self._silent_since = 0.0
+        self._unsent = 0  # bytes of the request, when somebody looked
         self._head_size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -250,9 +251,11 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def silent_s(self, now: float) -> float:
-        """For how long the provider has been silent that should be speaking; seconds."""
+        """For how long the provider has been silent that should be speaking, or reading; seconds."""
         answer = self._answer
-        if self._lately or self._parser is None or (answer is not None and answer.paused):
+        unsent, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        reading = self._unsent < unsent
+        if self._lately or reading or self._parser is None or (answer is not None and answer.paused):
             self._lately = False
             self._silent_since = now
         return now - self._silent_since

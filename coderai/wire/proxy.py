@@ -8,6 +8,7 @@ import asyncio
 import base64
 import socket
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
@@ -17,6 +18,9 @@ from coderai.wire.origin import Origin
 # What a proxy may answer to CONNECT before the tunnel begins.
 ANSWER_LIMIT = 64 * 1024
 DEFAULT_PORT = 8080  # as curl's is 1080 for SOCKS; a proxy's URL nearly always names it
+
+
+_REMEDY = "write e.g. http://proxy.example.com:3128, and percent-encode what is special in a password"
 
 
 class BadProxy(Exception):
@@ -48,22 +52,43 @@ class Proxies:
         if not self._proxies:
             return None
         if origin not in self._known:
-            bypassed = proxy_bypass_environment(f"{origin.host}:{origin.port}", self._urls)
-            self._known[origin] = None if bypassed else self._proxies.get(origin.scheme)
+            self._known[origin] = (
+                None if _bypassed(origin, self._urls.get("no", "")) else self._proxies.get(origin.scheme)
+            )
         return self._known[origin]
+
+
+def _bypassed(origin: Origin, no_proxy: str) -> bool:
+    """Names and their subdomains (`example.com`, `.example.com`, `*.example.com`, with or without a port), addresses,
+    networks (`10.0.0.0/8`), or `*`.
+    """
+    entries = [entry.strip() for entry in no_proxy.split(",") if entry.strip()]
+    names = {"no": ",".join(entry.removeprefix("*.") for entry in entries)}
+    return proxy_bypass_environment(f"{origin.host}:{origin.port}", names) or any(
+        _within(origin.host, entry) for entry in entries
+    )
+
+
+def _within(host: str, entry: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        return False
 
 
 def _parsed(scheme: str, url: str) -> Proxy:
     name = f"{scheme.upper()}_PROXY"
-    parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port or DEFAULT_PORT
     except ValueError:
-        raise BadProxy(f"{name}: its port is no number; write e.g. http://proxy.example.com:3128") from None
+        raise BadProxy(f"{name}: its host or port cannot be read; {_REMEDY}") from None
     if parts.scheme != "http":
-        raise BadProxy(f"{name}: {parts.scheme}:// proxies are not supported; write e.g. http://proxy.example.com:3128")
+        raise BadProxy(f"{name}: {parts.scheme}:// proxies are not supported; {_REMEDY}")
     if not parts.hostname:
-        raise BadProxy(f"{name}: it names no host; write e.g. http://proxy.example.com:3128")
+        raise BadProxy(f"{name}: it names no host; {_REMEDY}")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise BadProxy(f"{name}: something follows its host and port; {_REMEDY}")
     authorization = b""
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()

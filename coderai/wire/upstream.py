@@ -61,7 +61,14 @@ class Upstreams:
         proxy = self._proxies.of(origin)
         if proxy is not None and origin.scheme == "http":
             head = absolute(head, origin, proxy)
-        request = [head, body] if body else [head]
+            answer = await self._sent(origin, proxy, [head, body] if body else [head])
+            if answer.status == 407:  # between the two of us: no client can do anything about it
+                answer.abandon()
+                raise Unreachable("the proxy asks for credentials: write them into HTTP_PROXY", connected=True)
+            return answer
+        return await self._sent(origin, proxy, [head, body] if body else [head])
+
+    async def _sent(self, origin: Origin, proxy: Proxy | None, request: list[bytes]) -> Answer:
         connection = self._reusable(origin)
         if connection is not None:
             try:

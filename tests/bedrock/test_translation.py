@@ -49,6 +49,16 @@ def test_a_flag_that_the_model_does_not_take_goes() -> None:
     assert "anthropic_beta" not in translated(SONNET_45, "effort-2025-11-24,oauth-2025-04-20")
 
 
+@pytest.mark.parametrize("most", [b"1e999", b"9" * 400, b"-5", b'"x"'])
+def test_no_number_of_tokens_is_a_fault_of_ours(most: bytes) -> None:
+    body = b'{"model":"m","thinking":{"type":"adaptive"},"max_tokens":%b}' % most
+    try:
+        out = json.loads(translate(body, "", SONNET_45)[0])
+    except NotTranslated:
+        return
+    assert out["thinking"] == {"type": "disabled"}
+
+
 @pytest.mark.parametrize(
     ("model", "most", "effort", "thinking"),
     [

@@ -99,6 +99,7 @@ def test_a_key_never_goes_to_another_provider_of_the_same_number():
         (variables(TYPE="copilot", KEY="k"), "KEY/KEYS are not supported for TYPE"),
         (variables(TYPE="openai", NAME="chatgpt", KEYS="k"), "users bring their own"),
         (variables(TYPE="openai", MODELS="a,,b"), "a pattern is empty"),
+        (variables(TYPE="openai", MODELS="a,[z-a]"), 'no model matches "[z-a]"'),
         (variables(TYPE="openai", NAME="a") | variables(1, TYPE="openai", NAME="a"), "duplicate NAME"),
         (variables(TYPE="openai", NAME="A"), "only lowercase alphanumeric characters and hyphens"),
         (variables(TYPE="openai", NAME="a--b"), 'invalid provider name "a--b"'),
