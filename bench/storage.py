@@ -12,7 +12,7 @@ from coderai.recorder import Recorder
 from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Tokens, new_id
 from coderai.retention import Retention
 from coderai.store import Store, open_sqlite, times
-from coderai.store.trail import Filter
+from coderai.store.selection import Filter
 
 PROMPT = "mend the bug in the parser, please; " * 20
 
@@ -94,7 +94,10 @@ def _fill(path: Path, count: int) -> None:
         credential_hint, metadata, ended_at, status"""
     for first in range(0, count, 10_000):
         numbers = range(first, min(count, first + 10_000))
-        rows = [(f"{n:036d}", f"user-{n % 500}", f"gpt-{n % 7}", times.text(now - (count - n) * step)) for n in numbers]
+        rows = [
+            (f"{n:036d}", f"user-{n % 500}", f"gpt-{n % 7}" if n else "rare", times.text(now - (count - n) * step))
+            for n in numbers
+        ]
         database.executemany(
             f"""INSERT INTO aibridge_interceptions (id, started_at, {columns})
             SELECT ?1, ?4, ?2, api_key_id, provider, provider_name, ?3, client, 's' || ?2, credential_kind,
@@ -177,6 +180,7 @@ async def _questions(store: Store, count: int) -> list[tuple[str, str]]:
         "client": Filter(client="Codex"),
         "a day": Filter(started_after=now - 2 * 86400 * 10**6, started_before=now - 86400 * 10**6),
         "a model that is not there": Filter(model="none"),
+        "a model used once, first of all": Filter(model="rare"),
     }
     figures = []
     for name, filter in filters.items():

@@ -11,7 +11,7 @@ import pytest
 from coderai.store import open_sqlite
 from coderai.store.migrate import TABLES
 from coderai.store.migrations import MIGRATIONS
-from coderai.store.trail import Filter
+from coderai.store.selection import Filter
 from tests.databases import Place, change, counts, environment, opened, query, tables
 from tests.gateway import coderai
 from tests.postgres import drop, fresh

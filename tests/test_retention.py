@@ -8,7 +8,7 @@ from coderai.logs import open_logs
 from coderai.retention import Retention
 from coderai.store import Store
 from coderai.store.purge import BATCH
-from coderai.store.trail import Filter
+from coderai.store.selection import Filter
 from tests.databases import Place, counts, opened, query, read_only, tables
 from tests.trail import exchange, now
 

@@ -187,5 +187,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         SELECT 'unsealed', started_at, id FROM aibridge_interceptions
         WHERE instance_id IS NULL AND seal IS NULL ORDER BY started_at DESC, id DESC LIMIT 1
         """,
+        # Times hardly ever are the same: behind them, ids would only make the indexes longer.
+        "DROP INDEX aibridge_interceptions_started",
+        "CREATE INDEX aibridge_interceptions_started ON aibridge_interceptions (started_at)",
+        "DROP INDEX aibridge_interceptions_initiator",
+        "CREATE INDEX aibridge_interceptions_initiator ON aibridge_interceptions (initiator_id, started_at)",
+        "UPDATE aibridge_interceptions SET client = 'Unknown' WHERE client IS NULL",
+        """
+        CREATE INDEX aibridge_interceptions_facet
+            ON aibridge_interceptions (provider, provider_name, model, client, started_at)
+        """,
     ),
 )

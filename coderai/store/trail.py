@@ -10,25 +10,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from coderai.store import times
 from coderai.store.driver import Driver, Row
 from coderai.store.people import marks
+from coderai.store.selection import Filter, Place, select
 
 # Counting more would read the whole trail for a number that nobody reads to the last digit.
 COUNT_LIMIT = 10_000
-
-
-class Filter(Struct, frozen=True, kw_only=True):
-    """What an interception must fulfil; None asks for nothing, and times include their limit."""
-
-    initiator_ids: tuple[str, ...] | None = None
-    provider: str | None = None
-    provider_name: str | None = None
-    model: str | None = None
-    client: str | None = None
-    session_id: str | None = None
-    started_after: int | None = None
-    started_before: int | None = None
 
 
 class TokenUsage(Struct, frozen=True):
@@ -112,7 +99,7 @@ _PAGE = """
         i.status, i.error_type, i.error_message, i.credential_kind, i.credential_hint, i.thread_parent_id,
         i.thread_root_id
     FROM aibridge_interceptions AS i LEFT JOIN users AS u ON u.id = i.initiator_id"""
-_NEWEST_FIRST = " ORDER BY i.started_at DESC, i.id DESC LIMIT ? OFFSET ?"
+_NEWEST_FIRST = "ORDER BY i.started_at DESC, i.id DESC"
 # coalesce: Coder's API gives an empty text where its column is null.
 _TOOL_COLUMNS = """id, interception_id, provider_response_id, coalesce(provider_tool_call_id, ''),
     coalesce(server_url, ''), tool, input, injected, coalesce(invocation_error, ''), metadata, created_at"""
@@ -124,24 +111,29 @@ class Trail:
 
     async def count(self, filter: Filter) -> int:
         """How many there are, exact up to COUNT_LIMIT."""
-        where, parameters = _where(filter)
-        some = f"SELECT 1 FROM aibridge_interceptions AS i{where} LIMIT ?"  # noqa: S608 - see _where
-        sql = f"SELECT count(*) FROM ({some}) AS found"  # noqa: S608
-        rows = await self._driver.report(sql, (*parameters, COUNT_LIMIT))
-        return int(rows[0][0])
+        query = (await select(self._driver.report, filter)).any(COUNT_LIMIT)
+        if query is None:
+            return 0
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM ({query.sql}) AS parts LIMIT ?) AS found"  # noqa: S608 - selection.py
+        return int((await self._driver.report(sql, (*query.parameters, COUNT_LIMIT)))[0][0])
 
-    async def place(self, interception_id: str, filter: Filter) -> tuple[str, str] | None:
-        """Where the list stands at this interception; None if it is not among those of the filter."""
-        where, parameters = _where(filter)
-        sql = f"SELECT i.started_at, i.id FROM aibridge_interceptions AS i{where} AND i.id = ?"  # noqa: S608
-        rows = await self._driver.report(sql, (*parameters, interception_id))
-        return (rows[0][0], rows[0][1]) if rows else None
+    async def place(self, interception_id: str, initiator_ids: Sequence[str] | None) -> Place | None:
+        """Where the list stands at this interception; None if it is not there, or not one of these users'."""
+        sql = "SELECT started_at, id, initiator_id FROM aibridge_interceptions WHERE id = ?"
+        for started_at, id, initiator_id in await self._driver.report(sql, (interception_id,)):
+            if initiator_ids is None or initiator_id in initiator_ids:
+                return started_at, id
+        return None
 
     async def page(
-        self, filter: Filter, *, limit: int, offset: int = 0, after: tuple[str, str] | None = None
+        self, filter: Filter, *, limit: int, offset: int = 0, after: Place | None = None
     ) -> list[Interception]:
-        where, parameters = _where(filter, after)
-        rows = await self._driver.report(_PAGE + where + _NEWEST_FIRST, (*parameters, limit, offset))
+        query = (await select(self._driver.report, filter, after)).newest(limit + offset)
+        if query is None:
+            return []
+        ids_of = f"SELECT id FROM ({query.sql}) AS i {_NEWEST_FIRST} LIMIT ? OFFSET ?"  # noqa: S608 - selection.py
+        sql = f"{_PAGE} WHERE i.id IN ({ids_of}) {_NEWEST_FIRST}"
+        rows = await self._driver.report(sql, (*query.parameters, limit, offset))
         ids = [row[0] for row in rows]
         if not ids:
             return []
@@ -167,31 +159,6 @@ class Trail:
                 fields["injected"] = bool(fields["injected"])  # SQLite has no booleans
             found.setdefault(fields["interception_id"], []).append(kind(**fields))
         return found
-
-
-def _where(filter: Filter, after: tuple[str, str] | None = None) -> tuple[str, list[Any]]:
-    conditions = ["1 = 1"]
-    parameters: list[Any] = []
-    for column in ("provider", "provider_name", "model", "client"):
-        if (value := getattr(filter, column)) is not None:
-            conditions.append(f"i.{column} = ?")
-            parameters.append(value)
-    if filter.session_id is not None:
-        # as the index has it, see migrations.py
-        conditions.append("(i.id = ? AND i.session_id = i.id OR i.session_id = ? AND i.session_id <> i.id)")
-        parameters += (filter.session_id, filter.session_id)
-    for limit, comparison in ((filter.started_after, ">="), (filter.started_before, "<=")):
-        if limit is not None:
-            conditions.append(f"i.started_at {comparison} ?")
-            parameters.append(times.text(limit))
-    if filter.initiator_ids is not None:
-        ids = filter.initiator_ids
-        conditions.append(f"i.initiator_id IN {marks(len(ids))}" if ids else "1 = 0")
-        parameters += ids
-    if after is not None:
-        conditions.append("(i.started_at, i.id) < (?, ?)")
-        parameters += after
-    return f" WHERE {' AND '.join(conditions)}", parameters
 
 
 def _interception(row: Row, below: list[list[Any]]) -> Interception:

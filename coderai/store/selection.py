@@ -1,0 +1,127 @@
+"""Which interceptions a filter selects, and how they are found without reading the trail from end to end.
+
+Provider, name, model and client have few combinations ("facets"), each of which an index holds in the order of time.
+A filter of those is answered from the facets that fulfil it, so that a model that is rare, or long gone, costs no
+more than one that everybody uses. Where many facets fulfil it, what it selects is frequent, and the newest
+interceptions are simply looked through; likewise those of one user, or of one session.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from coderai.store import times
+from coderai.store.driver import Row
+from coderai.store.people import marks
+
+# Facets beyond that are not asked one by one.
+MOST_FACETS = 50
+
+_FACET = ("provider", "provider_name", "model", "client")
+_COLUMNS = ", ".join(_FACET)
+# Behind all of a facet's times, so that the index leads past them at once.
+_NEXT = f"""
+    SELECT {_COLUMNS} FROM aibridge_interceptions WHERE ({_COLUMNS}, started_at) > (?, ?, ?, ?, '9999')
+    ORDER BY {_COLUMNS}, started_at LIMIT 1"""  # noqa: S608 - own names
+_NEWEST_FIRST = "ORDER BY i.started_at DESC, i.id DESC"
+
+Ask = Callable[[str, Sequence[Any]], Awaitable[list[Row]]]
+Place = tuple[str, str]  # in the list: when an interception began, and its id
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """What an interception must fulfil; None asks for nothing, and times include their limit."""
+
+    initiator_ids: tuple[str, ...] | None = None
+    provider: str | None = None
+    provider_name: str | None = None
+    model: str | None = None
+    client: str | None = None
+    session_id: str | None = None
+    started_after: int | None = None
+    started_before: int | None = None
+
+
+class Query(NamedTuple):
+    sql: str
+    parameters: list[Any]
+
+
+class Selection:
+    """What is selected, in parts that have nothing in common."""
+
+    def __init__(self, conditions: Sequence[Query]) -> None:
+        self._conditions = conditions
+
+    def newest(self, most: int) -> Query | None:
+        """For `id` and `started_at` of each part's newest, in whatever order; None where nothing can be selected."""
+        return self._each("SELECT i.id, i.started_at", f"{_NEWEST_FIRST} LIMIT ?", most)
+
+    def any(self, most: int) -> Query | None:
+        """For as many rows of each part, to be counted."""
+        return self._each("SELECT 1", "LIMIT ?", most)
+
+    def _each(self, select: str, tail: str, most: int) -> Query | None:
+        parts: list[str] = []
+        parameters: list[Any] = []
+        for where, values in self._conditions:
+            part = f"{select} FROM aibridge_interceptions AS i WHERE {where} {tail}"
+            parts.append(f"SELECT * FROM ({part}) AS part{len(parts)}")  # noqa: S608 - see _where
+            parameters += (*values, most)
+        return Query(" UNION ALL ".join(parts), parameters) if parts else None
+
+
+async def select(ask: Ask, filter: Filter, after: Place | None = None) -> Selection:
+    """after: only what stands behind this place in the list."""
+    facets = await _facets(ask, filter)
+    if facets is None:
+        return Selection([_where(filter, after)])
+    of_facet = "".join(f" AND i.{column} = ?" for column in _FACET)
+    times_only = Filter(started_after=filter.started_after, started_before=filter.started_before)
+    where, values = _where(times_only, after)
+    return Selection([Query(where + of_facet, [*values, *facet]) for facet in facets])
+
+
+async def _facets(ask: Ask, filter: Filter) -> list[Row] | None:
+    """The facets that fulfil it; None where they are not to be asked one by one."""
+    wanted = [getattr(filter, column) for column in _FACET]
+    if filter.initiator_ids is not None or filter.session_id is not None or not any(wanted):
+        return None
+    found: list[Row] = []
+    facet: Row = ("", "", "", "")
+    for _ in range(2 * MOST_FACETS):
+        rows = await ask(_NEXT, facet)
+        if not rows:
+            return found
+        facet = tuple(rows[0])
+        if all(want in (None, has) for want, has in zip(wanted, facet, strict=True)):
+            found.append(facet)
+            if len(found) > MOST_FACETS:
+                break
+    return None
+
+
+def _where(filter: Filter, after: Place | None) -> Query:
+    conditions = ["1 = 1"]
+    parameters: list[Any] = []
+    for column in _FACET:
+        if (value := getattr(filter, column)) is not None:
+            conditions.append(f"i.{column} || '' = ?")  # by no index: it would have to be sorted
+            parameters.append(value)
+    if filter.session_id is not None:
+        # as the index has it, see migrations.py
+        conditions.append("(i.id = ? AND i.session_id = i.id OR i.session_id = ? AND i.session_id <> i.id)")
+        parameters += (filter.session_id, filter.session_id)
+    for limit, comparison in ((filter.started_after, ">="), (filter.started_before, "<=")):
+        if limit is not None:
+            conditions.append(f"i.started_at {comparison} ?")
+            parameters.append(times.text(limit))
+    if filter.initiator_ids is not None:
+        ids = filter.initiator_ids
+        conditions.append(f"i.initiator_id IN {marks(len(ids))}" if ids else "1 = 0")
+        parameters += ids
+    if after is not None:
+        conditions.append("(i.started_at, i.id) < (?, ?)")
+        parameters += after
+    return Query(" AND ".join(conditions), parameters)

@@ -1,0 +1,68 @@
+"""A filter selects the same interceptions whichever way they are found."""
+
+from typing import Any
+
+import pytest
+
+from coderai.records import Record
+from coderai.store import Store, times
+from coderai.store.selection import MOST_FACETS, Filter
+from tests.trail import AT, started
+
+MODELS = MOST_FACETS + 10
+
+
+def trail() -> list[Record]:
+    return [
+        started(
+            at=AT + n // 3,  # some begin at the same time
+            model=f"m{n % MODELS}",
+            client=("Codex", "Zed")[n % 2],
+            provider_name=("openai", "other")[n % 5 == 0],
+            initiator_id=f"user-{n % 3}",
+            client_session_id=f"s{n % 4}" if n % 4 else None,
+        )
+        for n in range(400)
+    ]
+
+
+def selected(record: Record, filter: Filter) -> bool:
+    finding: Any = record.finding
+    for name in ("provider", "provider_name", "model", "client"):
+        if getattr(filter, name) not in (None, getattr(finding, name)):
+            return False
+    return (
+        (filter.initiator_ids is None or finding.initiator_id in filter.initiator_ids)
+        and filter.session_id in (None, finding.client_session_id or record.id)
+        and (filter.started_after or 0) <= record.at <= (filter.started_before or record.at)
+    )
+
+
+FILTERS = [
+    Filter(),
+    Filter(provider="openai"),
+    Filter(provider="none"),
+    Filter(provider_name="other"),
+    Filter(model="m7"),
+    Filter(model="m7", client="Zed"),
+    Filter(client="Zed", provider_name="other", model="m5"),
+    Filter(model="m3", initiator_ids=("user-0", "user-1")),
+    Filter(initiator_ids=()),
+    Filter(session_id="s2", model="m6"),
+    Filter(client="Codex", started_after=AT + 20, started_before=AT + 90),
+    Filter(model="m4", started_after=AT + 20, started_before=AT + 90),
+]
+
+
+@pytest.mark.parametrize("filter", FILTERS, ids=str)
+async def test_every_filter_selects_what_it_says(store: Store, filter: Filter) -> None:
+    records = trail()
+    await store.write(records)
+    ordered = sorted(records, key=lambda record: (record.at, record.id), reverse=True)
+    wanted = [record.id for record in ordered if selected(record, filter)]
+    assert await store.trail.count(filter) == len(wanted)
+    assert [one.id for one in await store.trail.page(filter, limit=1000)] == wanted
+    assert [one.id for one in await store.trail.page(filter, limit=5, offset=3)] == wanted[3:8]
+    if len(wanted) > 4:
+        place = (times.text(next(record.at for record in records if record.id == wanted[3])), wanted[3])
+        assert [one.id for one in await store.trail.page(filter, limit=5, after=place)] == wanted[4:9]
