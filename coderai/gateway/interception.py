@@ -90,7 +90,7 @@ class Interception:
             error_message=self._without_secrets(error_message or reading.error_message),
             credential_hint=None if key is None or key.hint == self._hint else key.hint,
         )
-        records.append(self._record(at, ended))
+        records.append(Record(self.id, self.id, at, ended))
         return self._recorder.put(records)
 
     def _record(self, at: int, finding: Finding) -> Record:

@@ -83,8 +83,9 @@ def interception(record: Record, finding: Started, thread: Thread | None) -> Row
     )
 
 
-def _prompt(record: Record, finding: Prompt) -> Row:
-    return record.id, record.interception_id, finding.text, _json(finding.metadata), times.text(record.at), ""
+def prompt(record: Record, finding: Prompt, message_id: str = "") -> Row:
+    """message_id: of its answer, where that is known already."""
+    return record.id, record.interception_id, finding.text, _json(finding.metadata), times.text(record.at), message_id
 
 
 def _answered(record: Record, finding: AnsweredPrompt) -> Row:
@@ -135,7 +136,7 @@ def end(record: Record, finding: Ended) -> Row:
 
 # Of everything between an interception's own row and its end.
 STATEMENTS: tuple[tuple[type, str, Callable[[Record, Any], Row]], ...] = (
-    (Prompt, INSERT_PROMPT, _prompt),
+    (Prompt, INSERT_PROMPT, prompt),
     (Tokens, _INSERT_TOKENS, _tokens),
     (ToolCall, _INSERT_TOOL, _tool),
     (Thought, _INSERT_THOUGHT, _thought),

@@ -9,7 +9,7 @@ from coderai.store import seals
 from coderai.store.chains import Link
 from coderai.store.driver import Connection, Row
 from coderai.store.people import marks
-from coderai.store.seals import Digests
+from coderai.store.seals import Digests, Rows
 
 _INTERCEPTION_COLUMNS = len(seals.INTERCEPTION.split(","))
 _CHILDREN = {
@@ -23,7 +23,7 @@ _CHILDREN = {
 class Sealed(Struct):
     """An interception with all that hangs below it, and its seal."""
 
-    interception: Row
+    rows: Rows
     end: Row
     instance_id: str | None
     number: int | None
@@ -31,18 +31,14 @@ class Sealed(Struct):
     content_digest: bytes | None
     seal: bytes | None
     session_id: str
-    tokens: list[Row] = []
-    tools: list[Row] = []
-    prompts: list[Row] = []
-    thoughts: list[Row] = []
 
     @property
     def id(self) -> str:
-        return str(self.interception[0])
+        return self.rows.id
 
     @property
     def started_at(self) -> str:
-        return str(self.interception[seals.STARTED_AT])
+        return self.rows.started_at
 
     @property
     def ended_at(self) -> str | None:
@@ -63,23 +59,17 @@ class Sealed(Struct):
     @property
     def in_its_session(self) -> bool:
         """Whether the session's id, which the database has made, is the one that follows from the row."""
-        row = dict(zip(seals.INTERCEPTION.split(", "), self.interception, strict=True))
+        row = dict(zip(seals.INTERCEPTION.split(", "), self.rows.interception, strict=True))
         ids = (row["client_session_id"], row["thread_root_id"], row["id"])
         return bool(self.session_id == next(id for id in ids if id is not None))
 
     @property
     def has_content(self) -> bool:
-        return bool(self.prompts or self.thoughts or any(tool[seals.INPUT] for tool in self.tools))
+        rows = self.rows
+        return bool(rows.prompts or rows.thoughts or any(tool[seals.INPUT] for tool in rows.tools))
 
     def digests(self) -> Digests:
-        return seals.digests(
-            seals.line(self.interception),
-            seals.line(self.end),
-            tokens=map(seals.line, self.tokens),
-            tools=[seals.Tool.of(row) for row in self.tools],
-            prompts=self.prompts,
-            thoughts=map(seals.line, self.thoughts),
-        )
+        return seals.digests(self.rows, self.end)
 
 
 def read(db: Connection, ids: Sequence[str]) -> dict[str, Sealed]:
@@ -92,7 +82,7 @@ def read(db: Connection, ids: Sequence[str]) -> dict[str, Sealed]:
         sql = f"SELECT {child_columns} FROM {table} WHERE interception_id IN {among}"  # noqa: S608 - own names
         for row in db.execute(sql, ids).fetchall():
             if row[1] in found:
-                getattr(found[row[1]], name).append(tuple(row))
+                getattr(found[row[1]].rows, name).append(tuple(row))
     return found
 
 
@@ -100,7 +90,7 @@ def _sealed(row: Sequence[Any]) -> Sealed:
     end = _INTERCEPTION_COLUMNS + len(seals.END.split(","))
     instance_id, number, counts, content, seal, session_id = row[end:]
     return Sealed(
-        tuple(row[:_INTERCEPTION_COLUMNS]),
+        Rows(tuple(row[:_INTERCEPTION_COLUMNS])),
         tuple(row[_INTERCEPTION_COLUMNS:end]),
         instance_id,
         number,

@@ -6,15 +6,16 @@
 
 Every process (instance) has a chain of its own, numbered from 1, so that nobody waits for anybody. A row that was
 changed does not give its digest, one that was removed or inserted breaks the chain; `coderai audit verify` finds it.
-A row goes in as one line of compact JSON, its columns in the order below, the rows of a kind in the order of their ids.
-https://csrc.nist.gov/pubs/fips/180-4/upd1/final
+What goes into a digest is compact JSON: a row as the array of its columns in the order below, the rows of a kind as an
+array in the order of their ids. https://csrc.nist.gov/pubs/fips/180-4/upd1/final
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from coderai.store.driver import Row
 
@@ -38,8 +39,25 @@ _INJECTED = 7
 PROMPT = "id, interception_id, prompt, metadata, created_at, provider_response_id"
 THOUGHT = "id, interception_id, content, metadata, created_at"
 
-# A row as it goes into a digest.
-line = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
+
+
+class Rows(Struct):
+    """What is sealed of an interception, but for its end."""
+
+    interception: Row
+    tokens: list[Row] = []
+    tools: list[Row] = []
+    prompts: list[Row] = []
+    thoughts: list[Row] = []
+
+    @property
+    def id(self) -> str:
+        return str(self.interception[0])
+
+    @property
+    def started_at(self) -> str:
+        return str(self.interception[STARTED_AT])
 
 
 class Head(NamedTuple):
@@ -54,32 +72,25 @@ class Digests(NamedTuple):
     content: bytes
 
 
-class Tool(NamedTuple):
-    """A tool usage's lines: what stays, and what may be deleted earlier."""
-
-    counts: bytes
-    input: bytes
-
-    @classmethod
-    def of(cls, row: Sequence[Any]) -> "Tool":
-        counts = (*row[:INPUT], bool(row[_INJECTED]), *row[_INJECTED + 1 :])  # SQLite has no booleans
-        return cls(line(counts), line((row[0], row[INPUT])))
+def digests(rows: Rows, end: Row) -> Digests:
+    tools = _in_order(rows.tools)
+    counts = encode((rows.interception, end, _in_order(rows.tokens), [_counts(tool) for tool in tools]))
+    inputs = [(tool[0], tool[INPUT]) for tool in tools]
+    content = encode((_in_order(rows.prompts), _in_order(rows.thoughts), inputs))
+    return Digests(sha256(counts).digest(), sha256(content).digest())
 
 
-def digests(
-    interception: bytes,
-    end: bytes,
-    *,
-    tokens: Iterable[bytes] = (),
-    tools: Sequence[Tool] = (),
-    prompts: Iterable[Row] = (),
-    thoughts: Iterable[bytes] = (),
-) -> Digests:
-    """Of the lines of these rows, in whatever order."""
-    usages, inputs = zip(*tools, strict=True) if tools else ((), ())
-    counts = (interception, end, b"tokens", *sorted(tokens), b"tools", *sorted(usages))
-    content = (b"prompts", *sorted(map(line, prompts)), b"thoughts", *sorted(thoughts), b"inputs", *sorted(inputs))
-    return Digests(sha256(b"\n".join(counts)).digest(), sha256(b"\n".join(content)).digest())
+def _counts(tool: Row) -> Row:
+    """What stays of a tool usage."""
+    return (*tool[:INPUT], bool(tool[_INJECTED]), *tool[_INJECTED + 1 :])  # SQLite has no booleans
+
+
+def _in_order(rows: Sequence[Row]) -> Sequence[Row]:
+    return rows if len(rows) < 2 else sorted(rows, key=_id)
+
+
+def _id(row: Row) -> str:
+    return str(row[0])
 
 
 def seal(before: Head, instance_id: str, interception_id: str, started_at: str, of: Digests) -> Head:

@@ -46,8 +46,9 @@ class Store:
         await self.instances.join()
         try:
             outcome = await self._write(batch)
-        except StoreUnavailable:
-            self._unsure = True
+        except Exception as error:
+            self._writing.failed(batch)
+            self._unsure = self._unsure or not isinstance(error, BadData)  # of that one, nothing was written
             raise
         self._unsure = False
         self._writing.committed(outcome)
