@@ -43,6 +43,9 @@ _ERRORS = {
 }
 
 
+_DONE = b"[DONE]"  # which is no JSON
+
+
 class ChatCompletions:
     path = "/chat/completions"
     wanted = re.compile(
@@ -81,7 +84,7 @@ class ChatCompletions:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
         answer: dict[str, Any] = {"id": "", "usage": None, "error": None, "message": None}
         choices: dict[int, _Choice] = {}
-        for chunk in map(mapping, events):
+        for chunk in (mapping(event) for event in events if event != _DONE):
             answer["id"] = answer["id"] or text(chunk.get("id"))
             answer["usage"] = chunk.get("usage") or answer["usage"]
             if chunk.get("error"):
