@@ -15,8 +15,8 @@ from coderai.store.people import marks
 
 Counts = dict[str, int]  # rows by table
 
-# Interceptions (or provider objects) in one transaction: with their rows some 5 ms of the writer's time.
-BATCH = 100
+# Interceptions (or provider objects) in one transaction: with their rows some 2 ms of the writer's time.
+BATCH = 40
 
 CHILD_TABLES = (
     "aibridge_model_thoughts",

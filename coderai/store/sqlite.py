@@ -26,8 +26,8 @@ from coderai.store.worker import Worker
 
 T = TypeVar("T")
 
-# Pages given back at a time; moving one is a random read and write, so this is a few milliseconds.
-RECLAIMED_PAGES = 128
+# Pages given back at a time, about as many as one transaction of a purge frees: a millisecond or two.
+RECLAIMED_PAGES = 32
 # Rows written between two checkpoints: some 10 to 20 MB of WAL, a quarter of a second of the heaviest load.
 CHECKPOINT_ROWS = 5000
 # Raised by sqlite3 for values, not for the state of the file. The last four come before SQLite sees the
