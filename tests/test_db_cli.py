@@ -49,6 +49,16 @@ async def test_a_sound_database_is_said_to_be(place: Place) -> None:
     assert verified.startswith("3 interceptions verified, 3 seals followed, 1 not ended yet")
 
 
+@pytest.mark.parametrize("command", ["db check", "audit verify", "users list", "db backup {}"])
+async def test_reading_waits_for_no_writer(tmp_path: Path, command: str) -> None:
+    """Not even for one that stands still amid a transaction."""
+    path = tmp_path / "coderai.db"
+    await fill(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        coderai(*command.format(tmp_path / "copy.db").split(), env=environment(path))
+
+
 async def test_a_damaged_one_is_named(tmp_path: Path) -> None:
     path = tmp_path / "coderai.db"
     await fill(path, 200)

@@ -23,7 +23,8 @@ def open_writer(path: Path, synchronous: str = "normal") -> sqlite3.Connection:
     _create(path)
     writer = _connect(path)
     try:
-        writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only before the file's first page
+        if writer.execute("PRAGMA page_count").fetchone()[0] == 0:  # later it has no effect, and waits for writers
+            writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
         writer.execute("PRAGMA journal_mode = WAL")
         writer.execute(f"PRAGMA synchronous = {synchronous}")
         writer.execute("PRAGMA foreign_keys = ON")
