@@ -8,7 +8,8 @@ from coderai.breaker import Limits
 from coderai.config import ProviderSettings, Settings
 from coderai.config.bedrock import BedrockSettings
 from coderai.logs import Logger
-from coderai.providers import TYPES, Provider, Routes
+from coderai.providers import TYPES, Provider
+from coderai.routes import Routes
 from coderai.store import Database
 
 

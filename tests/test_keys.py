@@ -7,6 +7,7 @@ import pytest
 
 from tests.gateway import Gateway
 from tests.provider import Pause, Provider, whole
+from tests.test_lifecycle import reload
 from tests.test_relay import ASK, post
 
 CHAT = "/api/v2/aibridge/pool/v1/chat/completions"
@@ -82,6 +83,17 @@ def test_a_key_that_another_request_found_limited_is_not_asked_again(pool: Gatew
         pause.go()
         assert first.result().status == 429
     assert used(provider) == [KEYS[0], *KEYS]
+
+
+def test_a_key_that_rests_does_so_through_a_reload(pool: Gateway, provider: Provider) -> None:
+    token = pool.user("alice")
+    provider.answers(LIMITED)
+    provider.answers(OK)
+    assert post(pool, CHAT, ASK, token).status == 200
+    reload(pool, "settings read again")
+    provider.answers(OK)
+    assert post(pool, CHAT, ASK, token).status == 200
+    assert used(provider) == [KEYS[0], KEYS[1], KEYS[1]]
 
 
 def test_all_keys_refused_is_502(pool: Gateway, provider: Provider) -> None:

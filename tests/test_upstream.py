@@ -1,7 +1,9 @@
 """The way to the provider: retries, timeouts, proxies, certificates; and nothing sent twice after a first byte."""
 
+import json
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,6 +151,28 @@ class TestTimeouts:
             client.until(b"0\r\n\r\n")
         assert end(gateway) == (200, "incomplete_stream")
         assert gateway.stop() == 0
+
+    def test_one_that_reads_slowly_is_not_silent(self, tmp_path: Path) -> None:
+        waiting = threading.Event()
+
+        def slowly(listener: socket.socket) -> None:
+            client, _ = listener.accept()
+            with client:
+                begun = client.recv(65536).partition(b"\r\n\r\n")[2]
+                left = len(body) - len(begun)
+                while left:  # some two seconds
+                    left -= len(client.recv(min(left, 2**20), socket.MSG_WAITALL))
+                    waiting.wait(0.1)
+                client.sendall(OK)
+
+        body = json.dumps({**json.loads(ASK), "padding": "x" * 25_000_000}).encode()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)  # what is in it counts as read
+            threading.Thread(target=slowly, args=(listener,), daemon=True).start()
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            gateway = Gateway(tmp_path, url, CODER_AIBRIDGE_IDLE_TIMEOUT="1s")
+            assert post(gateway, CHAT, body, gateway.user("alice")).status == 200
+            assert gateway.stop() == 0
 
     def test_no_connection(self, tmp_path: Path) -> None:
         with socket.socket() as full:

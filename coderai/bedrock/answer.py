@@ -10,7 +10,7 @@ import msgspec
 
 from coderai.bedrock import errors
 from coderai.bedrock.event_stream import BadFrame, Frame, Frames
-from coderai.wire.exchange import Answer, Sink
+from coderai.wire.answer import Answer, Sink
 from coderai.wire.headers import named
 
 EVENT_STREAM = b"application/vnd.amazon.eventstream"

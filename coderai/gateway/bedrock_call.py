@@ -6,8 +6,8 @@ from coderai.formats.format import Ask
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.upcall import Call, Calls, Failed
 from coderai.keys import Key, Keys, mask
-from coderai.providers import Route
-from coderai.wire.exchange import Answer
+from coderai.routes import Route
+from coderai.wire.answer import Answer
 from coderai.wire.headers import block
 from coderai.wire.request import Request
 

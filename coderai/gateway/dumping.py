@@ -8,9 +8,9 @@ from coderai.dumps import Dump, Dumps, intercepted, passed
 from coderai.formats.format import Reading
 from coderai.gateway.upcall import Call
 from coderai.keys import Keys
-from coderai.providers import Route
+from coderai.routes import Route
 from coderai.tap import Tap
-from coderai.wire.exchange import Answer
+from coderai.wire.answer import Answer
 from coderai.wire.request import Request
 
 

@@ -12,8 +12,8 @@ from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.turns import Turns
 from coderai.logs import Logger
-from coderai.providers import NoRoute, Route, Routes
 from coderai.recorder import NotStored, Recorder
+from coderai.routes import NoRoute, Route, Routes
 from coderai.store import StoreUnavailable
 from coderai.wire.request import BodyTooLarge, NoRoomForBody, Request
 

@@ -11,7 +11,6 @@ from coderai.clients import recognise, session_id
 from coderai.formats import RESPONSES
 from coderai.formats.format import Ask, Reading
 from coderai.keys import Key, Keys
-from coderai.providers import Route
 from coderai.recorder import Recorder
 from coderai.records import (
     AnsweredPrompt,
@@ -25,6 +24,7 @@ from coderai.records import (
     ToolCall,
     new_id,
 )
+from coderai.routes import Route
 from coderai.wire.request import Request
 
 

@@ -21,12 +21,12 @@ from coderai.gateway.turns import Turns
 from coderai.gateway.upcall import Call, Calls, Failed
 from coderai.keys import Key, Keys
 from coderai.logs import Logger
-from coderai.providers import Route
 from coderai.recorder import NotStored, Recorder
+from coderai.routes import Route
 from coderai.stream_tap import StreamTap
 from coderai.tap import Tap, WholeTap
+from coderai.wire.answer import Answer
 from coderai.wire.encodings import Undecodable, decode
-from coderai.wire.exchange import Answer
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 

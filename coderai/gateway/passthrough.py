@@ -19,11 +19,11 @@ from coderai.gateway.relay import Relay
 from coderai.gateway.upcall import Calls
 from coderai.keys import Keys
 from coderai.logs import RecordLog
-from coderai.providers import Route
 from coderai.recorder import Recorder
 from coderai.records import ProviderObject, Record, new_id
+from coderai.routes import Route
 from coderai.tap import NoTap, Tap, WholeTap
-from coderai.wire.exchange import Answer
+from coderai.wire.answer import Answer
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 

@@ -9,7 +9,7 @@ import asyncio
 from enum import Enum
 
 from coderai.tap import Tap
-from coderai.wire.exchange import Answer
+from coderai.wire.answer import Answer
 from coderai.wire.headers import HOP_BY_HOP, end_to_end
 from coderai.wire.request import Request
 

@@ -12,8 +12,8 @@ from coderai.breaker import Breaker, Breakers, Open, State
 from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
 from coderai.keys import FAILOVER, Key, Keys
 from coderai.logs import Logger
-from coderai.providers import Route
-from coderai.wire.exchange import Answer
+from coderai.routes import Route
+from coderai.wire.answer import Answer
 from coderai.wire.headers import HOP_BY_HOP, Headers, block, end_to_end
 from coderai.wire.request import Request
 from coderai.wire.upstream import TimedOut, Unreachable, Upstreams

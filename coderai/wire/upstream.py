@@ -10,7 +10,8 @@ import asyncio
 import ssl
 from collections import defaultdict
 
-from coderai.wire.exchange import Answer, Connection, Lost
+from coderai.wire.answer import Answer
+from coderai.wire.exchange import Connection, Lost
 from coderai.wire.origin import Origin
 from coderai.wire.proxy import Proxies, Proxy, ProxyRefused, absolute, tunnel
 

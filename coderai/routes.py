@@ -1,0 +1,88 @@
+"""Which requests are whose: routes to providers, by path and method.
+
+A provider's routes stand below `/api/v2/aibridge/<name>` (and `/api/v2/ai-gateway/<name>`): the intercepted
+ones by exact path, the passed-through ones by an allow-list of method and path. Everything else is nobody's
+route: an admin key may stand behind the gateway. Paths are compared and forwarded raw, as the client sent
+them, so nothing that decodes differently upstream can slip by.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from coderai.formats.format import Format
+from coderai.providers import Provider
+
+PREFIXES = (b"/api/v2/aibridge/", b"/api/v2/ai-gateway/")
+
+# Segments that a server may resolve or decode into another path than the one that was allowed.
+_AMBIGUOUS = re.compile(rb"//|\\|/\.{1,2}(?:/|$)|%(?:2e|2f|5c|00)", re.IGNORECASE)
+
+
+class Route(NamedTuple):
+    """Where one request goes."""
+
+    provider: Provider
+    path: bytes  # below the provider's route prefix, raw
+    format: Format | None  # intercepted, in this format; None: passed through
+    owned: bytes | None = None  # the id whose owner alone may pass
+
+
+class NoRoute(Exception):
+    """Nothing of this path and method is served; `provider`, where it is known, gives the error's shape."""
+
+    def __init__(self, provider: Provider | None, at_root: bool = False) -> None:
+        super().__init__("route not supported")
+        self.provider = provider
+        self.at_root = at_root  # the provider's name and nothing after it
+
+
+class Routes:
+    """All providers by name, and which requests are theirs."""
+
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        self.providers = {provider.name: provider for provider in providers}
+        self._intercepted: dict[bytes, Route] = {}
+        for provider in self.providers.values():
+            for prefix in PREFIXES:
+                root = prefix + provider.name.encode()
+                for path, format in provider.kind.formats.items():
+                    self._intercepted[root + provider.kind.route_prefix + path] = Route(provider, path, format)
+
+    def remember(self, before: "Routes") -> None:
+        """What was known of these providers' keys."""
+        for name, provider in self.providers.items():
+            if name in before.providers:
+                provider.keys.remember(before.providers[name].keys)
+
+    def serves(self, path: bytes) -> bool:
+        """Whether this path is some provider's, routed or not."""
+        return path in self._intercepted or self._split(path) is not None
+
+    def intercepts(self, path: bytes) -> bool:
+        return path in self._intercepted
+
+    def find(self, method: str, path: bytes) -> Route:
+        """Raises NoRoute."""
+        route = self._intercepted.get(path)
+        if route is not None and method == "POST":
+            return route
+        found = self._split(path)
+        if found is None:
+            raise NoRoute(None)
+        provider, rest = found
+        below = rest.removeprefix(provider.kind.route_prefix)
+        if rest.startswith(provider.kind.route_prefix) and not _AMBIGUOUS.search(path):
+            for passed in provider.kind.passed:
+                if method in passed.methods and (match := passed.path.fullmatch(below)):
+                    return Route(provider, below, None, match[1] if passed.owned else None)
+        raise NoRoute(provider, at_root=not rest)
+
+    def _split(self, path: bytes) -> tuple[Provider, bytes] | None:
+        """The provider that the path names, and what follows its name."""
+        for prefix in PREFIXES:
+            if path.startswith(prefix):
+                name, slash, rest = path[len(prefix) :].partition(b"/")
+                provider = self.providers.get(name.decode("latin-1"))
+                return (provider, slash + rest) if provider else None
+        return None

@@ -1,0 +1,107 @@
+"""A provider's answer: its head, and its body as it arrives.
+
+`Answer.pipe(sink)` hands the body over, one call for each read from the socket, until exactly one of `sink.end` and
+`sink.lost`.
+"""
+
+import asyncio
+from typing import Protocol
+
+from coderai.wire.headers import Headers, Named
+
+# What may wait for a sink before reading stops.
+BACKLOG_LIMIT = 256 * 1024
+
+
+class Sink(Protocol):
+    """Where an answer's body goes."""
+
+    def data(self, data: bytes) -> None: ...
+    def end(self) -> None: ...
+    def lost(self) -> None:
+        """The connection broke before the body's end."""
+
+
+class Source(Protocol):
+    """The connection that an answer comes on."""
+
+    transport: asyncio.Transport
+
+    def abandon(self) -> None:
+        """Serves nothing more."""
+
+
+class Answer:
+    """A provider's answer: its head, and its body once it is piped."""
+
+    def __init__(self, connection: Source, status: int, reason: bytes, headers: Headers, fields: Named) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.fields = fields
+        self._connection = connection
+        self._sink: Sink | None = None
+        self._backlog: list[bytes] = []
+        self._waiting = 0
+        self._over: bool | None = None  # True: came to its end; False: broke off
+        self._paused = False
+        self.timed_out = False  # broke off because the provider was silent for too long
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has come."""
+        return self._over is True
+
+    def pipe(self, sink: Sink) -> None:
+        """From here on what arrives goes to `sink`, first what has come already."""
+        self._sink = sink
+        self.resume()  # before the sink gets any, which may pause it again
+        if self._backlog:
+            sink.data(b"".join(self._backlog))
+            self._backlog.clear()
+        if self._over is not None:
+            self._tell(sink)
+
+    def _tell(self, sink: Sink) -> None:
+        self._sink = None  # a sink knows its answer: without this the two would wait for the garbage collector
+        if self._over:
+            sink.end()
+        else:
+            sink.lost()
+
+    def received(self, data: bytes) -> None:
+        if self._sink is not None:
+            self._sink.data(data)
+            return
+        self._backlog.append(data)
+        self._waiting += len(data)
+        if self._waiting > BACKLOG_LIMIT:
+            self.pause()
+
+    def over(self, whole: bool) -> None:
+        if whole:
+            self.resume()  # paused by its last bytes, the connection has to be read again for its next answer
+        self._over = whole
+        if self._sink is not None:
+            self._tell(self._sink)
+
+    def pause(self) -> None:
+        """The provider is not read until `resume`."""
+        if self._over is None and not self._paused:
+            self._paused = True
+            self._connection.transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._over is None and self._paused:
+            self._paused = False
+            self._connection.transport.resume_reading()
+
+    def abandon(self) -> None:
+        """Closes the connection at once, where the body has not come to its end."""
+        if self._over is None:
+            self._over = False
+            self._connection.abandon()
