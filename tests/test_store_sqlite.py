@@ -3,13 +3,16 @@
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from coderai.store import Store, StoreUnavailable, open_sqlite
 from coderai.store.migrations import MIGRATIONS
+from coderai.store.sqlite_file import open_writer
 from tests.databases import rows
 from tests.trail import exchange, started
 
@@ -38,6 +41,20 @@ async def test_new_file_is_private_and_its_space_can_be_reclaimed(store: Store, 
     }
     database.close()
     assert pragmas == {"auto_vacuum": 2, "journal_mode": "wal", "user_version": len(MIGRATIONS)}
+
+
+def test_several_may_make_it_at_once(tmp_path: Path) -> None:
+    """As workers do. SQLite would tell one of them now and then that the database is locked."""
+    for attempt in range(50):
+        path = tmp_path / str(attempt) / "coderai.db"
+        path.parent.mkdir()
+        together = threading.Barrier(4)
+        with ThreadPoolExecutor(4) as threads:
+            opening = [threads.submit(lambda: (together.wait(), open_writer(path))[1]) for _ in range(4)]  # noqa: B023
+            for opened in opening:
+                writer = opened.result()
+                assert writer.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+                writer.close()
 
 
 class TestOpening:

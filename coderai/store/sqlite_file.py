@@ -5,6 +5,7 @@ The functions here block; the driver calls them in the thread that is to use the
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from coderai.store.driver import StoreUnavailable
@@ -13,6 +14,7 @@ from coderai.store.migrations import MIGRATIONS
 # How long a writer waits for another process (a `coderai users` command) that holds the lock for
 # milliseconds.
 BUSY_TIMEOUT_SECONDS = 5.0
+_PAUSE_SECONDS = 0.01
 # The writer's pages in memory: the upper levels of every index it inserts into (default: 2 MB).
 CACHE_KIBIBYTES = 8192
 # A WAL that a long reader let grow is cut back to this at the next checkpoint.
@@ -21,21 +23,31 @@ WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 def open_writer(path: Path, synchronous: str = "normal") -> sqlite3.Connection:
     _create(path)
-    writer = _connect(path)
-    try:
-        if writer.execute("PRAGMA page_count").fetchone()[0] == 0:  # later it has no effect, and waits for writers
-            writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        writer.execute("PRAGMA journal_mode = WAL")
-        writer.execute(f"PRAGMA synchronous = {synchronous}")
-        writer.execute("PRAGMA foreign_keys = ON")
-        writer.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
-        writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
-        writer.execute("PRAGMA wal_autocheckpoint = 0")  # sqlite.py has a thread for that
-        _migrate(writer, path)
-    except BaseException:
-        writer.close()
-        raise
-    return writer
+    until = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        writer = _connect(path)
+        try:
+            _prepare(writer, path, synchronous)
+        except BaseException as error:
+            writer.close()
+            # Of two that make the database at once, SQLite lets neither wait: each has what the other wants.
+            if not _busy(error) or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return writer
+
+
+def _prepare(writer: sqlite3.Connection, path: Path, synchronous: str) -> None:
+    if writer.execute("PRAGMA page_count").fetchone()[0] == 0:  # later it has no effect, and waits for writers
+        writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute(f"PRAGMA synchronous = {synchronous}")
+    writer.execute("PRAGMA foreign_keys = ON")
+    writer.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+    writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+    writer.execute("PRAGMA wal_autocheckpoint = 0")  # sqlite.py has a thread for that
+    _migrate(writer, path)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -106,10 +118,14 @@ def _version(writer: sqlite3.Connection, path: Path) -> int:
     return version
 
 
+def _busy(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def _remedy(error: Exception) -> str:
     """What can be done about it, by SQLite's result code. https://sqlite.org/rescode.html"""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if _busy(error):
         return "another process holds it, end that process or choose another file with --sqlite-path"
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return "the file is damaged or no database, restore a backup or choose another with --sqlite-path"
