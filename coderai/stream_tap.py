@@ -4,12 +4,15 @@ Chunks come cut anywhere. Most are whole events that tell nothing: `feed` finds 
 on. The rest is put together to whole events, searched, and from the terminal one on held back.
 """
 
+import re
+
 from coderai import sse
 from coderai.formats.format import Format, Reading
 from coderai.tap import KEPT_LIMIT
 from coderai.wire.encodings import Decoder, Undecodable, decoder
 
 _BLANK = b"\n\n"
+Found = re.Match[bytes] | None
 
 
 class StreamTap:
@@ -19,6 +22,8 @@ class StreamTap:
         self.terminal = False
         self.fault: str | None = None
         self._format = format
+        self._wanted = format.wanted.search
+        self._hints = format.terminal_hints
         self._decoder: Decoder | None = None
         self._unreadable = False
         try:
@@ -38,21 +43,26 @@ class StreamTap:
 
     def feed(self, chunk: bytes) -> bytes:
         """What of it the client is to get now. Most chunks are whole events that nobody has to look at further."""
-        if not (self._between and chunk.endswith(b"\n\n")) or self._tells(chunk):
-            chunk = self._feed(chunk)
-        return chunk
+        if not (self._between and chunk.endswith(_BLANK)):
+            return self._feed(chunk)
+        wanted = self._wanted(chunk)
+        if wanted is None:
+            for hint in self._hints:
+                if hint in chunk:
+                    break
+            else:
+                return chunk
+        events = self._pick(chunk, b"", wanted)
+        self._between = not self.terminal
+        return self._out(chunk, 0, events)
 
-    def _tells(self, events: bytes) -> bool:
-        """Whether there is something to be kept, or the end, among these whole events."""
-        # one after the other: each begins with a literal, which makes its search fast; joined they would not
-        return self._format.wanted.search(events) is not None or self._ends(events)
-
-    def _ends(self, events: bytes) -> bool:
-        """Whether the terminal event is among these."""
-        for hint in self._format.terminal_hints:
-            if hint in events:
-                return self._format.terminal.search(events) is not None
-        return False
+    def _end(self, events: bytes) -> Found:
+        """The terminal event's mark, where it is among these."""
+        found = [at for hint in self._hints if (at := events.find(hint)) >= 0]
+        if not found:
+            return None
+        # it cannot begin before the event that the first hint is in
+        return self._format.terminal.search(events, max(0, events.rfind(_BLANK, 0, min(found))))
 
     def _feed(self, chunk: bytes) -> bytes:
         self._between = False
@@ -84,17 +94,18 @@ class StreamTap:
 
     def _read_plain(self, chunk: bytes) -> bytes:
         sent = 0 if self._withhold else self._pieces_size
-        found = self._scan(chunk)
+        return self._out(chunk, sent, self._scan(chunk))
+
+    def _out(self, chunk: bytes, sent: int, events: bytes) -> bytes:
+        """What of the chunk the client gets; of the event that it begins amid, so many bytes were sent before."""
         if self._withhold:
-            out = found
-        elif self.terminal:
-            # the terminal event begins at `terminal_at`, counted from the first of the pieces
-            cut = max(0, self._terminal_at - sent)
-            out = chunk[:cut]
-            self._held.append(chunk[cut:])
-        else:
-            out = chunk
-        return out
+            return events
+        if not self.terminal:
+            return chunk
+        # the terminal event begins at `terminal_at`, counted from the first of the pieces
+        cut = max(0, self._terminal_at - sent)
+        self._held.append(chunk[cut:])
+        return chunk[:cut]
 
     def _scan(self, data: bytes) -> bytes:
         """Reads decoded bytes; returns the complete events that the client is to see (when withholding)."""
@@ -108,8 +119,10 @@ class StreamTap:
             self._pieces.clear()
         self._pieces_size = 0
         self._tail = b""
-        if not self._kept or self._tells(events):
-            events = self._pick(events, rest)
+        # one after the other: each begins with a literal, which makes its search fast; joined they would not
+        wanted = self._wanted(events)
+        if not self._kept or wanted is not None or any(hint in events for hint in self._hints):
+            events = self._pick(events, rest, wanted)
         if rest and not self.terminal:
             return events + self._gather(rest) if self._withhold else self._gather(rest)
         return events
@@ -127,35 +140,39 @@ class StreamTap:
             return out
         return b""
 
-    def _pick(self, events: bytes, rest: bytes) -> bytes:
-        """Keeps the wanted ones of these whole events; returns those for the client, held ones left out."""
-        if not self._withhold and b"\r" not in events and b"\n\n\n" not in events and self._pick_at_once(events):
+    def _pick(self, events: bytes, rest: bytes, wanted: Found) -> bytes:
+        """Keeps the wanted ones of these whole events, of which the first is marked by `wanted`; returns those for the
+        client, held ones left out.
+        """
+        plain = not self._withhold and b"\r" not in events and b"\n\n\n" not in events
+        if plain and self._pick_at_once(events, wanted):
             return events
         out: list[bytes] = []
         at = 0
         for event in sse.split(events)[0]:
-            if self._ends(event):
+            if self._end(event) is not None:
                 self._keep(event)
                 self.terminal = True
                 self._terminal_at = at
                 if self._withhold:
                     self._held.append(events[at:] + rest)
                 break
-            if not self._kept or self._format.wanted.search(event):
+            if not self._kept or self._wanted(event):
                 self._keep(event)
             if self._withhold and not self._format.withheld(event):
                 out.append(event)
             at += len(event)
         return b"".join(out)
 
-    def _pick_at_once(self, events: bytes) -> bool:
+    def _pick_at_once(self, events: bytes, wanted: Found) -> bool:
         """The same for events that end in one blank line, from one match to the next instead of event by event.
 
         False, with nothing kept, where the terminal event is not what it seemed to be.
         """
-        wanted, limit = self._format.wanted, len(events)
-        if self._ends(events) and (match := self._format.terminal.search(events)) is not None:
-            limit = events.rfind(_BLANK, 0, match.start()) + 2 if _BLANK in events[: match.start()] else 0
+        limit = len(events)
+        if (match := self._end(events)) is not None:
+            before = events.rfind(_BLANK, 0, match.start())
+            limit = before + 2 if before >= 0 else 0
             last = events[limit : events.index(_BLANK, limit) + 2]
             if self._format.terminal.search(last) is None:
                 return False
@@ -163,11 +180,13 @@ class StreamTap:
         if not self._kept and limit:
             at = events.index(_BLANK) + 2
             self._keep(events[:at])
-        while (match := wanted.search(events, at, limit)) is not None:
-            begin = events.rfind(_BLANK, at, match.start())
-            end = events.index(_BLANK, match.end()) + 2
-            self._keep(events[at if begin < 0 else begin + 2 : end])
-            at = end
+        while wanted is not None and wanted.end() <= limit:
+            if wanted.start() >= at:
+                begin = events.rfind(_BLANK, at, wanted.start())
+                end = events.index(_BLANK, wanted.end()) + 2
+                self._keep(events[at if begin < 0 else begin + 2 : end])
+                at = end
+            wanted = self._wanted(events, at, limit)
         if limit < len(events):
             self._keep(last)
             self.terminal = True

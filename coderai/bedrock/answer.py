@@ -106,7 +106,7 @@ class _Translated(Answer):
         self._to = sink
         self._came.pipe(self)
 
-    def data(self, data: bytes) -> None:
+    def data(self, data: bytes, framed: bytes = b"") -> None:
         if self._to is None:
             return
         try:

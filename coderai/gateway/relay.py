@@ -71,12 +71,12 @@ class Relay:
         if not self._stalled and (self._released or self._held <= HELD_LIMIT):
             self._answer.resume()
 
-    def data(self, data: bytes) -> None:
+    def data(self, data: bytes, framed: bytes = b"") -> None:
         if self._released:
-            return self._request.write(data)
+            return self._request.write(data, framed)
         out = self._tap.feed(data)
         if out:
-            self._request.write(out)
+            self._request.write(out, framed if out is data else b"")
         if self._tap.terminal:
             self._hold(len(data))
 

@@ -5,6 +5,7 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from coderai.wire.headers import Headers, Named
@@ -16,7 +17,9 @@ BACKLOG_LIMIT = 256 * 1024
 class Sink(Protocol):
     """Where an answer's body goes."""
 
-    def data(self, data: bytes) -> None: ...
+    def data(self, data: bytes, framed: bytes = b"") -> None:
+        """framed: the same as it came, where that is one whole chunk."""
+
     def end(self) -> None: ...
     def lost(self) -> None:
         """The connection broke before the body's end."""
@@ -39,6 +42,7 @@ class Answer:
         self.reason = reason
         self.headers = headers
         self.fields = fields
+        self.take: Callable[[bytes, bytes], None] = self._keep  # what arrives, see Sink.data
         self._connection = connection
         self._sink: Sink | None = None
         self._backlog: list[bytes] = []
@@ -63,20 +67,19 @@ class Answer:
         if self._backlog:
             sink.data(b"".join(self._backlog))
             self._backlog.clear()
+        self.take = sink.data
         if self._over is not None:
             self._tell(sink)
 
     def _tell(self, sink: Sink) -> None:
-        self._sink = None  # a sink knows its answer: without this the two would wait for the garbage collector
+        # a sink knows its answer: without this the two would wait for the garbage collector
+        self._sink, self.take = None, _ignore
         if self._over:
             sink.end()
         else:
             sink.lost()
 
-    def received(self, data: bytes) -> None:
-        if self._sink is not None:
-            self._sink.data(data)
-            return
+    def _keep(self, data: bytes, framed: bytes) -> None:
         self._backlog.append(data)
         self._waiting += len(data)
         if self._waiting > BACKLOG_LIMIT:
@@ -105,3 +108,7 @@ class Answer:
         if self._over is None:
             self._over = False
             self._connection.abandon()
+
+
+def _ignore(data: bytes, framed: bytes) -> None:
+    """After the end."""

@@ -5,6 +5,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
+from coderai.wire import chunked
 from coderai.wire.answer import Answer
 from coderai.wire.headers import Headers, named
 from coderai.wire.origin import Origin
@@ -45,6 +46,7 @@ class Connection(asyncio.Protocol):
         self._reason = b""
         self._headers: Headers = []
         self._parts: list[bytes] = []
+        self._between = False  # all that has come of a chunked body is whole chunks
         self._complete = False
         self._until_close = False
         self._keep_alive = False
@@ -62,7 +64,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer = None
         self._reason, self._headers = b"", []
-        self._complete = self._until_close = self._heard = False
+        self._complete = self._until_close = self._heard = self._between = False
         self._head_size = 0
         self._lately = True  # the time that counts begins now
         head: asyncio.Future[Answer] = self._pool.loop.create_future()
@@ -76,6 +78,14 @@ class Connection(asyncio.Protocol):
             raise
 
     def data_received(self, data: bytes) -> None:
+        """A whole chunk is handed on with its framing; the parser, which stands between two, need not see it."""
+        if self._between and self._answer is not None and (held := chunked.sole(data)) is not None:
+            self._lately = True
+            self._answer.take(held, data)
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         if self._parser is None:  # what nobody asked for
             return self.abandon()
         self._heard = self._lately = True
@@ -87,12 +97,13 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             broken = True
+        self._between = self._between and not broken and data.endswith(b"\n")  # else the next chunk's size has begun
         if self._parts:
             parts = self._parts
             body = parts[0] if len(parts) == 1 else b"".join(parts)
             parts.clear()
             if self._answer is not None:
-                self._answer.received(body)
+                self._answer.take(body, b"")
         if self._complete:
             self._keep_alive = self._keep_alive and not broken  # what is broken came after the answer's end
             self._finish()
@@ -128,6 +139,12 @@ class Connection(asyncio.Protocol):
         if self._head is not None and not self._head.done():
             self._head.set_result(self._answer)
 
+    def on_chunk_header(self) -> None:
+        self._between = False
+
+    def on_chunk_complete(self) -> None:
+        self._between = True
+
     def on_body(self, data: bytes) -> None:
         self._parts.append(data)
 
@@ -139,6 +156,7 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         answer = self._answer
         self._parser = self._answer = self._head = None
+        self._between = False
         # an answer that came before all of its request had been sent: who reads on, and how far, nobody can tell
         keep = self._keep_alive and not self.transport.is_closing() and not self.transport.get_write_buffer_size()
         if answer is not None:

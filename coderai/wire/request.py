@@ -8,6 +8,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Protocol
 
+from coderai.wire import chunked
 from coderai.wire.headers import Headers, block, named, tokens
 
 # Statuses whose answers have no body (RFC 9110, section 6.4.1).
@@ -191,9 +192,10 @@ class Request:
             self._connection.transport.write(self._head)
             self._head = None
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, framed: bytes = b"") -> None:
+        """framed: the same as one chunk, where the provider has sent it so."""
         if self._chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
+            data = framed or chunked.framed(data)
         if self._head is not None:
             data = self._head + data
             self._head = None
@@ -202,7 +204,7 @@ class Request:
     def end(self, data: bytes = b"") -> None:
         """The last bytes, and the end of the answer."""
         if self._chunked:
-            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+            data = chunked.framed(data) + chunked.LAST if data else chunked.LAST
         if self._head is not None:
             data = self._head + data
             self._head = None

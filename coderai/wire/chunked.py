@@ -1,0 +1,32 @@
+"""Bodies in chunks (RFC 9112, section 7.1): framing one, and knowing one that came whole.
+
+A stream's events mostly come one a read, each a chunk of its own. Such a read is relayed as it came, framing and all,
+and no parser has to see it.
+"""
+
+from functools import lru_cache
+
+LAST = b"0\r\n\r\n"
+
+
+def framed(data: bytes) -> bytes:
+    """As one chunk; not for no data, which would be the last one."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def sole(data: bytes) -> bytes | None:
+    """What these bytes hold if they are one whole chunk; None if they are anything else, or written unusually."""
+    begin = _begin(len(data))
+    if begin and data.startswith(begin) and data.endswith(b"\r\n"):
+        return data[len(begin) : -2]
+    return None
+
+
+@lru_cache(maxsize=4096)  # events are alike in length; a look is then cheaper than reading the number
+def _begin(size: int) -> bytes:
+    """How a chunk begins that is so many bytes long with its framing; nothing where no chunk is."""
+    for digits in range(1, 8):
+        held = size - digits - 4
+        if held > 0 and len(begin := b"%x\r\n" % held) == digits + 2:
+            return begin
+    return b""
