@@ -1,11 +1,10 @@
 """Who is asking: a token becomes a User, from memory after the first time.
 
 A token is a public id of 10 characters, `-`, and a secret; only the secret's SHA-256 is known here. The hot
-path (`lookup`) reads no database: it hashes the secret and compares in constant time with what is remembered
-under the id. One task asks the database about all remembered tokens every few seconds, in one question, and
-what was not confirmed for FRESH_SECONDS is not believed any more. So a revoked token, a suspended or a
-deleted user is out within that time, and if the database cannot be read nobody gets in by memory (fails
-closed).
+path (`lookup`) reads no database: it compares the secret's hash in constant time with what is remembered under
+the id. One task asks the database about all remembered tokens every few seconds, in one question, and what was
+not confirmed for FRESH_SECONDS is not believed any more. So a revoked token, a suspended or a deleted user is
+out within that time, and if the database cannot be read nobody gets in by memory (fails closed).
 """
 
 import asyncio
@@ -16,12 +15,14 @@ import secrets
 import string
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from coderai.logs import Logger
 from coderai.store import Store, StoreUnavailable, times
 from coderai.store.people import TokenRow
+from coderai.wire.head import Head
 
 ID_CHARACTERS = 10
 SECRET_CHARACTERS = 32  # of 62 kinds: 190 bits
@@ -44,16 +45,23 @@ ROLES = ("member", "auditor", "owner")
 _NOT_GOOD = "this coderai token is unknown or revoked; ask your administrator for a new one"
 
 
+class Presented(NamedTuple):
+    """A token as it was shown: its id, and what is kept of its secret."""
+
+    id: str
+    digest: str
+
+    @property
+    def mark(self) -> bytes:
+        """What is in every text that the token is in."""
+        return f"{self.id}-".encode()
+
+
 class User(Struct, frozen=True):
     id: str
     name: str
     role: str  # one of ROLES
     token_id: str  # recorded as api_key_id
-
-    @property
-    def token_mark(self) -> bytes:
-        """What is in every text that this user's token is in."""
-        return f"{self.token_id}-".encode()
 
 
 class Unauthenticated(Exception):
@@ -82,35 +90,34 @@ class Authenticator:
 
     async def user(self, token: str | None) -> User:
         """The user whose token this is. Raises Unauthenticated, Suspended, StoreUnavailable."""
-        return self.lookup(token) or await self.resolve(token)
+        shown = presented(token)
+        return self.lookup(shown) or await self.resolve(shown)
 
-    def lookup(self, token: str | None) -> User | None:
+    def lookup(self, shown: Presented) -> User | None:
         """The same from memory; None if the database has to be asked (`resolve`)."""
-        token_id, secret = _parts(token)
-        known = self._known.get(token_id)
+        known = self._known.get(shown.id)
         now = time.monotonic()
         if known is None:
-            if self._unknown.get(token_id, now) > now:
+            if self._unknown.get(shown.id, now) > now:
                 raise Unauthenticated(_NOT_GOOD)
             return None
         if now - known.confirmed > self._fresh:
             return None
-        _check(known.row, secret)
+        _check(known.row, shown)
         known.used = now
         return known.user
 
-    async def resolve(self, token: str | None) -> User:
+    async def resolve(self, shown: Presented) -> User:
         """The same from the database, remembered."""
-        token_id, secret = _parts(token)
         now = time.monotonic()
-        row = (await self._store.people.tokens_by_id([token_id])).get(token_id)
+        row = (await self._store.people.tokens_by_id([shown.id])).get(shown.id)
         if row is None:
-            self._known.pop(token_id, None)
-            self._note_unknown(token_id, now)
+            self._known.pop(shown.id, None)
+            self._note_unknown(shown.id, now)
             raise Unauthenticated(_NOT_GOOD)
-        _check(row, secret)
-        self._known[token_id] = known = _Known(row, _user(row), confirmed=now, used=now)
-        self._log.debug("token read", token_id=token_id, user=row.user_name)
+        _check(row, shown)
+        self._known[shown.id] = known = _Known(row, _user(row), confirmed=now, used=now)
+        self._log.debug("token read", token_id=shown.id, user=row.user_name)
         return known.user
 
     async def run(self) -> None:
@@ -171,7 +178,14 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _parts(token: str | None) -> tuple[str, str]:
+def presented_in(head: Head) -> Presented | None:
+    """None where there is no token. Raises Unauthenticated for what is none."""
+    token = token_of(head.header)
+    return None if token is None else presented(token)
+
+
+def presented(token: str | None) -> Presented:
+    """Raises Unauthenticated for what is no token at all."""
     if not token:
         raise Unauthenticated(
             "a coderai token is missing: send it as Authorization: Bearer, X-Api-Key or Coder-Session-Token"
@@ -179,13 +193,13 @@ def _parts(token: str | None) -> tuple[str, str]:
     found = TOKEN.fullmatch(token)
     if found is None:
         raise Unauthenticated("this is no coderai token; ask your administrator for one (coderai tokens create)")
-    return found[1], found[2]
+    return Presented(found[1], digest(found[2]))
 
 
-def _check(row: TokenRow, secret: str) -> None:
-    """Raises unless this secret is the token's and the token is good now."""
+def _check(row: TokenRow, shown: Presented) -> None:
+    """Raises unless this is the token and it is good now."""
     # Nothing is told about a token, not even that it has expired, to one who does not know its secret.
-    if not hmac.compare_digest(digest(secret), row.secret_sha256) or row.revoked or row.deleted:
+    if not hmac.compare_digest(shown.digest, row.secret_sha256) or row.revoked or row.deleted:
         raise Unauthenticated(_NOT_GOOD)
     if row.expires_at is not None and times.now() >= row.expires_at:
         raise Unauthenticated("this coderai token has expired; ask your administrator for a new one")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from coderai.wire.head import Head
+
 Header = Callable[[str], str | None]
 
 UNKNOWN = "Unknown"
@@ -41,6 +43,23 @@ _SESSIONS = {client.name: client.sessions for client in CLIENTS} | {
 }
 
 
+class Caller(NamedTuple):
+    """What a request's head tells of who sends it."""
+
+    client: str
+    session_id: str | None
+    user_agent: str
+
+    def session(self, in_body: str | None) -> str | None:
+        """The session that a header names, else the body."""
+        return self.session_id or (in_body or "").strip() or None
+
+
+def caller(head: Head) -> Caller:
+    client = recognise(head.header)
+    return Caller(client, session_id(client, head.header), head.header("user-agent") or "")
+
+
 def recognise(header: Header) -> str:
     """The client's name; `header` gives the first field of a (lower-case) name."""
     agent = (header("user-agent") or "").strip().lower()
@@ -56,12 +75,9 @@ def recognise(header: Header) -> str:
     return UNKNOWN
 
 
-def session_id(client: str, header: Header, in_body: str | None) -> str | None:
-    """The session that the client named, by its header, else in its body."""
-    for name in _SESSIONS[client]:
-        if session := (header(name) or "").strip():
-            return session
-    return (in_body or "").strip() or None
+def session_id(client: str, header: Header) -> str | None:
+    """The session that the client named by a header."""
+    return next((session for name in _SESSIONS[client] if (session := (header(name) or "").strip())), None)
 
 
 @lru_cache(maxsize=256)  # a company's tools are few; their User-Agents begin alike

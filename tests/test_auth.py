@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coderai.auth import Authenticator, Suspended, Unauthenticated, User, new_token, token_of
+from coderai.auth import Authenticator, Suspended, Unauthenticated, User, new_token, presented, token_of
 from coderai.logs import open_logs
 from coderai.store import Store, StoreUnavailable
 from tests.databases import Place, rows, tables
@@ -27,10 +27,10 @@ async def test_a_token_is_its_user(store: Store) -> None:
     authenticator = Authenticator(store, LOG)
     alice = await store.people.user("alice")
     assert alice is not None
-    assert authenticator.lookup(token) is None
+    assert authenticator.lookup(presented(token)) is None
     user = await authenticator.user(token)
     assert user == User(id=alice.id, name="alice", role="auditor", token_id=token[:10])
-    assert authenticator.lookup(token) is user
+    assert authenticator.lookup(presented(token)) is user
 
 
 async def test_from_memory_after_the_first_time(store: Store, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ async def test_a_wrong_secret(store: Store) -> None:
         await authenticator.user(wrong)
     await authenticator.user(token)
     with pytest.raises(Unauthenticated, match="unknown or revoked"):
-        authenticator.lookup(wrong)
+        authenticator.lookup(presented(wrong))
 
 
 async def test_an_unknown_id_is_remembered_for_a_moment(store: Store) -> None:
@@ -71,7 +71,7 @@ async def test_an_unknown_id_is_remembered_for_a_moment(store: Store) -> None:
     with pytest.raises(Unauthenticated):
         await authenticator.user(token)
     with pytest.raises(Unauthenticated):  # without a question to the database
-        authenticator.lookup(token)
+        authenticator.lookup(presented(token))
 
 
 async def test_an_expired_token(store: Store) -> None:
@@ -86,7 +86,7 @@ async def test_a_token_expires_in_memory_too(store: Store) -> None:
     await authenticator.user(token)
     await asyncio.sleep(0.31)  # the passing of time is what is tested
     with pytest.raises(Unauthenticated, match="expired"):
-        authenticator.lookup(token)
+        authenticator.lookup(presented(token))
 
 
 async def _revoke(store: Store, token: str) -> None:
@@ -115,12 +115,12 @@ async def test_changes_act_with_the_next_refresh(
     authenticator = Authenticator(store, LOG)
     await authenticator.user(token)
     await change(store, token)
-    assert authenticator.lookup(token) is not None
+    assert authenticator.lookup(presented(token)) is not None
     await authenticator.refresh()
     with pytest.raises(refusal):
-        authenticator.lookup(token)
+        authenticator.lookup(presented(token))
     with pytest.raises(refusal):
-        await authenticator.resolve(token)
+        await authenticator.resolve(presented(token))
 
 
 async def test_a_suspended_user_comes_back(store: Store) -> None:
@@ -131,7 +131,7 @@ async def test_a_suspended_user_comes_back(store: Store) -> None:
     await authenticator.refresh()
     await store.people.set_status(user.id, "active")
     await authenticator.refresh()
-    assert authenticator.lookup(token) == user
+    assert authenticator.lookup(presented(token)) == user
 
 
 async def test_memory_that_nobody_confirms_is_not_believed(store: Store) -> None:
@@ -140,7 +140,7 @@ async def test_memory_that_nobody_confirms_is_not_believed(store: Store) -> None
     await authenticator.user(token)
     await store.close()
     await authenticator.refresh()
-    assert authenticator.lookup(token) is None
+    assert authenticator.lookup(presented(token)) is None
     with pytest.raises(StoreUnavailable):
         await authenticator.user(token)
 

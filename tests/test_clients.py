@@ -2,7 +2,8 @@
 
 import pytest
 
-from coderai.clients import recognise, session_id
+from coderai.clients import caller
+from coderai.wire.head import Head
 
 CAPTURED = [
     (
@@ -33,16 +34,20 @@ TABLE = [
 ]
 
 
+def head(headers: dict[str, str]) -> Head:
+    return Head("POST", b"/", [(name.encode(), value.encode()) for name, value in headers.items()])
+
+
 @pytest.mark.parametrize(("headers", "client", "session"), CAPTURED + TABLE)
 def test_client_and_session(headers: dict[str, str], client: str, session: str | None) -> None:
-    assert recognise(headers.get) == client
-    assert session_id(client, headers.get, None) == session
+    who = caller(head(headers))
+    assert (who.client, who.session(None)) == (client, session)
 
 
 def test_the_body_names_the_session_where_no_header_does() -> None:
-    assert session_id("Codex", {}.get, " 01a2 ") == "01a2"
-    assert session_id("Codex", {"session-id": "header"}.get, "body") == "header"
+    assert caller(head({"user-agent": "codex_exec/1"})).session(" 01a2 ") == "01a2"
+    assert caller(head({"user-agent": "codex_exec/1", "session-id": "header"})).session("body") == "header"
 
 
 def test_blank_is_none() -> None:
-    assert session_id("Claude Code", {"x-claude-code-session-id": "  "}.get, " ") is None
+    assert caller(head({"user-agent": "claude-cli/2", "x-claude-code-session-id": "  "})).session(" ") is None

@@ -14,10 +14,13 @@ from coderai.formats.format import NotUnderstood
 
 S = TypeVar("S", bound=Struct)
 
+_CODED = (Raw, bytes)  # as a tuple: a union would be made anew at each look
+_NUMBER = (int, float)
+
 
 def value(data: Any) -> Any:
     """What a Raw, or bytes of JSON, stand for; None if they stand for nothing; other values as they are."""
-    if not isinstance(data, Raw | bytes):
+    if not isinstance(data, _CODED):
         return data
     try:
         return msgspec.json.decode(data)
@@ -77,7 +80,7 @@ def names_once(body: bytes, name: str) -> bool:
 
 def count(data: Any) -> int:
     """A number of tokens, whatever the provider wrote."""
-    return int(data) if isinstance(data, int | float) and abs(data) < 2**63 else 0
+    return int(data) if isinstance(data, _NUMBER) and abs(data) < 2**63 else 0
 
 
 def written(raw: Any) -> str:

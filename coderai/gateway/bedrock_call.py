@@ -16,7 +16,7 @@ class BedrockCall(Call):
     def __init__(self, calls: Calls, request: Request, route: Route, keys: Keys, ask: Ask, bedrock: Bedrock) -> None:
         """Raises Refusal for what cannot be translated."""
         self._bedrock = bedrock
-        betas = b",".join(value for name, value in request.headers if name.lower() == b"anthropic-beta")
+        betas = b",".join(value for name, value in request.head.headers if name.lower() == b"anthropic-beta")
         try:
             self._path, body = bedrock.translate(ask.body, betas.decode("latin-1"), ask.model)
         except NotTranslated as fault:

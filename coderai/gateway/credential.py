@@ -4,10 +4,11 @@ A coderai token in X-Coder-AI-Governance-Token leaves Authorization and X-Api-Ke
 subscription token, which is forwarded as it came; with both, X-Api-Key wins.
 """
 
-from coderai.auth import User
+from coderai.auth import presented_in
 from coderai.gateway.refusal import Refusal
 from coderai.keys import Keys
 from coderai.providers import Provider
+from coderai.wire.head import Head
 from coderai.wire.request import Request
 
 TOKEN_HEADER = b"x-coder-ai-governance-token"
@@ -19,14 +20,14 @@ class Credentials:
     def __init__(self) -> None:
         self.allow_byok = True
 
-    def of(self, request: Request, provider: Provider, user: User) -> Keys:
+    def of(self, request: Request, provider: Provider) -> Keys:
         """Raises Refusal where there is none."""
-        if request.fields.get(TOKEN_HEADER, b"").strip():
+        if request.head.fields.get(TOKEN_HEADER, b"").strip():
             if not self.allow_byok:
                 raise Refusal(
                     403, "users' own keys are not allowed here: an administrator can set --aibridge-allow-byok"
                 )
-            if provider.bedrock is None and (own := _brought(request, user)) is not None:
+            if provider.bedrock is None and (own := _brought(request.head)) is not None:
                 return own
         if provider.byok_only:
             raise Refusal(
@@ -39,10 +40,11 @@ class Credentials:
         return provider.keys
 
 
-def _brought(request: Request, user: User) -> Keys | None:
+def _brought(head: Head) -> Keys | None:
+    shown = head.once(presented_in)
     for name in (b"x-api-key", b"authorization"):
-        value = request.fields.get(name)
-        if value and user.token_mark not in value:  # a client may send its coderai token everywhere
-            written = next(field for field, _ in request.headers if field.lower() == name)
+        value = head.fields.get(name)
+        if value and shown is not None and shown.mark not in value:  # a client may send its coderai token everywhere
+            written = next(field for field, _ in head.headers if field.lower() == name)
             return Keys.brought(written, value)
     return None

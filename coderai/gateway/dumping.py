@@ -37,7 +37,7 @@ class Dumper:
         return self._begun(base, request, route, keys, call)
 
     def _begun(self, base: Path, request: Request, route: Route, keys: Keys, call: Call) -> Dump:
-        hidden = {*keys.secrets, *route.provider.secrets, token_of(request.header) or ""}
+        hidden = {*keys.secrets, *route.provider.secrets, token_of(request.head.header) or ""}
         dump = Dump(self._dumps, base, hidden)
         dump.request(call.line, call.headers, call.body)
         return dump

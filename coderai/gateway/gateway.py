@@ -2,7 +2,7 @@
 
 import asyncio
 
-from coderai.auth import Authenticator, Suspended, Unauthenticated, User, token_of
+from coderai.auth import Authenticator, Suspended, Unauthenticated, User, presented_in
 from coderai.formats import CHAT_COMPLETIONS
 from coderai.formats.format import Format
 from coderai.gateway.credential import Credentials
@@ -55,7 +55,7 @@ class Gateway:
         except asyncio.CancelledError:
             request.cut()
         except Exception as fault:
-            self._log.error("request failed", error=type(fault).__name__, path=request.path.decode("latin-1"))
+            self._log.error("request failed", error=type(fault).__name__, path=request.head.path.decode("latin-1"))
             self._refuse(request, Refusal(500, "coderai failed on this request; its log says more", retry=True))
         finally:
             self.limits.leave()
@@ -70,7 +70,7 @@ class Gateway:
     def _format(self, request: Request) -> Format:
         """Whose error shape an answer of our own takes."""
         try:
-            route = self.routes.find(request.method, request.path)
+            route = self.routes.find(request.head.method, request.head.path)
         except NoRoute as nowhere:
             return nowhere.provider.kind.error_format if nowhere.provider else CHAT_COMPLETIONS
         return route.format or route.provider.kind.error_format
@@ -84,7 +84,7 @@ class Gateway:
                 return request.answer(200, b"", [])
             user = await self._user(request)
             self.limits.admit(user.id)
-            keys = self.credentials.of(request, route.provider, user)
+            keys = self.credentials.of(request, route.provider)
             if (reason := self._recorder.refusal()) is not None:
                 raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
             body = await self._body(request)
@@ -99,31 +99,32 @@ class Gateway:
 
     def _route(self, request: Request) -> Route | None:
         """Where it goes; None for the HEAD by which Claude Code asks, without a token, who is there."""
-        if b"websocket" in request.fields.get(b"upgrade", b"").lower() and self.routes.intercepts(request.path):
+        head = request.head
+        if b"websocket" in head.fields.get(b"upgrade", b"").lower() and self.routes.intercepts(head.path):
             # before authentication: Codex falls back to HTTP at once on 426, after seven attempts on 401
             raise Refusal(426, "WebSocket is not served here: use HTTP")
         try:
-            return self.routes.find(request.method, request.path)
+            return self.routes.find(head.method, head.path)
         except NoRoute as nowhere:
-            if request.method == "HEAD" and nowhere.at_root:
+            if head.method == "HEAD" and nowhere.at_root:
                 return None
-            path = request.path.decode("latin-1")
-            self._log.warn("route not supported", method=request.method, path=path)
-            raise Refusal(404, f"route not supported: {request.method} {path}") from None
+            path = head.path.decode("latin-1")
+            self._log.warn("route not supported", method=head.method, path=path)
+            raise Refusal(404, f"route not supported: {head.method} {path}") from None
 
     async def _user(self, request: Request) -> User:
-        token = token_of(request.header)
-        if token is None:
-            raise Refusal(401, "no coderai token in Coder-Session-Token, Authorization: Bearer or X-Api-Key")
         try:
-            return self._authenticator.lookup(token) or await self._authenticator.resolve(token)
+            shown = request.head.once(presented_in)
+            if shown is None:
+                raise Refusal(401, "no coderai token in Coder-Session-Token, Authorization: Bearer or X-Api-Key")
+            return self._authenticator.lookup(shown) or await self._authenticator.resolve(shown)
         except Unauthenticated as reason:
             raise Refusal(401, str(reason)) from None
         except Suspended as reason:
             raise Refusal(403, str(reason)) from None
 
     async def _body(self, request: Request) -> bytes:
-        if request.fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+        if request.head.fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             raise Refusal(501, "no transfer-encoding but chunked is understood here")
         try:
             return await request.body()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from coderai.auth import User
-from coderai.clients import recognise, session_id
+from coderai.clients import caller
 from coderai.formats import RESPONSES
 from coderai.formats.format import Ask, Reading
 from coderai.keys import Key, Keys
@@ -45,7 +45,7 @@ class Interception:
 
     def begin(self, request: Request) -> asyncio.Future[None]:
         """Resolved when the start, and the prompt with it, are stored: in a moment, or at once if that is hurried."""
-        client = recognise(request.header)
+        who = request.head.once(caller)
         provider = self._route.provider
         started = Started(
             initiator_id=self._user.id,
@@ -53,12 +53,12 @@ class Interception:
             provider=provider.kind.name,
             provider_name=provider.name,
             model=self._ask.model,
-            client=client,
-            client_session_id=session_id(client, request.header, self._ask.session_id),
+            client=who.client,
+            client_session_id=who.session(self._ask.session_id),
             correlating_tool_call_id=self._ask.tool_call_id,
             credential_kind=self._keys.kind,
             credential_hint=self._hint,
-            metadata={"request_user_agent": request.header("user-agent") or ""},
+            metadata={"request_user_agent": who.user_agent},
         )
         at = time.time_ns() // 1000
         records = [Record(self.id, self.id, at, started)]

@@ -104,7 +104,7 @@ class Interceptor:
 
     def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
         """What was asked; a body in an unknown coding is forwarded all the same, and noted without prompt."""
-        coding = request.fields.get(b"content-encoding")
+        coding = request.head.fields.get(b"content-encoding")
         try:
             plain = decode(coding, body)
         except Undecodable as fault:

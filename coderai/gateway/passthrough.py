@@ -66,7 +66,7 @@ class Passthrough:
 
     async def _relay(self, request: Request, route: Route, user: User, answer: Answer, dump: Dump | None) -> Relay:
         """Returns with the end of the answer still to be released."""
-        creates = request.method == "POST" and route.path in _CREATING and answer.status == 200
+        creates = request.head.method == "POST" and route.path in _CREATING and answer.status == 200
         streamed = is_stream(answer.fields)
         tap: Tap = WholeTap(_CREATED, answer.fields.get(b"content-encoding")) if creates else NoTap(streamed)
         relay = Relay(request, answer, tap if dump is None else DumpingTap(tap, dump, answer))
@@ -81,7 +81,7 @@ class Passthrough:
         if self.record_log is not None:
             await self.record_log.passthrough(
                 route=route.path.decode("latin-1"),
-                method=request.method,
+                method=request.head.method,
                 status=status,
                 initiator_id=user.id,
                 api_key_id=user.token_id,

@@ -7,13 +7,14 @@ from collections.abc import Coroutine
 from math import ceil
 from typing import NamedTuple
 
-from coderai.auth import User
+from coderai.auth import User, presented_in
 from coderai.breaker import Breaker, Breakers, Open, State
 from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
 from coderai.keys import FAILOVER, Key, Keys
 from coderai.logs import Logger
 from coderai.routes import Route
 from coderai.wire.answer import Answer
+from coderai.wire.head import Head
 from coderai.wire.headers import HOP_BY_HOP, Headers, block, end_to_end
 from coderai.wire.request import Request
 from coderai.wire.upstream import TimedOut, Unreachable, Upstreams
@@ -31,7 +32,30 @@ _REMOVED = HOP_BY_HOP | {
 }
 # What the gateway alone may say; many servers take an underscore for a hyphen.
 _ACTOR = re.compile(rb"x[-_]ai[-_]bridge[-_]actor[-_]", re.IGNORECASE)
-_REMOVED_PLAIN = _REMOVED | {b"accept-encoding"}
+
+
+class Forwarded(NamedTuple):
+    """What of a request's fields goes upstream, and the same as it goes over the wire."""
+
+    headers: Headers
+    block: bytes
+
+
+def _forwarded(head: Head, removed: frozenset[bytes] = _REMOVED, added: Headers | None = None) -> Forwarded:
+    shown = head.once(presented_in)
+    headers = [
+        field
+        for field in end_to_end(head.headers, removed)
+        # wherever else the client has put its token, it goes no further
+        if (shown is None or shown.mark not in field[1]) and _ACTOR.match(field[0]) is None
+    ] + (added or [])
+    return Forwarded(headers, block(headers))
+
+
+def _forwarded_plain(head: Head) -> Forwarded:
+    """Asking for an answer without content coding."""
+    return _forwarded(head, _REMOVED | {b"accept-encoding"}, [(b"Accept-Encoding", b"identity")])
+
 
 # Answers that another try may mend, where --aibridge-max-retries allows one.
 _RETRIED = frozenset((502, 503, 504))
@@ -76,24 +100,19 @@ class Calls:
         plain: bool = False,
     ) -> "Call":
         """told: the provider may hear who asks. plain: ask for an answer without content coding."""
-        mark = user.token_mark  # wherever else the client has put its token
-        headers = [
-            field
-            for field in end_to_end(request.headers, _REMOVED_PLAIN if plain else _REMOVED)
-            if mark not in field[1] and _ACTOR.match(field[0]) is None
-        ]
-        if plain:
-            headers.append((b"Accept-Encoding", b"identity"))
+        head = request.head
+        forwarded = head.once(_forwarded_plain if plain else _forwarded)
+        own: Headers = []
         if told and self.actor_headers:
-            headers.append((b"X-AI-Bridge-Actor-ID", user.id.encode()))
-            headers.append((b"X-AI-Bridge-Actor-Metadata-Username", user.name.encode()))
-        if body or request.method == "POST":
-            headers.append((b"Content-Length", b"%d" % len(body)))
-        query = request.target.partition(b"?")[2]
+            own.append((b"X-AI-Bridge-Actor-ID", user.id.encode()))
+            own.append((b"X-AI-Bridge-Actor-Metadata-Username", user.name.encode()))
+        if body or head.method == "POST":
+            own.append((b"Content-Length", b"%d" % len(body)))
         provider = route.provider
-        target = provider.target(route.path, query)
-        line = b"%b %b HTTP/1.1" % (request.method.encode(), target)
-        return Call(self, route, keys, line, [(b"Host", provider.authority), *headers], body)
+        line = b"%b %b HTTP/1.1" % (head.method.encode(), provider.target(route.path, head.query))
+        host = (b"Host", provider.authority)
+        raw = b"%b\r\nHost: %b\r\n%b%b" % (line, provider.authority, forwarded.block, block(own))
+        return Call(self, route, keys, line, [host, *forwarded.headers, *own], body, raw)
 
     def passage(self, route: Route, model: str) -> "Passage | None":
         """Through the circuit breaker, if there is one. Raises Refusal where it is open."""
@@ -125,14 +144,17 @@ class Passage(NamedTuple):
 class Call:
     """One request on its way upstream, with one key after another where the provider refuses them."""
 
-    def __init__(self, calls: Calls, route: Route, keys: Keys, line: bytes, headers: Headers, body: bytes) -> None:
+    def __init__(
+        self, calls: Calls, route: Route, keys: Keys, line: bytes, headers: Headers, body: bytes, head: bytes = b""
+    ) -> None:
+        """head: line and headers as they go over the wire, where that is known."""
         self.line = line
         self.headers = headers  # without the credential's
         self.body = body
         self._calls = calls
         self._route = route
         self._keys = keys
-        self._head = b"%b\r\n%b" % (line, block(headers))
+        self._head = head or b"%b\r\n%b" % (line, block(headers))
         self.key: Key | None = None  # the one that was tried last
 
     async def answer(self, passage: Passage | None = None) -> Answer:

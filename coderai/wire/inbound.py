@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
+from coderai.wire.head import Head, Remembered
 from coderai.wire.headers import Headers, block
 from coderai.wire.request import Limits, Request
 
@@ -65,6 +66,8 @@ class ClientConnection(asyncio.Protocol):
         self._parser: Any = httptools.HttpRequestParser(self)
         self._task: asyncio.Task[None] | None = None
         self._head: list[bytes] | None = []  # the bytes of a head that is not complete yet
+        self._last: Remembered | None = None  # the head of the last request
+        self._left = 0  # bytes of a body that follows a head known again: the parser has not seen either
         self._target = b""
         self._fields: Headers = []
         self._receiving = False  # a message has begun and has not been parsed to its end
@@ -105,6 +108,41 @@ class ClientConnection(asyncio.Protocol):
         if self._deaf:
             return
         self.heard = self.loop.time()
+        if self._left:
+            return self._receive(data)
+        if self._last is not None and self._head == [] and (body := self._last.begins(data)) is not None:
+            return self._again(self._last.head, *body, data)
+        self._parse(data)
+
+    def _again(self, head: Head, length: int, at: int, data: bytes) -> None:
+        """A request whose head is that of the last one; its body begins in `data` at `at`."""
+        self._left = length
+        self._receiving = True
+        self._begin(head, length)
+        self._receive(data[at:])
+
+    def _receive(self, data: bytes) -> None:
+        """Of a body whose length is known, and what may come behind it."""
+        assert self.request is not None
+        surplus = len(data) - self._left
+        if surplus > 0:
+            data = data[: self._left]
+        self._left -= len(data)
+        if data:
+            self.request.receive(data)
+        if not self._left:
+            if surplus > 0:
+                self._not_served()
+            self.on_message_complete()
+
+    def _not_served(self) -> None:
+        """What came behind a whole request: the client asks again elsewhere (RFC 9112, section 9.3.2, lets a server
+        close after any answer).
+        """
+        self._deaf = True
+        self.keep_alive = False
+
+    def _parse(self, data: bytes) -> None:
         if self._overhead > HEAD_LIMIT:
             return self._refuse(431)
         self._overhead += len(data)
@@ -117,10 +155,7 @@ class ClientConnection(asyncio.Protocol):
                 return self._decline_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             if self.request is not None and not self._receiving:
-                # behind a whole request: not served, the client asks again elsewhere (RFC 9112, section 9.3.2,
-                # lets a server close after any answer)
-                self._deaf = True
-                self.keep_alive = False
+                self._not_served()
             else:
                 self._refuse(431 if isinstance(error.__context__, _FieldTooLarge) else 400)
         if self._handed_over:
@@ -132,7 +167,7 @@ class ClientConnection(asyncio.Protocol):
         Java's HTTP client asks for h2c with every request.
         """
         assert self.request is not None
-        framing = [field for field in self.request.headers if field[0].lower() in _FRAMING]
+        framing = [field for field in self._fields if field[0].lower() in _FRAMING]
         self._parser = httptools.HttpRequestParser(self)
         self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % block(framing))
         if rest:
@@ -193,10 +228,17 @@ class ClientConnection(asyncio.Protocol):
         if not self.site.serves(self._target.partition(b"?")[0]):
             self._handed_over = True
             return
+        self._upgrading = parser.should_upgrade()
+        head = Head(parser.get_method().decode("ascii"), self._target, self._fields)
+        whole = self.keep_alive and self._head_seen and not self.http10
+        self._last = Remembered.of(head, b"".join(self._head or ())) if whole else None
+        length = next((int(value) for name, value in self._fields if name.lower() == b"content-length"), None)
+        self._begin(head, length)
+
+    def _begin(self, head: Head, length: int | None) -> None:
         self._head = None
         self._overhead = 0
-        self._upgrading = parser.should_upgrade()
-        self.request = request = Request(self, parser.get_method(), self._target, self._fields)
+        self.request = request = Request(self, head, length)
         self._task = self.loop.create_task(self.site.handle(request))
 
     def on_body(self, data: bytes) -> None:

@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Protocol
 
 from coderai.wire import chunked
-from coderai.wire.headers import Headers, block, named, tokens
+from coderai.wire.head import Head
+from coderai.wire.headers import Headers, block, tokens
 
 # Statuses whose answers have no body (RFC 9110, section 6.4.1).
 NO_BODY = frozenset((204, 304))
@@ -68,38 +69,30 @@ class Carrier(Protocol):
 class Request:
     """One request, and the way back to its client."""
 
-    def __init__(self, connection: Carrier, method: bytes, target: bytes, headers: Headers) -> None:
-        self.method = method.decode("ascii")
-        self.target = target  # raw: path and query as sent
-        self.path = target.partition(b"?")[0]
-        self.headers = headers
+    def __init__(self, connection: Carrier, head: Head, length: int | None) -> None:
+        """length: of the body, where the request tells."""
+        self.head = head
         self.status: int | None = None  # of the answer, once its head is on its way
         self.flow: Flow | None = None
         self.gone = False  # the client has hung up
         self.loop = connection.loop
-        self.fields = named(headers)
         self._connection = connection
+        self._length = length
         self._parts: list[bytes] = []
         self._size = 0
         self._refusal: type[BodyTooLarge] | type[NoRoomForBody] | None = None
         self._complete = False
         self._continued = False  # the client has been told to go on with its body
         self._waiting: asyncio.Future[None] | None = None
-        self._head: bytes | None = None
+        self._head: bytes | None = None  # the answer's
         self._chunked = False
-
-    def header(self, name: str) -> str | None:
-        """The first field of that (lower-case) name."""
-        value = self.fields.get(name.encode())
-        return None if value is None else value.decode("latin-1")
 
     # -- the request's body
 
     async def body(self) -> bytes:
         """The whole body; raises BodyTooLarge or NoRoomForBody."""
         if not self._complete and self._refusal is None:
-            length = self.fields.get(b"content-length")
-            if length is not None and int(length) > self._connection.site.max_body:
+            if self._length is not None and self._length > self._connection.site.max_body:
                 raise BodyTooLarge
             if self._expects_continue():
                 self._continued = True
@@ -114,9 +107,9 @@ class Request:
 
     def _expects_continue(self) -> bool:
         """RFC 9110, section 10.1.1"""
-        if b"expect" not in self.fields or self._connection.http10:
+        if b"expect" not in self.head.fields or self._connection.http10:
             return False
-        return b"100-continue" in tokens(self.headers, b"expect")
+        return b"100-continue" in tokens(self.head.headers, b"expect")
 
     def receive(self, data: bytes) -> None:
         if self._refusal is not None or self.answered:
@@ -217,7 +210,7 @@ class Request:
         reason = HTTPStatus(status).phrase.encode()
         length = (b"Content-Length", b"%d" % len(body))
         self.respond(status, reason, [*headers, length], sized=True)
-        self.end(b"" if self.method == "HEAD" else body)
+        self.end(b"" if self.head.method == "HEAD" else body)
 
     def cut(self) -> None:
         """Breaks the answer off so that no client can take it for whole."""
