@@ -48,7 +48,7 @@ class StreamTap:
         wanted = self._wanted(chunk)
         if wanted is None:
             for hint in self._hints:
-                if hint in chunk:
+                if chunk.find(hint) >= 0:  # `in` would first try it as a number, and fail, at twice the cost
                     break
             else:
                 return chunk
@@ -121,7 +121,7 @@ class StreamTap:
         self._tail = b""
         # one after the other: each begins with a literal, which makes its search fast; joined they would not
         wanted = self._wanted(events)
-        if not self._kept or wanted is not None or any(hint in events for hint in self._hints):
+        if not self._kept or wanted is not None or any(events.find(hint) >= 0 for hint in self._hints):
             events = self._pick(events, rest, wanted)
         if rest and not self.terminal:
             return events + self._gather(rest) if self._withhold else self._gather(rest)

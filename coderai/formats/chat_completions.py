@@ -224,4 +224,8 @@ _MADE = {
 
 
 def _figures(details: dict[str, Any], names: dict[str, str]) -> Metadata:
-    return {ours: count(details[name]) for name, ours in names.items() if details.get(name) is not None}
+    found: Metadata = {}
+    for name, ours in names.items():
+        if (given := details.get(name)) is not None:
+            found[ours] = count(given)
+    return found

@@ -16,6 +16,7 @@ S = TypeVar("S", bound=Struct)
 
 _CODED = (Raw, bytes)  # as a tuple: a union would be made anew at each look
 _NUMBER = (int, float)
+_MOST = 2**63
 
 
 def value(data: Any) -> Any:
@@ -80,7 +81,7 @@ def names_once(body: bytes, name: str) -> bool:
 
 def count(data: Any) -> int:
     """A number of tokens, whatever the provider wrote."""
-    return int(data) if isinstance(data, _NUMBER) and abs(data) < 2**63 else 0
+    return int(data) if isinstance(data, _NUMBER) and -_MOST < data < _MOST else 0
 
 
 def written(raw: Any) -> str:

@@ -21,6 +21,13 @@ CACHE_KIBIBYTES = 8192
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 
+# Of every NULL and every digest sqlite3 asks whether it can be adapted, and without an adapter by two exceptions: these
+# give back what they are given, at a tenth of the cost.
+_NULL: dict[None, None] = {}
+sqlite3.register_adapter(type(None), _NULL.get)
+sqlite3.register_adapter(bytes, bytes)
+
+
 def open_writer(path: Path, synchronous: str = "normal") -> sqlite3.Connection:
     _create(path)
     until = time.monotonic() + BUSY_TIMEOUT_SECONDS

@@ -1,13 +1,16 @@
-"""Values that every database takes: ids that fit their columns always, all else where a database has refused a batch.
+"""Values that every database takes: ids that fit and texts without NUL always, all else where a database has refused
+a batch.
 
 PostgreSQL's text holds no NUL and UTF-8 holds no lone surrogate, though JSON can bring both; integers are 64
 bits wide; a few columns have a width. What cannot be stored is shown escaped (`\\x00`, `\\udc80`), never
-left out. Looking at every value of every record would cost more than storing it, so `fitted` looks at the widths only.
+left out. Looking at every value of every record would cost more than storing it, so `fitted` looks at widths, and for
+the NUL that SQLite would take.
 """
 
 import re
+import sys
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_type_hints
 
 from msgspec import Struct
 from msgspec.structs import astuple, replace
@@ -29,6 +32,8 @@ WIDTHS = {
     "correlating_tool_call_id": ID_CHARACTERS,
     "object_id": ID_CHARACTERS,
 }
+# What clients and providers write, of any length.
+TEXTS = frozenset(("text", "content", "tool", "input", "server_url", "invocation_error", "error_type", "error_message"))
 # Metadata nested deeper than any provider's; below it, text.
 METADATA_DEPTH = 20
 
@@ -36,11 +41,11 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def fitted(record: Record) -> Record:
-    """The same record, its ids cut to the width of their columns."""
+    """The same record, its ids cut to the width of their columns, and no text with a NUL."""
     finding = record.finding
-    for name in _limited(type(finding)):
+    for name, width in _foreign(type(finding)):
         value = getattr(finding, name)
-        if value is not None and len(value) > WIDTHS[name]:
+        if value is not None and (len(value) > width or "\x00" in value):
             return storable(record)
     return record
 
@@ -52,9 +57,11 @@ def storable(record: Record) -> Record:
 
 
 @lru_cache
-def _limited(kind: type[Struct]) -> tuple[str, ...]:
-    """The fields of this kind that have a width."""
-    return tuple(name for name in kind.__struct_fields__ if name in WIDTHS)
+def _foreign(kind: type[Struct]) -> tuple[tuple[str, int], ...]:
+    """The fields of this kind whose text comes from elsewhere, and how many characters each may have."""
+    hints = get_type_hints(kind)  # Tokens.input is a number
+    names = (name for name in kind.__struct_fields__ if name in WIDTHS or (name in TEXTS and hints[name] is not int))
+    return tuple((name, WIDTHS.get(name, sys.maxsize)) for name in names)
 
 
 def _struct(struct: Any) -> Any:

