@@ -44,12 +44,17 @@ class Bedrock:
 
     async def prepare(self) -> str:
         """Loads what is slow to load, in a thread; the id of the first key. Raises NoCredentials."""
+        return (await self._key(self.key_ids[0])).id
+
+    async def _key(self, key_id: str) -> AccessKey:
+        """Raises NoCredentials."""
         if not self._loaded:
             await asyncio.to_thread(load_signer)
             self._loaded = True
-        if self._chain is not None and self._chain.stale:
-            await asyncio.to_thread(self._chain.current)
-        return self.key_ids[0] if self._chain is None else self._chain.current().id
+        if self._chain is None:
+            return self._static[key_id]
+        # in a thread once, and taken as it comes from there: what does not live for long is stale again at once
+        return await asyncio.to_thread(self._chain.current) if self._chain.stale else self._chain.current()
 
     def translate(self, body: bytes, betas: str, model: str) -> tuple[str, bytes]:
         """The path below the base URL and the body, for one of our models. Raises NotTranslated."""
@@ -59,8 +64,7 @@ class Bedrock:
 
     async def head(self, key_id: str, path: str, body: bytes) -> tuple[list[tuple[str, str]], str]:
         """The headers of a request, signed now, and the id of the key that signed it. Raises NoCredentials."""
-        await self.prepare()
-        key = self._static[key_id] if self._chain is None else self._chain.current()
+        key = await self._key(key_id)
         streamed = path.endswith("stream")
         accept = {"X-Amzn-Bedrock-Accept": "application/json"} if streamed else {}
         headers = {

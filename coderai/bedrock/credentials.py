@@ -34,13 +34,12 @@ class Chain:
 
     def load(self) -> None:
         """Blocks. Raises NoCredentials."""
-        import botocore.exceptions
         import botocore.session
 
         try:
             self._credentials = botocore.session.Session().get_credentials()
-        except botocore.exceptions.BotoCoreError as error:
-            raise NoCredentials(f"no AWS credentials found: {error}") from None
+        except Exception as error:  # a command that is missing, one that answers no JSON: botocore passes on any fault
+            raise NoCredentials(f"no AWS credentials found: {str(error) or type(error).__name__}") from None
         if self._credentials is None:
             raise NoCredentials(
                 "no AWS credentials found: give BEDROCK_ACCESS_KEY and BEDROCK_ACCESS_KEY_SECRET, or set up AWS's "
@@ -55,13 +54,11 @@ class Chain:
 
     def current(self) -> AccessKey:
         """Blocks while `stale`. Raises NoCredentials."""
-        import botocore.exceptions
-
         if self._credentials is None:
             self.load()
         try:
             frozen = self._credentials.get_frozen_credentials()
-        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        except Exception as error:  # as in `load`; and what is refreshed may have expired already
             why = type(error).__name__
             raise NoCredentials(f"no AWS credentials found: they could not be refreshed ({why})") from None
         self.known = AccessKey(frozen.access_key, frozen.secret_key, frozen.token or "")

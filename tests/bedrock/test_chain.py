@@ -1,0 +1,65 @@
+"""AWS's default chain: credentials that a command gives out, as botocore runs it, and what becomes of its faults."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.bedrock.aws import KEY, SECRET, signature_holds
+from tests.bedrock.test_bedrock import WHOLE, ask, rows, running, variables
+from tests.provider import Provider, whole
+
+SESSION = "session-0123456789abcdef"
+
+
+def command(folder: Path, says: str) -> dict[str, str]:
+    """The environment in which AWS's chain runs a command that says this, and notes each run in `runs`."""
+    script, config = folder / "credentials.sh", folder / "config"
+    script.write_text(f"#!/bin/sh\necho run >> {folder}/runs\ncat <<'END'\n{says}\nEND\n")
+    script.chmod(0o700)
+    config.write_text(f"[default]\ncredential_process = {script}\n")
+    return {
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "none"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def credentials(lives: timedelta) -> str:
+    fields = {"AccessKeyId": KEY, "SecretAccessKey": SECRET, "SessionToken": SESSION}
+    return json.dumps({"Version": 1, **fields, "Expiration": (datetime.now(UTC) + lives).isoformat()})
+
+
+def test_what_does_not_live_for_long_is_asked_for_once_a_request(tmp_path: Path, provider: Provider) -> None:
+    """More often would be on the event loop, where everybody waits for it."""
+    env = command(tmp_path, credentials(timedelta(minutes=5)))
+    for gateway in running(tmp_path, provider, **variables(provider.url), **env):
+        token = gateway.user("alice")
+        runs = tmp_path / "runs"
+        before = len(runs.read_text().split())
+        for _ in range(3):
+            provider.answers(whole(WHOLE))
+            assert ask(gateway, token).status == 200
+            assert signature_holds(provider.requests[-1], SESSION)
+        assert len(runs.read_text().split()) == before + 3
+
+
+@pytest.mark.parametrize(
+    ("says", "fault"),
+    [("no json", "Expecting value"), (credentials(timedelta(hours=-1)), "refreshed"), (None, "No such file")],
+)
+def test_a_chain_that_fails_is_named_and_the_server_starts(
+    tmp_path: Path, provider: Provider, says: str | None, fault: str
+) -> None:
+    env = command(tmp_path, says or "")
+    if says is None:
+        (tmp_path / "credentials.sh").unlink()
+    for gateway in running(tmp_path, provider, **variables(provider.url), **env):
+        (line,) = [line for line in gateway.lines() if line["msg"] == "a provider cannot be used yet"]
+        answer = ask(gateway, gateway.user("alice"))
+        assert (answer.status, provider.requests) == (502, [])
+        for message in (line["fields"]["error"], answer.json()["error"]["message"]):
+            assert message.startswith("no AWS credentials found: ")
+            assert fault in message
+        assert rows(gateway, "SELECT error_type FROM aibridge_interceptions") == [("no_credentials",)]
