@@ -115,7 +115,7 @@ class Provider:
         self.include_usage = include_usage  # whether the provider takes stream_options
         self.bedrock = bedrock
         self.keys = Keys.pool(bedrock.key_ids if bedrock else keys, kind.key_header, kind.key_scheme)
-        self.secrets = (*keys, *(bedrock.secrets if bedrock else ()))
+        self._secrets = tuple(keys)
         self.byok_only = kind.byok_only or name == CHATGPT
         self._models = re.compile("|".join(map(fnmatch.translate, models))) if models else None
         self.authority = self.origin.authority
@@ -127,6 +127,11 @@ class Provider:
             hint = mask(await self.bedrock.prepare())
             for key in self.keys.usable()[:1]:
                 key.hint = hint
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Those that are known now: AWS's default chain gets others from time to time."""
+        return (*self._secrets, *self.bedrock.secrets) if self.bedrock else self._secrets
 
     @property
     def key_option(self) -> str:

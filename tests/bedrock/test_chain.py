@@ -45,6 +45,17 @@ def test_what_does_not_live_for_long_is_asked_for_once_a_request(tmp_path: Path,
         assert len(runs.read_text().split()) == before + 3
 
 
+def test_what_the_chain_gave_is_not_recorded(tmp_path: Path, provider: Provider) -> None:
+    env = command(tmp_path, credentials(timedelta(hours=5)))
+    for gateway in running(tmp_path, provider, **variables(provider.url), **env):
+        for hidden in (SECRET, SESSION):
+            provider.answers(whole(json.dumps({"message": f"no {hidden}"}).encode(), "400 Bad"))
+            assert ask(gateway, gateway.user(f"a{len(hidden)}")).status == 400
+        found = rows(gateway, "SELECT error_message FROM aibridge_interceptions")
+        assert found == [("no ***",), ("no ***",)]
+        assert SESSION not in gateway.log.read_text()
+
+
 @pytest.mark.parametrize(
     ("says", "fault"),
     [("no json", "Expecting value"), (credentials(timedelta(hours=-1)), "refreshed"), (None, "No such file")],
