@@ -3,8 +3,10 @@
 `translated(answer)` wraps an answer of `wire`; a whole one that is no error is returned as it came.
 """
 
+import json
 from base64 import b64decode
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import msgspec
 
@@ -24,11 +26,13 @@ class _Chunk(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    type: str
+    type: Any = None
 
 
 class _Reader(Protocol):
-    def feed(self, data: bytes) -> bytes: ...
+    def feed(self, data: bytes) -> Iterable[bytes]:
+        """Raises BadFrame, after what could be read."""
+
     def end(self) -> bytes:
         """Raises BadFrame where the body was not whole."""
 
@@ -39,9 +43,8 @@ class Events:
     def __init__(self) -> None:
         self._frames = Frames()
 
-    def feed(self, data: bytes) -> bytes:
-        """Raises BadFrame."""
-        return b"".join(map(_event, self._frames.feed(data)))
+    def feed(self, data: bytes) -> Iterable[bytes]:
+        return map(_event, self._frames.feed(data))
 
     def end(self) -> bytes:
         if self._frames.amid:
@@ -54,9 +57,9 @@ class _Error:
         self._answer = answer
         self._body = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> Iterable[bytes]:
         self._body = (self._body + data)[:LONGEST_ERROR]
-        return b""
+        return ()
 
     def end(self) -> bytes:
         return errors.answered(self._answer.status, self._answer.headers, self._body)
@@ -73,9 +76,22 @@ def _event(frame: Frame) -> bytes:
         return b""
     try:
         data = b64decode(msgspec.json.decode(frame.payload, type=_Chunk).bytes, validate=True)
-        return _sse(msgspec.json.decode(data, type=_Event).type, data)
-    except (msgspec.DecodeError, ValueError):
+        name = _type(data)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise BadFrame("a chunk holds no event") from None
+    # without a name it is none of Anthropic's events, metrics of AWS by themselves, say
+    return _sse(name, data) if isinstance(name, str) and name.isprintable() else b""
+
+
+def _type(event: bytes) -> Any:
+    """Raises ValueError or RecursionError for what is no JSON object."""
+    try:
+        return msgspec.json.decode(event, type=_Event).type
+    except (msgspec.DecodeError, UnicodeDecodeError):  # of half a surrogate pair, which the standard library takes
+        fields = json.loads(event)
+    if not isinstance(fields, dict):
+        raise ValueError("no object")
+    return fields.get("type")
 
 
 def _sse(name: str, data: bytes) -> bytes:
@@ -109,12 +125,17 @@ class _Translated(Answer):
     def data(self, data: bytes, framed: bytes = b"") -> None:
         if self._to is None:
             return
+        out: list[bytes] = []
+        damaged = False
         try:
-            out = self._reader.feed(data)
+            for piece in self._reader.feed(data):  # one by one: those before a fault count
+                out.append(piece)
         except BadFrame:
-            return self._break()
-        if out:
-            self._to.data(out)
+            damaged = True
+        if came := b"".join(out):
+            self._to.data(came)
+        if damaged:
+            self._break()
 
     def end(self) -> None:
         if self._to is None:

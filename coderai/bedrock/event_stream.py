@@ -1,10 +1,11 @@
-"""AWS's event stream, read as it arrives: `Frames.feed(data)` gives the frames that have come whole.
+"""AWS's event stream, read as it arrives: `Frames.feed(data)` gives the frames that have come whole, one by one.
 
 A frame: total length, headers' length, CRC-32 of these two; headers; payload; CRC-32 of all before it.
 Spec: https://smithy.io/2.0/aws/amazon-eventstream.html
 """
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 from zlib import crc32
 
@@ -33,10 +34,9 @@ class Frames:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[Frame]:
-        """Raises BadFrame."""
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """To be read to its end. Raises BadFrame, after the frames that came before the bad one."""
         self._buffer += data
-        frames = []
         at = 0
         try:
             while len(self._buffer) - at >= _PRELUDE.size:
@@ -44,11 +44,10 @@ class Frames:
                 _verify(bytes(self._buffer[at : at + 8]), check, total, headers)
                 if len(self._buffer) - at < total:
                     break
-                frames.append(_frame(bytes(self._buffer[at : at + total]), headers))
+                yield _frame(bytes(self._buffer[at : at + total]), headers)
                 at += total
         finally:
             del self._buffer[:at]
-        return frames
 
     @property
     def amid(self) -> bool:

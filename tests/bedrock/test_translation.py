@@ -3,12 +3,17 @@
 import json
 
 import pytest
+from anthropic._streaming import SSEDecoder
+from anthropic.lib.bedrock._stream_decoder import AWSEventStreamDecoder
 from botocore.eventstream import EventStreamBuffer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coderai.bedrock import NotTranslated
+from coderai.bedrock.answer import Events
 from coderai.bedrock.event_stream import BadFrame, Frames
 from coderai.bedrock.request import translate
-from tests.bedrock.aws import event, exception
+from tests.bedrock.aws import event, exception, frame
 
 SONNET_45 = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 OPUS_45 = "anthropic.claude-opus-4-5-20251101-v1:0"
@@ -99,4 +104,38 @@ def test_a_flipped_bit_is_seen(at: int) -> None:
     stream = bytearray(event({"type": "ping"}))
     stream[at] ^= 1
     with pytest.raises(BadFrame):
-        Frames().feed(bytes(stream))
+        list(Frames().feed(bytes(stream)))
+
+
+def test_what_came_whole_before_a_damaged_frame_is_given() -> None:
+    good, bad = event({"type": "ping"}), event({"type": "ping"})[:-1] + b"\x00"
+    given = []
+    with pytest.raises(BadFrame):
+        given.extend(frame.payload for frame in Frames().feed(good + good + bad))
+    assert len(given) == 2
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.just("\ud83d")
+DATA = st.dictionaries(TEXTS, TEXTS | st.integers() | st.none(), max_size=4)
+NAMES = st.sampled_from(["message_start", "content_block_delta", "ping", "message_stop", "one_of_2030"])
+CHUNKS = st.builds(lambda data, name: event({**data, "type": name}), DATA, NAMES)
+OTHERS = st.sampled_from([
+    event({"amazon-bedrock-invocationMetrics": {"inputTokenCount": 1}}),
+    event({"type": None}),
+    frame({":event-type": "of_another_kind", ":message-type": "event"}, b"{}"),
+    exception("throttlingException", "slow"),
+    exception("modelStreamErrorException", "oh"),
+])  # fmt: skip
+
+
+@given(st.lists(CHUNKS | OTHERS, max_size=8).map(b"".join), st.integers(1, 400))
+def test_clients_get_what_the_official_sdk_decodes(stream: bytes, size: int) -> None:
+    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+    events = Events()
+    ours = b"".join(part for piece in pieces for part in events.feed(piece))
+    decoder = SSEDecoder()
+    got = [(one.event, one.data) for one in decoder.iter_bytes(iter([ours]))]
+    expected = [(one.event, one.data) for one in AWSEventStreamDecoder().iter_bytes(iter(pieces))]
+    assert [one for one in got if one[0] != "error"] == [one for one in expected if one[0] != "error"]
+    assert [name for name, _ in got] == [name for name, _ in expected]
+    assert events.end() == b""
