@@ -3,6 +3,7 @@
 Spec: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html
 """
 
+import json
 import re
 from typing import Any
 
@@ -32,6 +33,7 @@ MOST_TOKENS = 2**53  # what is no number of tokens cannot be shared out
 LEAST_BUDGET = 1024  # Anthropic refuses a smaller one
 # `claude-opus-4-5`, `claude-opus-4-20250514`, and the older `claude-3-7-sonnet`
 _MODEL_VERSION = re.compile(r"claude-(?:[a-z]+-(\d+)(?:-(\d{1,2})(?!\d))?|(\d+)(?:-(\d{1,2})(?!\d))?)")
+_BETWEEN = re.compile(r"[\s,:]*")
 _LAST_WITHOUT_ADAPTIVE = (4, 5)
 
 
@@ -41,10 +43,7 @@ class NotTranslated(ValueError):
 
 def translate(body: bytes, betas: str, model: str) -> tuple[bytes, bool]:
     """The body for `model`, and whether a stream is asked for. betas: the client's anthropic-beta header."""
-    try:
-        fields = msgspec.json.decode(body, type=dict[str, Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise NotTranslated(f"the request cannot be translated for Bedrock: {fault}") from None
+    fields = _fields(body)
     streamed = bytes(fields.get("stream", b"")) == b"true"
     flags = _flags(betas, fields.get("anthropic_beta"), model)
     if _lacks_adaptive(model):
@@ -59,7 +58,45 @@ def translate(body: bytes, betas: str, model: str) -> tuple[bytes, bool]:
     fields["anthropic_version"] = VERSION
     if flags:
         fields["anthropic_beta"] = Raw(msgspec.json.encode(flags))
-    return msgspec.json.encode(fields), streamed
+    try:
+        return msgspec.json.encode(fields), streamed
+    except UnicodeEncodeError:
+        raise NotTranslated("the name of a field holds half of a surrogate pair") from None
+
+
+def _fields(body: bytes) -> dict[str, Raw]:
+    """Of two fields of one name the last, as whoever reads it would have it."""
+    try:
+        return msgspec.json.decode(body, type=dict[str, Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass  # for half of a surrogate pair, say, of which JavaScript writes many
+    except RecursionError:
+        raise NotTranslated("the request is nested too deeply to be translated for Bedrock") from None
+    try:
+        return _sliced(body.decode("utf-8-sig", "surrogateescape"))
+    except (ValueError, RecursionError) as fault:
+        raise NotTranslated(f"the request cannot be translated for Bedrock: {fault}") from None
+
+
+def _sliced(text: str) -> dict[str, Raw]:
+    """The same by the standard library, which takes nearly all, yet tells where each value begins and ends."""
+    decoder = json.JSONDecoder()
+    if not isinstance(decoder.decode(text), dict):
+        raise ValueError("it is no object")
+    fields = {}
+    at = text.index("{") + 1
+    while text[at := _between(text, at)] == '"':
+        name, at = decoder.raw_decode(text, at)
+        begin = _between(text, at)
+        _, at = decoder.raw_decode(text, begin)
+        fields[name] = Raw(text[begin:at].encode("utf-8", "surrogateescape"))
+    return fields
+
+
+def _between(text: str, at: int) -> int:
+    """Where the next name or value begins, or the bracket is that ends it all."""
+    between = _BETWEEN.match(text, at)
+    return between.end() if between else at
 
 
 def _flags(header: str, in_body: Raw | None, model: str) -> list[str]:
@@ -110,6 +147,6 @@ def _bound_thinking(fields: dict[str, Raw]) -> None:
 
 def _value(raw: Raw | None) -> Any:
     try:
-        return None if raw is None else msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        return None if raw is None else json.loads(bytes(raw))
+    except (ValueError, RecursionError) as fault:
         raise NotTranslated(f"the body cannot be read: {fault}") from None

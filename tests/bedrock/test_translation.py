@@ -39,6 +39,39 @@ def test_what_is_nested_keeps_its_bytes() -> None:
     assert streamed
 
 
+def test_half_a_surrogate_pair_changes_nothing() -> None:
+    """JSON.stringify writes them so; Anthropic's side of the gateway takes them, too."""
+    body = rb""" {"a" : "\ud83d", "model":"m","b\u0062":[ 1.50e2, "\u00e9", {"x":"]}," } ],"stream" :true ,"c":"\"" }"""
+    out, streamed = translate(body, "", SONNET_45)
+    assert out == (
+        rb'{"a":"\ud83d","bb":[ 1.50e2, "\u00e9", {"x":"]}," } ],"c":"\"","anthropic_version":"bedrock-2023-05-31"}'
+    )
+    assert streamed
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5), st.sampled_from([(",", ":"), (" , ", " :\n")]))
+def test_however_it_is_read_it_is_the_same(fields: dict, separators: tuple[str, str]) -> None:
+    body = json.dumps({**fields, "model": "m"}, separators=separators)
+    expected, _ = translate(body.encode(), "", SONNET_45)
+    half = body.replace("{", '{"z":"\\ud83d"' + separators[0], 1)
+    assert translate(half.encode(), "", SONNET_45)[0] == expected.replace(b"{", rb'{"z":"\ud83d",', 1) or "z" in fields
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{", rb'"\ud83d"', rb'{"\ud83d":1}', b'{"a":' + b"[" * 9999 + b"]" * 9999 + b"}"]
+)
+def test_what_cannot_be_translated_is_said_so(body: bytes) -> None:
+    with pytest.raises(NotTranslated):
+        translate(body, "", SONNET_45)
+
+
 @pytest.mark.parametrize(
     ("model", "flag", "field"),
     [(SONNET_45, "context-management-2025-06-27", "context_management"),
