@@ -16,6 +16,7 @@ _BY_STATUS = {
     404: "not_found_error",
     408: "timeout_error",
     413: "request_too_large",
+    424: "api_error",  # the model failed; nothing is wrong with the request
     429: "rate_limit_error",
     503: "overloaded_error",
     504: "timeout_error",
@@ -38,7 +39,7 @@ LONGEST_MESSAGE = 4096
 def answered(status: int, headers: Headers, body: bytes) -> bytes:
     """The body of an error answer."""
     fields = named(headers)
-    exception = fields.get(b"x-amzn-errortype", b"").partition(b":")[0].decode("latin-1")
+    exception = _plain(fields.get(b"x-amzn-errortype", b"").decode("latin-1"))
     request_id = fields.get(b"x-amzn-requestid", b"").decode("latin-1")
     kind = _BY_STATUS.get(status, "api_error" if status >= 500 else "invalid_request_error")
     return _error(kind, _message(body, exception) or f"Bedrock answered {status}", request_id)
@@ -46,8 +47,14 @@ def answered(status: int, headers: Headers, body: bytes) -> bytes:
 
 def streamed(exception: str, payload: bytes) -> bytes:
     """The data of an error event."""
-    kind = _BY_EXCEPTION.get(exception.rpartition("#")[2].lower(), "api_error")
+    exception = _plain(exception)
+    kind = _BY_EXCEPTION.get(exception.lower(), "api_error")
     return _error(kind, _message(payload, exception) or f"Bedrock ended the stream: {exception or 'no reason given'}")
+
+
+def _plain(exception: str) -> str:
+    """Its name, without the namespace before it and the URI behind it."""
+    return exception.partition(":")[0].rpartition("#")[2]
 
 
 def _message(body: bytes, exception: str) -> str:
@@ -57,8 +64,8 @@ def _message(body: bytes, exception: str) -> str:
         fields = None
     if not isinstance(fields, dict):
         fields = {}
-    exception = exception or str(fields.get("__type", ""))
-    if exception.rpartition("#")[2].lower() in _OF_SIGNATURES:
+    exception = exception or _plain(str(fields.get("__type", "")))
+    if exception.lower() in _OF_SIGNATURES:
         return f"{exception}: AWS does not accept the signature; check access key, secret, region and clock of coderai"
     message = fields.get("message") or fields.get("Message") or ""
     return ": ".join(part for part in (exception, str(message)[:LONGEST_MESSAGE]) if part)

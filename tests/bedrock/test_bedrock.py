@@ -105,13 +105,14 @@ def test_a_whole_answer_keeps_its_bytes(aws: Gateway, provider: Provider) -> Non
 @pytest.mark.parametrize(
     ("line", "kind"),
     [("429 Slow", "rate_limit_error"), ("400 Bad", "invalid_request_error"), ("403 No", "permission_error"),
-     ("500 Oh", "api_error"), ("503 Busy", "overloaded_error")],
+     ("424 Model", "api_error"), ("500 Oh", "api_error"), ("503 Busy", "overloaded_error")],
 )  # fmt: skip
 def test_an_error_takes_anthropic_s_shape(aws: Gateway, provider: Provider, line: str, kind: str) -> None:
-    headers = ("x-amzn-ErrorType: SomeException:http://internal/", "x-amzn-RequestId: r-1")
+    headers = ("x-amzn-ErrorType: com.amazon.x#SomeException:http://internal/", "x-amzn-RequestId: r-1")
+    headers += ("retry-after: 7",)
     provider.answers(whole(b'{"message":"no, thanks"}', line, headers))
     answer = ask(aws, aws.user("alice"), stream=True)
-    assert answer.status == int(line[:3])
+    assert (answer.status, answer.header("retry-after")) == (int(line[:3]), "7")
     error = {"type": kind, "message": "SomeException: no, thanks"}
     assert answer.json() == {"type": "error", "error": error, "request_id": "r-1"}
     assert aws.records()[-1]["error_type"] == kind
