@@ -88,7 +88,7 @@ COPILOT = ProviderType(
 )
 TYPES = {kind.name: kind for kind in (OPENAI, ANTHROPIC, COPILOT)}
 # Signed-in ChatGPT users of Codex: an `openai` provider of this name, where users bring their own subscription.
-CHATGPT = "chatgpt"
+CHATGPT = (OPENAI, "chatgpt")
 
 
 class Provider:
@@ -116,7 +116,7 @@ class Provider:
         self.bedrock = bedrock
         self.keys = Keys.pool(bedrock.key_ids if bedrock else keys, kind.key_header, kind.key_scheme)
         self._secrets = tuple(keys)
-        self.byok_only = kind.byok_only or name == CHATGPT
+        self.byok_only = kind.byok_only or (kind, name) == CHATGPT
         self._models = re.compile("|".join(map(fnmatch.translate, models))) if models else None
         self.authority = self.origin.authority
         self.dump_dir = dump_dir  # where its requests and responses are dumped; None: nowhere

@@ -23,7 +23,7 @@ DEFAULT_BASE_URLS = {
     "anthropic": "https://api.anthropic.com/",
     "copilot": "https://api.individual.githubcopilot.com",
 }
-CHATGPT, CHATGPT_BASE_URL = "chatgpt", "https://chatgpt.com/backend-api/codex"
+CHATGPT, CHATGPT_BASE_URL = ("openai", "chatgpt"), "https://chatgpt.com/backend-api/codex"
 SINGLE = ("openai", "anthropic")  # the types that have options of their own
 RESERVED_NAMES = ("interceptions", "sessions", "models", "clients", "proxy", "providers")  # routes of the API
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -110,10 +110,11 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
     if bedrock:
         return _on_bedrock(number, fields, fields[bedrock].source)
     name = _name(number, fields, kind)
-    base_url = fields.get("BASE_URL", Given(CHATGPT_BASE_URL if name == CHATGPT else DEFAULT_BASE_URLS[kind], ""))
+    chatgpt = (kind, name) == CHATGPT
+    base_url = fields.get("BASE_URL", Given(CHATGPT_BASE_URL if chatgpt else DEFAULT_BASE_URLS[kind], ""))
     stream_options = fields.get("STREAM_OPTIONS", Given("true", ""))
     keys, key_file = _keys(number, fields)
-    if keys and (kind == "copilot" or name == CHATGPT):
+    if keys and (kind == "copilot" or chatgpt):
         where = next(fields[field].source for field in SECRET_FIELDS if field in fields)
         raise Invalid(f'{where}: KEY/KEYS are not supported for TYPE "{kind}" named "{name}": users bring their own')
     return ProviderSettings(

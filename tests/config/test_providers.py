@@ -54,6 +54,13 @@ aibridge:
     assert resolved(yaml=yaml.replace("aibridge", "ai_gateway")).indexed == (expected,)
 
 
+def test_chatgpt_is_a_provider_of_openai_s_type_only():
+    (chatgpt,) = resolved(variables(TYPE="openai", NAME="chatgpt")).indexed
+    assert chatgpt.base_url == "https://chatgpt.com/backend-api/codex"
+    (another,) = resolved(variables(TYPE="anthropic", NAME="chatgpt", KEY="k")).indexed
+    assert (another.base_url, another.keys) == ("https://api.anthropic.com/", ("k",))
+
+
 def test_the_name_is_the_type_by_default_and_takes_the_single_ones_place():
     providers = resolved(variables(TYPE="anthropic", KEY="k")).settings.providers
     assert [(provider.name, provider.keys) for provider in providers] == [
