@@ -79,5 +79,12 @@ def warn(settings: Settings, log: Logger) -> None:
     """What is legal and yet hardly meant."""
     if not settings.aibridge_enabled:
         log.warn("the AI gateway is off: set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true")
-    elif not any(provider.keys or provider.bedrock for provider in settings.providers):
+        return
+    if not any(provider.keys or provider.bedrock or provider.byok_only for provider in settings.providers):
         log.warn("no provider has a key: set --aibridge-openai-key or --aibridge-anthropic-key, or their variables")
+    for provider in settings.providers:
+        if provider.byok_only and not settings.aibridge_allow_byok:
+            log.warn(
+                "nobody can use a provider that takes users' own keys only: set --aibridge-allow-byok=true",
+                provider_name=provider.name,
+            )

@@ -124,11 +124,18 @@ def test_a_token_never_reaches_a_provider(
 
 
 def test_turned_off_it_is_refused(tmp_path: Path, provider: Provider) -> None:
-    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_ALLOW_BYOK="false")
+    env = {"CODER_AIBRIDGE_PROVIDER_0_TYPE": "copilot", "CODER_AIBRIDGE_PROVIDER_0_BASE_URL": provider.url}
+    gateway = Gateway(tmp_path, provider.url, **env, CODER_AIBRIDGE_ALLOW_BYOK="false")
     token = gateway.user("alice")
     answer = gateway.request("POST", MESSAGES, ASK, {TOKEN: token, "X-Api-Key": OWN})
     assert (answer.status, answer.json()["error"]["type"]) == (403, "permission_error")
     assert "--aibridge-allow-byok" in answer.json()["error"]["message"]
+    for headers in ({"Authorization": f"Bearer {token}"}, {TOKEN: token, "Authorization": f"Bearer {OWN}"}):
+        answer = gateway.request("POST", "/api/v2/aibridge/copilot/responses", ASK, headers)
+        assert (answer.status, answer.json()["error"]["type"]) == (403, "permission_error")
+    (warning,) = [line for line in gateway.lines() if line["level"] == "WARN"]
+    assert warning["fields"] == {"provider_name": "copilot"}
+    assert "--aibridge-allow-byok" in warning["msg"]
     assert provider.requests == []
     assert gateway.stop() == 0
 
@@ -196,6 +203,12 @@ class TestModels:
 class TestCopilotAndChatGPT:
     AUTH = f"Bearer {OWN}"
 
+    def test_nobody_is_warned_that_they_have_no_key(self, tmp_path: Path, provider: Provider) -> None:
+        env = {"CODER_AIBRIDGE_OPENAI_KEY": "", "CODER_AIBRIDGE_ANTHROPIC_KEY": ""}
+        gateway = Gateway(tmp_path, provider.url, **env, CODER_AIBRIDGE_PROVIDER_0_TYPE="copilot")
+        assert gateway.stop() == 0
+        assert [line for line in gateway.lines() if line["level"] == "WARN"] == []
+
     @pytest.mark.parametrize(
         ("path", "upstream"),
         [
@@ -235,6 +248,16 @@ class TestCopilotAndChatGPT:
         headers = {TOKEN: alice, "Authorization": self.AUTH}
         assert governed.request(method, f"/api/v2/aibridge/copilot{path}", None, headers).status == 200
         assert (provider.requests[0].method, provider.requests[0].target) == (method, path)
+
+    def test_a_key_beside_the_bearer_token_stays_here(self, governed: Gateway, alice: str, provider: Provider) -> None:
+        provider.answers(whole(b'{"id":"1"}'))
+        headers = {TOKEN: alice, "Authorization": self.AUTH, "X-Api-Key": OTHER_KEYS[0]}
+        assert governed.request("POST", "/api/v2/aibridge/copilot/v1/messages", ASK, headers).status == 200
+        (request,) = provider.requests
+        assert (request.header("Authorization"), request.header("X-Api-Key")) == (self.AUTH, None)
+        del headers["Authorization"]
+        answer = governed.request("POST", "/api/v2/aibridge/chatgpt/v1/responses", ASK, headers)
+        assert (answer.status, "in Authorization" in answer.json()["error"]["message"]) == (401, True)
 
     def test_nobody_s_key_is_used_without_one_of_ones_own(
         self, governed: Gateway, alice: str, provider: Provider

@@ -58,6 +58,11 @@ class ProviderSettings:
     bedrock: BedrockSettings | None = None  # then base_url and keys are none of Anthropic's
     key_file: str = ""  # where the keys came from, if from a file
 
+    @property
+    def byok_only(self) -> bool:
+        """Its users bring their own credential: it takes no key."""
+        return _byok_only(self.type, self.name)
+
 
 @dataclass(frozen=True)
 class Given:
@@ -110,11 +115,11 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
     if bedrock:
         return _on_bedrock(number, fields, fields[bedrock].source)
     name = _name(number, fields, kind)
-    chatgpt = (kind, name) == CHATGPT
-    base_url = fields.get("BASE_URL", Given(CHATGPT_BASE_URL if chatgpt else DEFAULT_BASE_URLS[kind], ""))
+    default = CHATGPT_BASE_URL if (kind, name) == CHATGPT else DEFAULT_BASE_URLS[kind]
+    base_url = fields.get("BASE_URL", Given(default, ""))
     stream_options = fields.get("STREAM_OPTIONS", Given("true", ""))
     keys, key_file = _keys(number, fields)
-    if keys and (kind == "copilot" or chatgpt):
+    if keys and _byok_only(kind, name):
         where = next(fields[field].source for field in SECRET_FIELDS if field in fields)
         raise Invalid(f'{where}: KEY/KEYS are not supported for TYPE "{kind}" named "{name}": users bring their own')
     return ProviderSettings(
@@ -127,6 +132,10 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
         dump_dir=fields["DUMP_DIR"].text if "DUMP_DIR" in fields else "",
         key_file=key_file,
     )
+
+
+def _byok_only(kind: str, name: str) -> bool:
+    return kind == "copilot" or (kind, name) == CHATGPT
 
 
 def _on_bedrock(number: int, fields: dict[str, Given], where: str) -> ProviderSettings:

@@ -1,7 +1,8 @@
 """Whose credential a request goes upstream with: the organisation's, or the user's own (BYOK).
 
 A coderai token in X-Coder-AI-Governance-Token leaves Authorization and X-Api-Key to the user's own key or
-subscription token, which is forwarded as it came; with both, X-Api-Key wins.
+subscription token, which is forwarded as it came; with both, X-Api-Key wins. Where users bring their own only (Copilot,
+ChatGPT) it is a bearer token, in Authorization.
 """
 
 from coderai.auth import presented_in
@@ -22,13 +23,11 @@ class Credentials:
 
     def of(self, request: Request, provider: Provider) -> Keys:
         """Raises Refusal where there is none."""
-        if request.head.fields.get(TOKEN_HEADER, b"").strip():
-            if not self.allow_byok:
-                raise Refusal(
-                    403, "users' own keys are not allowed here: an administrator can set --aibridge-allow-byok"
-                )
-            if provider.bedrock is None and (own := _brought(request.head)) is not None:
-                return own
+        bringing = bool(request.head.fields.get(TOKEN_HEADER, b"").strip())
+        if not self.allow_byok and (bringing or provider.byok_only):
+            raise Refusal(403, "users' own keys are not allowed here: an administrator can set --aibridge-allow-byok")
+        if bringing and provider.bedrock is None and (own := _brought(request.head, provider)) is not None:
+            return own
         if provider.byok_only:
             raise Refusal(
                 401,
@@ -40,9 +39,9 @@ class Credentials:
         return provider.keys
 
 
-def _brought(head: Head) -> Keys | None:
+def _brought(head: Head, provider: Provider) -> Keys | None:
     shown = head.once(presented_in)
-    for name in (b"x-api-key", b"authorization"):
+    for name in (b"authorization",) if provider.byok_only else (b"x-api-key", b"authorization"):
         value = head.fields.get(name)
         if value and shown is not None and shown.mark not in value:  # a client may send its coderai token everywhere
             written = next(field for field, _ in head.headers if field.lower() == name)
