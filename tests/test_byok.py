@@ -249,6 +249,13 @@ class TestCopilotAndChatGPT:
         assert governed.request(method, f"/api/v2/aibridge/copilot{path}", None, headers).status == 200
         assert (provider.requests[0].method, provider.requests[0].target) == (method, path)
 
+    @pytest.mark.parametrize("headers", [{}, {"Upgrade": "websocket", "Connection": "Upgrade"}])
+    def test_a_refusal_has_the_shape_of_its_path(self, governed: Gateway, headers: dict[str, str]) -> None:
+        for path in ("v1/messages", "responses", "chat/completions"):
+            answer = governed.request("GET", f"/api/v2/aibridge/copilot/{path}", None, headers)
+            assert answer.status == (426 if headers else 404)
+            assert (answer.json().get("type") == "error") == (path == "v1/messages")
+
     def test_a_key_beside_the_bearer_token_stays_here(self, governed: Gateway, alice: str, provider: Provider) -> None:
         provider.answers(whole(b'{"id":"1"}'))
         headers = {TOKEN: alice, "Authorization": self.AUTH, "X-Api-Key": OTHER_KEYS[0]}
