@@ -5,6 +5,7 @@
 
 from pathlib import Path
 
+from coderai.config.bedrock import MODEL, SMALL_FAST_MODEL
 from coderai.config.option import Option
 from coderai.config.providers import DEFAULT_BASE_URLS, MOST_KEYS, RESERVED_NAMES
 from coderai.config.settings import GROUPS, OPTIONS
@@ -33,12 +34,31 @@ YAML, where item N is provider N and a variable wins over the item's key.
 | --- | --- | --- |
 | `TYPE` | `type` | required: {" or ".join(f"`{name}`" for name in DEFAULT_BASE_URLS)} |
 | `NAME` | `name` | the type by default; lower-case letters, digits and single hyphens, unique |
-| `BASE_URL` | `base_url` | the type's own by default; set it for endpoints compatible with OpenAI |
+| `BASE_URL` | `base_url` | the type's own by default; set it for what is compatible with OpenAI, or Copilot's plans |
 | `KEY` or `KEYS` | `key` or `keys` | one key, or up to {MOST_KEYS} separated by commas |
 | `KEY_FILE` or `KEYS_FILE` | `key_file` or `keys_file` | a file of them, read again on reload |
 | `MODELS` | `models` | patterns such as `gpt-5*`, comma-separated or a YAML list; other models get a 403 |
 | `DUMP_DIR` | `dump_dir` | where its requests and responses are dumped, instead of `--aibridge-dump-dir` |
 | `STREAM_OPTIONS` | `stream_options` | `false` where `stream_options` is refused; usage is not asked for |
+
+A provider of type `anthropic` with any of these is reached at Amazon Bedrock (`pip install 'coderai[bedrock]'`):
+
+| field | YAML | meaning |
+| --- | --- | --- |
+| `BEDROCK_REGION` | `bedrock_region` | for which requests are signed; without a base URL, where they go |
+| `BEDROCK_BASE_URL` | `bedrock_base_url` | where requests go instead; where it names no region, that has to be set |
+| `BEDROCK_ACCESS_KEY` or `…S` | `bedrock_access_key` or `…s` | up to {MOST_KEYS}; without any, AWS's default chain |
+| `BEDROCK_ACCESS_KEY_SECRET` or `…S` | `bedrock_access_key_secret` or `…s` | one for each of them |
+| `BEDROCK_SESSION_TOKEN` | `bedrock_session_token` | of a single access key that is temporary |
+| `BEDROCK_MODEL` | `bedrock_model` | model id, inference profile or ARN for all requests; `{MODEL}` |
+| `BEDROCK_SMALL_FAST_MODEL` | `bedrock_small_fast_model` | where `haiku` is in the name asked; `{SMALL_FAST_MODEL}` |
+
+`MODELS` then means these models: they are what is asked for, and what is on record.
+
+Providers of type `copilot`, and an `openai` one named `chatgpt` (Codex signed in with ChatGPT), take no key: users
+bring their own in `Authorization`, with the coderai token in `X-Coder-AI-Governance-Token`. Copilot's base URL is
+that of the individual plan; the others' are `https://api.business.githubcopilot.com` and
+`https://api.enterprise.githubcopilot.com`.
 
 Reserved names: {", ".join(f"`{name}`" for name in RESERVED_NAMES)}. An indexed provider named `openai` or
 `anthropic` takes the place of the options of that name, which must not be set as well.
