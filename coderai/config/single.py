@@ -56,7 +56,8 @@ def single_providers(
             )
         if name not in taken:
             continue
-        for one, default in ((key, ""), (base_url, DEFAULT_BASE_URLS[name])):
+        aws = [found[option] for option in _PLACES if option in found and name == "anthropic"]
+        for one, default in ((key, ""), (base_url, DEFAULT_BASE_URLS[name]), *((option, "") for option in aws)):
             if one.value != default:
                 report.problems.append(
                     f'legacy {one.origin.source} conflicts with indexed provider named "{name}"; '
@@ -66,12 +67,13 @@ def single_providers(
 
 
 _BEDROCK = ("base_url", "region", "access_key", "access_key_secret", "session_token", "model", "small_fast_model")
+_PLACES = [f"aibridge_bedrock_{name}" for name in _BEDROCK if not name.endswith("model")]
 
 
 def _bedrock(found: Mapping[str, Found], report: Report) -> BedrockSettings | None:
     """The provider `anthropic` is on Bedrock if one of these options says more than which model."""
     given = {name: found[option] for name in _BEDROCK if (option := f"aibridge_bedrock_{name}") in found}
-    place = [one for name, one in given.items() if not name.endswith("model") and one.value]
+    place = [found[option] for option in _PLACES if option in found and found[option].value]
     if not place:
         return None
     try:

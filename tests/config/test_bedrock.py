@@ -65,6 +65,14 @@ def test_the_options_of_the_single_provider_put_anthropic_there() -> None:
     )
 
 
+def test_they_conflict_with_an_indexed_provider_of_that_name() -> None:
+    (problem,) = problems({"CODER_AIBRIDGE_BEDROCK_REGION": "eu-west-3", **variables(TYPE="anthropic", KEY="k")})
+    assert (
+        problem == 'legacy CODER_AIBRIDGE_BEDROCK_REGION conflicts with indexed provider named "anthropic"; '
+        "remove one or the other"
+    )
+
+
 def test_what_is_written_is_read_back_without_the_secrets() -> None:
     fields = {**AWS, "BEDROCK_REGION": "eu-west-3", **PAIR, "BEDROCK_MODEL": "m", "MODELS": "a*,b", "DUMP_DIR": "/d"}
     written = write_config(resolved(variables(**fields)))
