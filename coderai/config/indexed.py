@@ -8,6 +8,7 @@ from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from coderai.config.problems import Report, did_you_mean, quoted
 from coderai.config.providers import (
     FIELDS,
+    LIST_FIELDS,
     MEANINGLESS_FIELDS,
     SECRET_FIELDS,
     Given,
@@ -85,7 +86,7 @@ def _fields(item: MappingNode, name: str, above: str, report: Report) -> dict[st
         elif field not in FIELDS:
             meant = did_you_mean(key, [known.lower() for known in FIELDS])
             report.problems.append(f"{where}: {above}.{key}: unknown key of a provider{meant}")
-        elif field in ("KEYS", "MODELS") and isinstance(node, SequenceNode):
+        elif field in LIST_FIELDS and isinstance(node, SequenceNode):
             fields[field] = Given(",".join(str(key.value) for key in node.value), f"{where}: {above}.{key}")
         elif not isinstance(node, ScalarNode):
             report.problems.append(f"{where}: {above}.{key}: it is {WHAT_IT_IS[type(node)]}; expected text")

@@ -73,6 +73,14 @@ def test_they_conflict_with_an_indexed_provider_of_that_name() -> None:
     )
 
 
+def test_several_keys_may_be_lists_in_yaml() -> None:
+    item = (
+        "{type: anthropic, bedrock_region: eu-west-3, bedrock_access_keys: [A, B], bedrock_access_key_secrets: [a, b]}"
+    )
+    (provider,) = resolved(yaml=f"aibridge: {{providers: [{item}]}}").indexed
+    assert (provider.bedrock.access_keys, provider.bedrock.secrets) == (("A", "B"), ("a", "b"))
+
+
 def test_what_is_written_is_read_back_without_the_secrets() -> None:
     fields = {**AWS, "BEDROCK_REGION": "eu-west-3", **PAIR, "BEDROCK_MODEL": "m", "MODELS": "a*,b", "DUMP_DIR": "/d"}
     written = write_config(resolved(variables(**fields)))
