@@ -1,5 +1,6 @@
 """A call by way of Amazon Bedrock: translated both ways, and signed."""
 
+from coderai.auth import User
 from coderai.bedrock import Bedrock, NoCredentials, NotTranslated
 from coderai.bedrock.answer import translated
 from coderai.formats.format import Ask
@@ -13,7 +14,9 @@ from coderai.wire.request import Request
 
 
 class BedrockCall(Call):
-    def __init__(self, calls: Calls, request: Request, route: Route, keys: Keys, ask: Ask, bedrock: Bedrock) -> None:
+    def __init__(
+        self, calls: Calls, request: Request, route: Route, keys: Keys, ask: Ask, user: User, bedrock: Bedrock
+    ) -> None:
         """Raises Refusal for what cannot be translated."""
         self._bedrock = bedrock
         betas = b",".join(value for name, value in request.head.headers if name.lower() == b"anthropic-beta")
@@ -22,7 +25,7 @@ class BedrockCall(Call):
         except NotTranslated as fault:
             raise Refusal(400, str(fault)) from None
         line = b"POST %b HTTP/1.1" % route.provider.target(self._path.encode(), b"")
-        super().__init__(calls, route, keys, line, [(b"Host", route.provider.authority)], body)
+        super().__init__(calls, route, keys, line, [(b"Host", route.provider.authority), *calls.actor(user)], body)
 
     async def _answer(self) -> Answer:
         return translated(await super()._answer())

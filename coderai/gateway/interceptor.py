@@ -99,7 +99,7 @@ class Interceptor:
 
     def _call(self, request: Request, route: Route, keys: Keys, ask: Ask, user: User) -> Call:
         if route.provider.bedrock is not None:
-            return BedrockCall(self._calls, request, route, keys, ask, route.provider.bedrock)
+            return BedrockCall(self._calls, request, route, keys, ask, user, route.provider.bedrock)
         return self._calls.call(request, route, keys, ask.body, user, told=True, plain=ask.withholds_usage)
 
     def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:

@@ -102,10 +102,7 @@ class Calls:
         """told: the provider may hear who asks. plain: ask for an answer without content coding."""
         head = request.head
         forwarded = head.once(_forwarded_plain if plain else _forwarded)
-        own: Headers = []
-        if told and self.actor_headers:
-            own.append((b"X-AI-Bridge-Actor-ID", user.id.encode()))
-            own.append((b"X-AI-Bridge-Actor-Metadata-Username", user.name.encode()))
+        own = self.actor(user) if told else []
         if body or head.method == "POST":
             own.append((b"Content-Length", b"%d" % len(body)))
         provider = route.provider
@@ -113,6 +110,15 @@ class Calls:
         host = (b"Host", provider.authority)
         raw = b"%b\r\nHost: %b\r\n%b%b" % (line, provider.authority, forwarded.block, block(own))
         return Call(self, route, keys, line, [host, *forwarded.headers, *own], body, raw)
+
+    def actor(self, user: User) -> Headers:
+        """Who asks, where the provider may hear it."""
+        if not self.actor_headers:
+            return []
+        return [
+            (b"X-AI-Bridge-Actor-ID", user.id.encode()),
+            (b"X-AI-Bridge-Actor-Metadata-Username", user.name.encode()),
+        ]
 
     def passage(self, route: Route, model: str) -> "Passage | None":
         """Through the circuit breaker, if there is one. Raises Refusal where it is open."""

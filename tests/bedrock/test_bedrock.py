@@ -165,6 +165,17 @@ def test_a_session_token(tmp_path, provider: Provider, where: str) -> None:
         assert rows(gateway, "SELECT credential_hint FROM aibridge_interceptions") == [("AKID...6789",)]
 
 
+def test_who_asks_is_told(tmp_path, provider: Provider) -> None:
+    env = {**variables(provider.url, **STATIC), "CODER_AIBRIDGE_SEND_ACTOR_HEADERS": "true"}
+    for gateway in running(tmp_path, provider, **env):
+        provider.answers(whole(WHOLE))
+        assert ask(gateway, gateway.user("alice"), {"X-AI-Bridge-Actor-ID": "root"}).status == 200
+        (received,) = provider.requests
+        told = [value for name, value in received.headers if "actor" in name.lower()]
+        assert told == [*rows(gateway, "SELECT initiator_id FROM aibridge_interceptions")[0], "alice"]
+        assert signature_holds(received)
+
+
 def test_as_the_official_sdk_asks_bedrock(aws: Gateway, provider: Provider) -> None:
     token = aws.user("alice")
     betas = {"anthropic-beta": "context-1m-2025-08-07"}
