@@ -17,6 +17,8 @@ from coderai.server import Server
 
 # A part that fails in a way nobody thought of is started again after so long.
 RESTART_SECONDS = 5.0
+# What AWS hangs on is not to keep the other providers from their users; so long it may spare the first request a wait.
+LONGEST_PREPARATION_S = 3.0
 # The number of a pipe whose other end the supervisor holds as long as it lives (cli/workers.py).
 SUPERVISOR_PIPE = "CODERAI_SUPERVISOR_PIPE"
 
@@ -42,7 +44,8 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         works = (server.authenticator, server.retention, server.recovery, server.seal_log, server.upstreams)
         for work in works:
             await stack.enter_async_context(_running(work.run, log))
-        await server.prepare()
+        server.preparing = asyncio.create_task(server.prepare())
+        await asyncio.wait([server.preparing], timeout=LONGEST_PREPARATION_S)
         await server.listen()
         warn(resolved.settings, log)
         stack.push_async_callback(server.stop)

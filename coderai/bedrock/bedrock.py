@@ -28,6 +28,7 @@ class Bedrock:
         self._model = model
         self._small_fast_model = small_fast_model
         self._loaded = False
+        self._asked: asyncio.Task[AccessKey] | None = None  # the chain, last time
 
     @property
     def key_ids(self) -> list[str]:
@@ -53,8 +54,12 @@ class Bedrock:
             self._loaded = True
         if self._chain is None:
             return self._static[key_id]
-        # in a thread once, and taken as it comes from there: what does not live for long is stale again at once
-        return await asyncio.to_thread(self._chain.current) if self._chain.stale else self._chain.current()
+        if not self._chain.stale:
+            return self._chain.current()
+        # in one thread for all who wait, and as it comes from there: what does not live for long is stale again at once
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(asyncio.to_thread(self._chain.current))
+        return await asyncio.shield(self._asked)
 
     def translate(self, body: bytes, betas: str, model: str) -> tuple[str, bytes]:
         """The path below the base URL and the body, for one of our models. Raises NotTranslated."""

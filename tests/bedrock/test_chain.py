@@ -1,13 +1,14 @@
 """AWS's default chain: credentials that a command gives out, as botocore runs it, and what becomes of its faults."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.bedrock.aws import KEY, SECRET, signature_holds
-from tests.bedrock.test_bedrock import WHOLE, ask, rows, running, variables
+from tests.bedrock.test_bedrock import ASK, WHOLE, ask, rows, running, variables
 from tests.provider import Provider, whole
 
 SESSION = "session-0123456789abcdef"
@@ -29,6 +30,25 @@ def command(folder: Path, says: str) -> dict[str, str]:
 def credentials(lives: timedelta) -> str:
     fields = {"AccessKeyId": KEY, "SecretAccessKey": SECRET, "SessionToken": SESSION}
     return json.dumps({"Version": 1, **fields, "Expiration": (datetime.now(UTC) + lives).isoformat()})
+
+
+def test_a_chain_that_hangs_keeps_nobody_else_waiting(tmp_path: Path, provider: Provider) -> None:
+    env = command(tmp_path, credentials(timedelta(hours=5)))
+    gate, script = tmp_path / "gate", tmp_path / "credentials.sh"
+    os.mkfifo(gate)
+    script.write_text(script.read_text().replace("cat", f"read word < {gate}\ncat", 1))
+    for gateway in running(tmp_path, provider, **variables(provider.url), **env):
+        token = gateway.user("alice")
+        provider.answers(whole(b'{"id":"1"}'))
+        answer = gateway.request(
+            "POST", "/api/v2/aibridge/anthropic/v1/messages", json.dumps(ASK).encode(), token=token
+        )
+        assert answer.status == 200
+        with gate.open("w") as opened:
+            opened.write("go\n")
+        provider.answers(whole(WHOLE))
+        assert ask(gateway, token).status == 200
+        assert signature_holds(provider.requests[-1], SESSION)
 
 
 def test_what_does_not_live_for_long_is_asked_for_once_a_request(tmp_path: Path, provider: Provider) -> None:
