@@ -48,7 +48,7 @@ class _At(SigV4Auth):
         pass
 
 
-def signature_holds(received: Received, token: str | None = None) -> bool:
+def signature_holds(received: Received, token: str | None = None, key: str = KEY, secret: str = SECRET) -> bool:
     """Whether botocore, given what arrived, comes to the same signature."""
     authorization = received.header("Authorization")
     names = authorization.split("SignedHeaders=")[1].split(",")[0].split(";")
@@ -59,7 +59,8 @@ def signature_holds(received: Received, token: str | None = None) -> bool:
         data=received.body,
     )
     request.context["timestamp"] = received.header("X-Amz-Date")
-    signer = _At(Credentials(KEY, SECRET, token), "bedrock", REGION)
+    signer = _At(Credentials(key, secret, token), "bedrock", REGION)
     text = signer.string_to_sign(request, signer.canonical_request(request))
     same = authorization.endswith(f"Signature={signer.signature(text, request)}")
+    same = same and f"Credential={key}/" in authorization
     return same and received.header("X-Amz-Security-Token") == token and "host" in names

@@ -1,4 +1,4 @@
-"""AWS's default chain: credentials that a command gives out, as botocore runs it, and what becomes of its faults."""
+"""With what requests to AWS are signed: several key pairs, and AWS's default chain, whose command botocore runs."""
 
 import json
 import os
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bedrock.aws import KEY, SECRET, signature_holds
-from tests.bedrock.test_bedrock import ASK, WHOLE, ask, rows, running, variables
+from tests.bedrock.aws import KEY, SECRET, signature_holds, streamed
+from tests.bedrock.test_bedrock import ASK, SSE, STREAM, WHOLE, ask, rows, running, variables
 from tests.provider import Provider, whole
 
 SESSION = "session-0123456789abcdef"
@@ -30,6 +30,24 @@ def command(folder: Path, says: str) -> dict[str, str]:
 def credentials(lives: timedelta) -> str:
     fields = {"AccessKeyId": KEY, "SecretAccessKey": SECRET, "SessionToken": SESSION}
     return json.dumps({"Version": 1, **fields, "Expiration": (datetime.now(UTC) + lives).isoformat()})
+
+
+def test_a_throttled_key_pair_rests_and_the_next_one_signs(tmp_path, provider: Provider) -> None:
+    second = "AKIDSECOND9876543210", "second-secret-0123456789"
+    pairs = {"BEDROCK_ACCESS_KEYS": f"{KEY},{second[0]}", "BEDROCK_ACCESS_KEY_SECRETS": f"{SECRET},{second[1]}"}
+    for gateway in running(tmp_path, provider, **variables(provider.url, **pairs)):
+        token = gateway.user("alice")
+        provider.answers(whole(b'{"message":"slow"}', "429 Slow", ("x-amzn-ErrorType: ThrottlingException",)))
+        provider.answers(streamed(STREAM, 99))
+        assert ask(gateway, token, stream=True).body == SSE
+        assert signature_holds(provider.requests[0])
+        assert signature_holds(provider.requests[1], None, *second)
+        provider.answers(whole(b'{"message":"expired"}', "403 No", ("x-amzn-ErrorType: ExpiredTokenException",)))
+        assert ask(gateway, token).status == 403
+        assert signature_holds(provider.requests[2], None, *second)
+        found = rows(gateway, "SELECT credential_hint, status FROM aibridge_interceptions ORDER BY id")
+        assert found == [("AKID...3210", 200), ("AKID...3210", 403)]
+        assert second[1] not in gateway.log.read_text()
 
 
 def test_a_chain_that_hangs_keeps_nobody_else_waiting(tmp_path: Path, provider: Provider) -> None:
