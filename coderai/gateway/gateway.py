@@ -69,9 +69,10 @@ class Gateway:
 
     def _format(self, request: Request) -> Format:
         """Whose error shape an answer of our own takes."""
-        method = "POST" if self.routes.intercepts(request.head.path) else request.head.method  # the path tells, where it can
+        head = request.head
+        method = "POST" if self.routes.intercepts(head.path) else head.method  # the path tells, where it can
         try:
-            route = self.routes.find(method, request.head.path)
+            route = self.routes.find(method, head.path)
         except NoRoute as nowhere:
             return nowhere.provider.kind.error_format if nowhere.provider else CHAT_COMPLETIONS
         return route.format or route.provider.kind.error_format
