@@ -28,7 +28,7 @@ class Limits(NamedTuple):
     """Times in seconds."""
 
     failure_threshold: int = 5
-    interval: float = 10.0
+    interval: float = 10.0  # 0: failures are never counted anew
     timeout: float = 30.0
     max_requests: int = 3
 
@@ -63,7 +63,7 @@ class Breaker:
             if left > 0:
                 raise Open(left)
             self._become(State.HALF_OPEN, now)
-        elif self.state is State.CLOSED and now - self._since >= self._limits.interval:
+        elif self.state is State.CLOSED and 0 < self._limits.interval <= now - self._since:
             self._begin(now)
         if self.state is State.HALF_OPEN:
             if self._let_through >= self._limits.max_requests:

@@ -100,6 +100,13 @@ class Model(RuleBasedStateMachine):
 TestModel = Model.TestCase
 
 
+def test_without_an_interval_failures_are_counted_on() -> None:
+    breaker = Breaker(LIMITS._replace(interval=0.0), lambda *_: None)
+    for _ in range(LIMITS.failure_threshold):
+        breaker.leave(breaker.enter(), success=False)
+    assert breaker.state is State.OPEN
+
+
 def test_a_client_cannot_have_any_number_of_breakers_made() -> None:
     breakers = Breakers(lambda *_: None)
     assert breakers.of("p", "/e", "m") is None

@@ -152,7 +152,7 @@ class Settings:
     aibridge_circuit_breaker_interval: Duration = option(
         DURATION, "10s", yaml="aibridge.circuit_breaker_interval",
         older_yaml=("aibridge.circuitBreakerInterval",), group=AIBRIDGE, live=True,
-        help="The closed circuit breaker counts failures anew after this long.",
+        help="The closed circuit breaker counts failures anew after this long; 0: never.",
     )  # fmt: skip
     aibridge_circuit_breaker_timeout: Duration = option(
         DURATION, "30s", yaml="aibridge.circuit_breaker_timeout",
