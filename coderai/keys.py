@@ -8,6 +8,7 @@ key nothing of this happens: the provider's answer is the answer. In memory, for
 import re
 import time
 from collections.abc import Sequence
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from coderai.wire.headers import Named
@@ -110,11 +111,14 @@ def mask(secret: str) -> str:
 
 
 def _retry_after(fields: Named) -> float:
-    """Seconds, or a date. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3"""
+    """Seconds, or a date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3"""
     value = fields.get(b"retry-after", b"").decode("latin-1").strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), LONGEST_S)
     try:
-        return min(max(0.0, parsedate_to_datetime(value).timestamp() - time.time()), LONGEST_S)
+        date = parsedate_to_datetime(value)
+        if date.tzinfo is None:  # asctime's form names no zone, and means GMT (RFC 9110, section 5.6.7)
+            date = date.replace(tzinfo=UTC)
+        return min(max(0.0, date.timestamp() - time.time()), LONGEST_S)
     except (ValueError, OverflowError):
         return RATE_LIMITED_S

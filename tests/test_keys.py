@@ -1,10 +1,12 @@
 """Several keys of one provider: the first that can be used, and the next one where the provider refuses it."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from coderai.keys import Key
 from tests.gateway import Gateway
 from tests.provider import Pause, Provider, whole
 from tests.test_lifecycle import reload
@@ -68,6 +70,27 @@ def test_limits_that_are_over_at_once_are_limits_all_the_same(pool: Gateway, pro
         provider.answers(whole(b"{}", "429 Slow", ("retry-after: 0",)))
     answer = post(pool, CHAT, ASK, token)
     assert (answer.status, answer.header("Retry-After")) == (429, "1")
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "seconds"),
+    [(429, b"7", 7), (429, b"0", 0), (429, b"9" * 20, 24 * 3600), (401, b"7", 600)]
+    + [(429, odd, 60) for odd in (b"", b"-5", b"soon", b"1e3", b"\xb2", b"Wed, 21 Oct 99999 07:28:00 GMT")],
+)
+def test_how_long_a_key_rests(status: int, retry_after: bytes, seconds: float) -> None:
+    key = Key("sk-0123456789", (b"X-Api-Key", b""))
+    assert key.cool_down(status, {b"retry-after": retry_after}) == seconds
+    assert key.cooling is (seconds > 0)
+
+
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
+def test_a_limit_until_a_date_in_any_form_that_http_has(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    date = time.strftime(form, time.gmtime(time.time() + 100))
+    assert 98 <= Key("sk-0123456789", (b"X-Api-Key", b"")).cool_down(429, {b"retry-after": date.encode()}) <= 100
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_a_key_that_another_request_found_limited_is_not_asked_again(pool: Gateway, provider: Provider) -> None:
