@@ -6,8 +6,9 @@
 from pathlib import Path
 
 from coderai.config.bedrock import MODEL, SMALL_FAST_MODEL
+from coderai.config.keys import MOST_KEYS
 from coderai.config.option import Option
-from coderai.config.providers import DEFAULT_BASE_URLS, MOST_KEYS, RESERVED_NAMES
+from coderai.config.providers import DEFAULT_BASE_URLS, RESERVED_NAMES
 from coderai.config.settings import GROUPS, OPTIONS
 from coderai.config.written import sample
 

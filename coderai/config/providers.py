@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from coderai.config import bedrock as on_bedrock
 from coderai.config.bedrock import BedrockSettings, bedrock_settings
+from coderai.config.keys import keys_in
 from coderai.config.kinds import BOOL, SECRET, URL, Kind
 from coderai.config.problems import quoted
 
@@ -28,7 +29,6 @@ SINGLE = ("openai", "anthropic")  # the types that have options of their own
 RESERVED_NAMES = ("interceptions", "sessions", "models", "clients", "proxy", "providers")  # routes of the API
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_NAME = 64  # a path segment and a column
-MOST_KEYS = 5  # of one provider, as in Coder
 FIELDS = (
     "TYPE",
     "NAME",
@@ -202,17 +202,14 @@ def _keys(number: int, fields: dict[str, Given]) -> tuple[tuple[str, ...], str]:
         where = _source(number, fields, "KEYS")
         raise Invalid(f"{where}: KEY and KEYS are mutually exclusive; keep one of them")
     found = fields[given[0]]
-    keys = [key.strip() for key in found.text.replace("\n", ",").split(",")]
+    try:
+        keys = keys_in(found.text)
+    except ValueError as reason:
+        raise Invalid(f"{found.source}: {reason}") from None
     for index, key in enumerate(keys):
-        if not key:
-            raise Invalid(f"{found.source}: key at index {index} is empty; remove the comma")
-        if key in keys[:index]:
-            raise Invalid(f"{found.source}: duplicate key at index {index}; remove it")
         _parsed(Given(key, f"{found.source}: key at index {index}"), SECRET)
-    if len(keys) > MOST_KEYS:
-        raise Invalid(f"{found.source}: too many keys ({len(keys)}), maximum is {MOST_KEYS}")
     from_file = fields.get(f"{given[0]}_FILE")
-    return tuple(keys), from_file.text if from_file else ""
+    return keys, from_file.text if from_file else ""
 
 
 def _parsed(given: Given, kind: Kind[T]) -> T:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from coderai.config.bedrock import MODEL, SMALL_FAST_MODEL
 from coderai.config.duration import Duration
+from coderai.config.keys import KEYS
 from coderai.config.kinds import (
     ABOVE_ZERO,
     BOOL,
@@ -55,24 +56,24 @@ class Settings:
         help="Where OpenAI's API, or one compatible with it, is reached.",
     )  # fmt: skip
     aibridge_openai_key: str = option(
-        SECRET, "", secret=True, group=AIBRIDGE, live=True,
-        help="The key for OpenAI. Prefer variable or file: other users of the machine can see flags.",
+        KEYS, "", secret=True, group=AIBRIDGE, live=True,
+        help="The key for OpenAI, or up to 5, comma-separated. Prefer variable or file: others can see flags.",
     )  # fmt: skip
     aibridge_openai_key_file: str = option(
         PATH, "", yaml="aibridge.openai_key_file", group=AIBRIDGE, live=True,
-        help="A file that holds the key for OpenAI, read again on reload.",
+        help="A file that holds the key, or keys, for OpenAI, read again on reload.",
     )  # fmt: skip
     aibridge_anthropic_base_url: str = option(
         URL, DEFAULT_BASE_URLS["anthropic"], yaml="aibridge.anthropic_base_url", group=AIBRIDGE, live=True,
         help="Where Anthropic's API, or one compatible with it, is reached.",
     )  # fmt: skip
     aibridge_anthropic_key: str = option(
-        SECRET, "", secret=True, group=AIBRIDGE, live=True,
-        help="The key for Anthropic. Prefer variable or file: other users of the machine can see flags.",
+        KEYS, "", secret=True, group=AIBRIDGE, live=True,
+        help="The key for Anthropic, or up to 5, comma-separated. Prefer variable or file: others can see flags.",
     )  # fmt: skip
     aibridge_anthropic_key_file: str = option(
         PATH, "", yaml="aibridge.anthropic_key_file", group=AIBRIDGE, live=True,
-        help="A file that holds the key for Anthropic, read again on reload.",
+        help="A file that holds the key, or keys, for Anthropic, read again on reload.",
     )  # fmt: skip
     aibridge_bedrock_base_url: str = option(
         OPTIONAL_URL, "", yaml="aibridge.bedrock_base_url", group=AIBRIDGE, live=True,

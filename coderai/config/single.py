@@ -50,7 +50,7 @@ def single_providers(
                     type=name,
                     name=name,
                     base_url=base_url.value,
-                    keys=(key.value,) if key.value else (),
+                    keys=tuple(key.value.split(",")) if key.value else (),
                     key_file=key_file.value,
                 )
             )

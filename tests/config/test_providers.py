@@ -94,6 +94,25 @@ def test_a_key_never_goes_to_another_provider_of_the_same_number():
         assert "sk-hush" not in problem
 
 
+@pytest.mark.parametrize("name", ["openai", "anthropic"])
+def test_the_single_options_take_several_keys_too(name, tmp_path):
+    flag, variable = f"aibridge-{name}-key", f"CODER_AIBRIDGE_{name.upper()}_KEY"
+    file = tmp_path / "keys"
+    file.write_text("sk-one\nsk-two\n")
+    given = "sk-one, sk-two"
+    for found in (resolve({flag: given}, {}), resolved({variable: given}), resolved({f"{variable}_FILE": str(file)})):
+        (provider,) = (provider for provider in found.settings.providers if provider.name == name)
+        assert provider.keys == ("sk-one", "sk-two")
+    for bad, expected in (
+        ("a,b,c,d,e,f", "too many keys (6), maximum is 5"),
+        ("a,,b", "key at index 1 is empty"),
+        ("a,a", "duplicate key at index 1"),
+        ("hu sh", "white space"),
+    ):
+        (problem,) = problems({variable: bad})
+        assert problem.startswith(f"{variable}: (hidden): ") and expected in problem and bad not in problem
+
+
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [

@@ -1,0 +1,27 @@
+"""The keys of one provider as text: with commas, or line ends, between them."""
+
+from coderai.config.kinds import SECRET, Kind
+
+MOST_KEYS = 5  # of one provider, as in Coder
+
+
+def keys_in(text: str) -> tuple[str, ...]:
+    """Raises ValueError."""
+    keys = tuple(key.strip() for key in text.replace("\n", ",").split(","))
+    for index, key in enumerate(keys):
+        if not key:
+            raise ValueError(f"key at index {index} is empty; remove the comma")
+        if key in keys[:index]:
+            raise ValueError(f"duplicate key at index {index}; remove it")
+    if len(keys) > MOST_KEYS:
+        raise ValueError(f"too many keys ({len(keys)}), maximum is {MOST_KEYS}")
+    return keys
+
+
+def _joined(text: str) -> str:
+    return ",".join(SECRET.parse(key) for key in keys_in(text)) if text else ""
+
+
+KEYS = Kind(
+    "string", f"a key without white space, or up to {MOST_KEYS} with commas between", _joined, empty_is_value=True
+)
