@@ -272,6 +272,7 @@ class TestProxies:
         ("value", "words"),
         [
             ("http://u:hush@h:port", "its host or port cannot be read"),
+            ("http://u:hush@proxy..example:99", "its host or port cannot be read"),
             ("http://u:p[hush@h:99", "its host or port cannot be read"),
             ("http://u:12#hush@h", "something follows its host and port"),
             ("socks5://u:hush@h:1", "socks5:// proxies are not supported"),

@@ -110,6 +110,7 @@ def _url(text: str) -> str:
         raise ValueError("it does not start with http:// or https://")
     if not parts.hostname:
         raise ValueError("it names no host")
+    _resolvable(parts.hostname)
     if parts.username is not None or parts.password is not None:
         raise ValueError("it holds credentials; put the key in the provider's key option")
     if parts.query or parts.fragment or "?" in text or "#" in text:
@@ -117,6 +118,16 @@ def _url(text: str) -> str:
     if any(character <= " " for character in text):
         raise ValueError("it holds white space")
     return text
+
+
+def _resolvable(host: str) -> None:
+    """As the resolver takes it: else every request would fail."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(
+            "its host is no name: a part of it is empty, longer than 63 characters or not allowed"
+        ) from None
 
 
 def _postgres_url(text: str) -> str:

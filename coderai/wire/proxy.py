@@ -81,6 +81,7 @@ def _parsed(scheme: str, url: str) -> Proxy:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port or DEFAULT_PORT
+        (parts.hostname or "").encode("idna")  # as the resolver takes it
     except ValueError:
         raise BadProxy(f"{name}: its host or port cannot be read; {_REMEDY}") from None
     if parts.scheme != "http":

@@ -136,6 +136,8 @@ def test_the_single_options_take_several_keys_too(name, tmp_path):
         (variables(TYPE="openai", NAME="a", KEYS="1,2,3,4,5,6"), "too many keys (6), maximum is 5"),
         (variables(TYPE="openai", NAME="a", KEY="a b"), "(hidden): it holds white space"),
         (variables(TYPE="openai", NAME="a", BASE_URL="z.ai"), '"z.ai": it does not start with http://'),
+        (variables(TYPE="openai", NAME="a", BASE_URL="http://a..b/v1"), "its host is no name: a part of it is empty"),
+        (variables(TYPE="openai", NAME="a", BASE_URL=f"http://{'a' * 64}.b/v1"), "longer than 63 characters"),
         (variables(TYPE="openai", NAME="a", STREAM_OPTIONS="no"), '"no": it is neither true nor false'),
         (variables(TYPE="openai", NAME="a", BEDROCK_REGION="x"),
          "BEDROCK_* fields are only supported with TYPE"),
