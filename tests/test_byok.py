@@ -98,7 +98,9 @@ def test_an_error_that_repeats_it_is_recorded_without_it(
     assert ended(governed)[1][f"error_{where}"] == "no ***"
 
 
-@pytest.mark.parametrize("also", [{}, {"Authorization": "Bearer {}"}, {"X-Api-Key": "{}"}])
+@pytest.mark.parametrize(
+    "also", [{}, {"Authorization": "Bearer {}"}, {"X-Api-Key": "{}"}, {"Authorization": "Bearer "}, {"X-Api-Key": ""}]
+)
 def test_without_a_key_of_ones_own_the_organisation_s_is_used(
     governed: Gateway, alice: str, provider: Provider, also: dict[str, str]
 ) -> None:

@@ -43,7 +43,9 @@ def _brought(head: Head, provider: Provider) -> Keys | None:
     shown = head.once(presented_in)
     for name in (b"authorization",) if provider.byok_only else (b"x-api-key", b"authorization"):
         value = head.fields.get(name)
-        if value and shown is not None and shown.mark not in value:  # a client may send its coderai token everywhere
+        if not value or value.strip().lower() == b"bearer":  # of a variable that is empty
+            continue
+        if shown is not None and shown.mark not in value:  # a client may send its coderai token everywhere
             written = next(field for field, _ in head.headers if field.lower() == name)
             return Keys.brought(written, value)
     return None
