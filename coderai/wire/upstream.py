@@ -33,6 +33,10 @@ class TimedOut(Exception):
     """The provider did not take the connection in time."""
 
 
+def between_looks(idle_timeout: float) -> float:
+    return min(max(idle_timeout / 4, SHORTEST_LOOK), LONGEST_LOOK) if idle_timeout else LONGEST_LOOK
+
+
 class Upstreams:
     """The kept-alive connections to all providers.
 
@@ -51,7 +55,7 @@ class Upstreams:
     async def run(self) -> None:
         """Gives up connections on which the provider is silent for too long, as long as the process lives."""
         while True:
-            await asyncio.sleep(min(max(self.idle_timeout / 4, SHORTEST_LOOK), LONGEST_LOOK))
+            await asyncio.sleep(between_looks(self.idle_timeout))
             now = self.loop.time()
             for connection in list(self._all) if self.idle_timeout else ():
                 if connection.silent_s(now) > self.idle_timeout:
