@@ -57,13 +57,14 @@ def test_no_answer_and_a_folder_of_the_provider_s_own(tmp_path: Path, provider: 
     gateway = Gateway(tmp_path, provider.url, **env)
     token = gateway.user("alice")
     assert post(gateway, "/api/v2/aibridge/own/v1/chat/completions", ASK, token).status == 502
+    assert gateway.request("GET", "/api/v2/aibridge/own/v1/models", token=token).status == 502
     provider.answers(whole(b"{}"))
     assert post(gateway, CHAT, ASK, token).status == 200
     assert gateway.stop() == 0
-    names = sorted(path.name.partition(".")[2] for path in (tmp_path / "own").rglob("*.txt"))
-    assert names == ["req.txt", "req_error.txt"]
-    (error,) = (tmp_path / "own").rglob("*.req_error.txt")
-    assert error.read_text().startswith("no connection to the provider")
+    for folder in ("org-gpt-4.1", "passthrough"):
+        files = sorted((tmp_path / "own" / "own" / folder).iterdir())
+        assert [file.name.partition(".")[2] for file in files] == ["req.txt", "req_error.txt"]
+        assert files[1].read_text().startswith("no connection to the provider")
 
 
 def test_a_disk_that_takes_nothing_harms_nobody(tmp_path: Path, provider: Provider) -> None:

@@ -16,7 +16,7 @@ from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.ownership import Owners, require_owned
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Relay
-from coderai.gateway.upcall import Calls
+from coderai.gateway.upcall import Calls, Failed
 from coderai.keys import Keys
 from coderai.logs import RecordLog
 from coderai.recorder import Recorder
@@ -52,6 +52,8 @@ class Passthrough:
             answer = await call.answer()
             relay = await self._relay(request, route, user, answer, dump)
         except BaseException as fault:  # refused, or the client has gone: what was asked for is on record all the same
+            if dump is not None and isinstance(fault, Failed):
+                dump.error(fault.message)
             await self._log(request, route, user, fault.status if isinstance(fault, Refusal) else request.status)
             raise
         else:
