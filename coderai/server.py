@@ -55,7 +55,7 @@ class Server:
         # without one, made when it is needed: it takes time and memory
         self.upstreams = Upstreams(client_context(ca_file) if ca_file else None, Proxies())
         turns = Turns()
-        self.dumps = Dumps()
+        self.dumps = Dumps(log.named("dumps"))
         dumper = Dumper(self.dumps)
         self.calls = Calls(self.upstreams, bridge)
         self.interceptor = Interceptor(self.calls, self.recorder, store, turns, dumper, bridge)

@@ -4,11 +4,15 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
+
 from coderai.dumps import CUT, FILE_LIMIT, WAITING_LIMIT, Dump, Dumps, intercepted, safe
+from coderai.logs import open_logs
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.provider import Provider, stream, whole
 from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, post
 
+LOG = open_logs(human="")
 ASK = b'{"model":"org/gpt-4.1","messages":[{"role":"user","content":"hello"}],"a":1}'
 
 
@@ -70,15 +74,19 @@ def test_no_answer_and_a_folder_of_the_provider_s_own(tmp_path: Path, provider: 
 def test_a_disk_that_takes_nothing_harms_nobody(tmp_path: Path, provider: Provider) -> None:
     (tmp_path / "file").write_text("")
     gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_DUMP_DIR=str(tmp_path / "file"))
-    provider.answers(whole(b'{"id":"1"}'))
-    assert post(gateway, CHAT, ASK, gateway.user("alice")).body == b'{"id":"1"}'
+    token = gateway.user("alice")
+    for _ in range(2):
+        provider.answers(whole(b'{"id":"1"}'))
+        assert post(gateway, CHAT, ASK, token).body == b'{"id":"1"}'
     assert gateway.stop() == 0
+    (told,) = [line for line in gateway.lines() if line["msg"] == "dumps are not written"]
+    assert told["fields"]["error"] == "Not a directory"
 
 
 def test_a_secret_is_masked_wherever_it_is_cut(tmp_path: Path) -> None:
     text = b"before sk-secret-123456 after sk-secret-123456"
     for size in range(1, len(text)):
-        dumps = Dumps()
+        dumps = Dumps(LOG)
         dump = Dump(dumps, tmp_path / str(size), ["sk-secret-123456"])
         dump.response(200, b"OK", [], None)
         for start in range(0, len(text), size):
@@ -89,10 +97,10 @@ def test_a_secret_is_masked_wherever_it_is_cut(tmp_path: Path) -> None:
 
 
 def test_secrets_in_heads_are_masked_and_no_body_ends_the_dumping(tmp_path: Path) -> None:
-    dumps = Dumps()
+    dumps = Dumps(LOG)
     dump = Dump(dumps, tmp_path / "one", ["sk-secret-123456"])
     nested = b"[" * 5000 + b"]" * 5000
-    dump.request(b"POST /x?key=sk-secret-123456 HTTP/1.1", [(b"X-Copy", b"sk-secret-123456")], nested)
+    dump.request(b"POST /x?key=sk-secret-123456 HTTP/1.1", [(b"X-Copy", b"sk-secret-123456")], None, nested)
     dump.response(302, b"Found", [(b"Location", b"/?key=sk-secret-123456")], None)
     dump.close()
     dumps.close()
@@ -100,8 +108,41 @@ def test_secrets_in_heads_are_masked_and_no_body_ends_the_dumping(tmp_path: Path
     assert (tmp_path / "one.req.txt").read_bytes().count(b"[") == 5000
 
 
+@pytest.mark.parametrize("written", [r"sk/secr\"et+1234", r"sk\/secr\"et+1234", "sk%2Fsecr%22et%2B1234"])
+def test_a_secret_is_masked_however_it_is_spelled(tmp_path: Path, written: str) -> None:
+    dumps = Dumps(LOG)
+    dump = Dump(dumps, tmp_path / "one", ['sk/secr"et+1234'])
+    dump.request(b"POST /?k=%b HTTP/1.1" % written.encode(), [], None, written.encode())
+    dump.close()
+    dumps.close()
+    assert (tmp_path / "one.req.txt").read_bytes() == b"POST /?k=*** HTTP/1.1\r\nContent-Length: 3\r\n\r\n***"
+
+
+def test_requests_in_a_coding_are_dumped_decoded_and_masked(tmp_path: Path) -> None:
+    dumps = Dumps(LOG)
+    body = b'{"key":"sk-secret-123456"}'
+    for name, coding, sent in (("gzip", b"gzip", gzip.compress(body)), ("odd", b"odd", body), ("torn", b"gzip", body)):
+        Dump(dumps, tmp_path / name, ["sk-secret-123456"]).request(b"POST / HTTP/1.1", [], coding, sent)
+    dumps.close()
+    assert (tmp_path / "gzip.req.txt").read_bytes().endswith(b'{\n  "key": "***"\n}')
+    assert (tmp_path / "odd.req.txt").read_bytes().endswith(CUT)
+    assert (tmp_path / "torn.req.txt").read_bytes().endswith(CUT)
+
+
+def test_a_request_is_not_cut_amid_a_secret(tmp_path: Path) -> None:
+    dumps = Dumps(LOG)
+    for cut in (5, 16):
+        body = b"x" * (FILE_LIMIT - cut) + b"sk-secret-123456"
+        Dump(dumps, tmp_path / str(cut), ["sk-secret-123456"]).request(b"POST / HTTP/1.1", [], None, body)
+        dumps.close()
+        dumps = Dumps(LOG)
+        written = (tmp_path / f"{cut}.req.txt").read_bytes()
+        assert b"sk" not in written.removesuffix(CUT)[-30:]
+        assert cut == 16 or written.endswith(CUT)
+
+
 def test_size_is_limited(tmp_path: Path) -> None:
-    dumps = Dumps()
+    dumps = Dumps(LOG)
     dump = Dump(dumps, tmp_path / "big", [])
     dump.response(200, b"OK", [], None)
     for _ in range(FILE_LIMIT // 2**20 + 5):

@@ -11,6 +11,7 @@ from coderai.keys import Keys
 from coderai.routes import Route
 from coderai.tap import Tap
 from coderai.wire.answer import Answer
+from coderai.wire.headers import named
 from coderai.wire.request import Request
 
 
@@ -39,7 +40,7 @@ class Dumper:
     def _begun(self, base: Path, request: Request, route: Route, keys: Keys, call: Call) -> Dump:
         hidden = {*keys.secrets, *route.provider.secrets, token_of(request.head.header) or ""}
         dump = Dump(self._dumps, base, hidden)
-        dump.request(call.line, call.headers, call.body)
+        dump.request(call.line, call.headers, named(call.headers).get(b"content-encoding"), call.body)
         return dump
 
 

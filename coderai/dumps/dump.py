@@ -1,32 +1,30 @@
 """Dumps of requests and responses as they pass, for debugging: one file each, as raw HTTP.
 
     <dir>/<provider>/<model>/<unix ms>-<interception id>.req.txt, .resp.txt or .req_error.txt
-    <dir>/<provider>/passthrough/<unix ms>-<path>-<4 hex>.req.txt, .resp.txt
+    <dir>/<provider>/passthrough/<unix ms>-<path>-<4 hex>.req.txt, .resp.txt or .req_error.txt
 
 Folders are 0700 and files 0600; credentials are masked, in fields and wherever else they turn up. A thread writes:
 nobody waits for the disk. Where it does not keep up, or a file grows too long, the dump is cut and says so.
 """
 
-import os
+import json
 import re
 import secrets
-import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
+from coderai.dumps.writer import Dumps, Piece
 from coderai.keys import SHORTEST_SECRET
-from coderai.wire.encodings import Decoder, Undecodable, decoder
+from coderai.wire.encodings import Decoder, Undecodable, decode, decoder
 from coderai.wire.headers import Headers
 
 # Of one file; the rest is left out.
 FILE_LIMIT = 32 * 1024 * 1024
-# What may wait for the disk, of all files together.
-WAITING_LIMIT = 64 * 1024 * 1024
 CUT = b"\n[coderai: the dump ends here, what follows was left out]\n"
 
 MASKED = frozenset(
@@ -51,51 +49,6 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._:@+-]|^\.+")
 LONGEST_NAME = 100
 
 
-class _Piece(NamedTuple):
-    path: Path
-    data: bytes
-    head: bytes = b""  # of a request, whose body is laid out if it is JSON
-
-    @property
-    def size(self) -> int:
-        return len(self.head) + len(self.data)
-
-
-class Dumps:
-    """The thread that writes, and how much waits for it."""
-
-    def __init__(self) -> None:
-        self._pieces: SimpleQueue[_Piece | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._waiting = 0
-        self._lock = threading.Lock()
-
-    def put(self, piece: _Piece) -> bool:
-        """Whether there was room for it."""
-        with self._lock:
-            if self._waiting + piece.size > WAITING_LIMIT:
-                return False
-            self._waiting += piece.size
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="dumps", daemon=True)
-            self._thread.start()
-        self._pieces.put(piece)
-        return True
-
-    def close(self, seconds: float = 5.0) -> None:
-        """Writes what waits."""
-        if self._thread is not None:
-            self._pieces.put(None)
-            self._thread.join(seconds)
-
-    def _run(self) -> None:
-        while (piece := self._pieces.get()) is not None:
-            with suppress(Exception):  # a full disk, say: a dump is no record, and the next one may be written again
-                _append(piece)
-            with self._lock:
-                self._waiting -= piece.size
-
-
 class Dump:
     """The files of one exchange."""
 
@@ -103,22 +56,38 @@ class Dump:
         """base: the files' path without the ending. hidden: secrets that are masked wherever they turn up."""
         self._dumps = dumps
         self._base = base
-        known = sorted({secret for secret in hidden if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True)
-        self._hidden = [secret.encode("utf-8", "replace") for secret in known]  # first those that hold others
+        known = {written for secret in hidden if len(secret) >= SHORTEST_SECRET for written in _spellings(secret)}
+        self._hidden = sorted(known, key=len, reverse=True)  # first those that hold others
         self._kept_back = max(map(len, self._hidden), default=1) - 1
         self._decode: Decoder | None = None
         self._tail = b""  # a secret may be cut in two: its beginning waits for its end
         self._size = 0
         self._cut = False
 
-    def request(self, line: bytes, headers: Headers, body: bytes) -> None:
-        body = body if len(body) <= FILE_LIMIT else body[:FILE_LIMIT] + CUT
+    def request(self, line: bytes, headers: Headers, coding: bytes | None, body: bytes) -> None:
+        """It is dumped decoded, and laid out if it is JSON."""
         headers = [field for field in headers if field[0].lower() != b"content-length"]  # the dumped body has its own
-        self._put(_Piece(self._path(".req.txt"), self._masked(body), head=self._masked(_head(line, headers))))
+        head = self._masked(_head(line, headers))
+        layout = partial(self._laid_out, head, coding, len(body) > FILE_LIMIT)
+        self._put(Piece(self._path(".req.txt"), body[:FILE_LIMIT], layout))
+
+    def _laid_out(self, head: bytes, coding: bytes | None, cut: bool, data: bytes) -> bytes:
+        """In the writing thread."""
+        try:
+            body = self._masked(decode(coding, data))
+        except Undecodable:
+            body = CUT
+        if cut:  # perhaps amid a secret
+            body = body[: max(0, len(body) - self._kept_back)]
+        if cut or len(body) > FILE_LIMIT:
+            body = body[:FILE_LIMIT] + CUT
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # what is no JSON stays as it came
+            body = msgspec.json.format(body, indent=2)
+        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
 
     def error(self, message: str) -> None:
         """No answer came."""
-        self._put(_Piece(self._path(".req_error.txt"), self._masked(message.encode() + b"\n")))
+        self._put(Piece(self._path(".req_error.txt"), self._masked(message.encode() + b"\n")))
 
     def response(self, status: int, reason: bytes, headers: Headers, coding: bytes | None) -> None:
         """The head; the body follows in `write`, as it passes. It is dumped decoded."""
@@ -127,7 +96,7 @@ class Dump:
         except Undecodable:
             self._cut = True
         head = self._masked(_head(b"HTTP/1.1 %d %b" % (status, reason), headers)) + b"\r\n"
-        self._put(_Piece(self._path(".resp.txt"), head + (CUT if self._cut else b"")))
+        self._put(Piece(self._path(".resp.txt"), head + (CUT if self._cut else b"")))
 
     def write(self, chunk: bytes) -> None:
         if self._cut:
@@ -142,7 +111,7 @@ class Dump:
         if self._size > FILE_LIMIT:
             return self._end(CUT)
         if out:
-            self._put(_Piece(self._path(".resp.txt"), out))
+            self._put(Piece(self._path(".resp.txt"), out))
 
     def close(self) -> None:
         """There is nothing more to come."""
@@ -151,7 +120,7 @@ class Dump:
 
     def _end(self, last: bytes) -> None:
         self._cut = True
-        self._put(_Piece(self._path(".resp.txt"), last))
+        self._put(Piece(self._path(".resp.txt"), last))
 
     def _path(self, ending: str) -> Path:
         return self._base.with_name(self._base.name + ending)
@@ -161,10 +130,10 @@ class Dump:
             data = data.replace(secret, b"***")
         return data
 
-    def _put(self, piece: _Piece) -> None:
+    def _put(self, piece: Piece) -> None:
         if not self._dumps.put(piece):
             self._cut = True
-            self._dumps.put(_Piece(piece.path, CUT))
+            self._dumps.put(Piece(piece.path, CUT))
 
 
 def intercepted(folder: Path, provider: str, model: str, at_ms: int, interception_id: str) -> Path:
@@ -182,24 +151,14 @@ def safe(name: str) -> str:
     return _UNSAFE.sub("_", name)[:LONGEST_NAME] or "_"
 
 
+def _spellings(secret: str) -> set[bytes]:
+    """As it stands in a field, in JSON (where some write a slash with a backslash before it), and in a query."""
+    in_json = json.dumps(secret)[1:-1]
+    written = (secret, in_json, in_json.replace("/", r"\/"), quote(secret, safe=""))
+    return {spelling.encode("utf-8", "replace") for spelling in written}
+
+
 def _head(line: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Without the blank line. The fields' order is that of their names."""
     fields = sorted(b"%b: %b\r\n" % (name, b"***" if name.lower() in MASKED else value) for name, value in headers)
     return b"%b\r\n%b" % (line, b"".join(fields))
-
-
-def _append(piece: _Piece) -> None:
-    _folder(piece.path.parent)
-    data = piece.data
-    if piece.head:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # what is no JSON stays as it came
-            data = msgspec.json.format(data, indent=2)
-        data = b"%bContent-Length: %d\r\n\r\n%b" % (piece.head, len(data), data)
-    with os.fdopen(os.open(piece.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as file:
-        file.write(data)
-
-
-def _folder(path: Path) -> None:
-    if not path.exists():
-        _folder(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)

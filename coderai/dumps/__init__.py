@@ -1,0 +1,6 @@
+"""Dumps of exchanges, for debugging: what they hold, and the thread that writes them."""
+
+from coderai.dumps.dump import CUT, FILE_LIMIT, Dump, intercepted, passed, safe
+from coderai.dumps.writer import WAITING_LIMIT, Dumps
+
+__all__ = ["CUT", "FILE_LIMIT", "WAITING_LIMIT", "Dump", "Dumps", "intercepted", "passed", "safe"]
