@@ -118,6 +118,15 @@ def test_a_secret_is_masked_however_it_is_spelled(tmp_path: Path, written: str) 
     assert (tmp_path / "one.req.txt").read_bytes() == b"POST /?k=*** HTTP/1.1\r\nContent-Length: 3\r\n\r\n***"
 
 
+def test_what_a_query_calls_a_credential_is_masked(tmp_path: Path) -> None:
+    dumps = Dumps(LOG)
+    line = b"GET /v1/models?key=abc&limit=2&X-Access-Token=d%20e&after=f&monkey HTTP/1.1"
+    Dump(dumps, tmp_path / "one", []).request(line, [], None, b"")
+    dumps.close()
+    written = (tmp_path / "one.req.txt").read_bytes()
+    assert written.startswith(b"GET /v1/models?key=***&limit=2&X-Access-Token=***&after=f&monkey HTTP/1.1\r\n")
+
+
 def test_requests_in_a_coding_are_dumped_decoded_and_masked(tmp_path: Path) -> None:
     dumps = Dumps(LOG)
     body = b'{"key":"sk-secret-123456"}'

@@ -44,6 +44,8 @@ MASKED = frozenset(
         b"proxy-authenticate",
     )
 )
+# What a query calls a credential.
+_IN_QUERY = re.compile(rb"([?&][^=&\s]*(?:key|token|secret|passw|credential|signature)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 # Characters that mean something in a path, or are invisible in one; a leading dot would hide the folder.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:@+-]|^\.+")
 LONGEST_NAME = 100
@@ -67,7 +69,7 @@ class Dump:
     def request(self, line: bytes, headers: Headers, coding: bytes | None, body: bytes) -> None:
         """It is dumped decoded, and laid out if it is JSON."""
         headers = [field for field in headers if field[0].lower() != b"content-length"]  # the dumped body has its own
-        head = self._masked(_head(line, headers))
+        head = self._masked(_head(_IN_QUERY.sub(rb"\1***", line), headers))
         layout = partial(self._laid_out, head, coding, len(body) > FILE_LIMIT)
         self._put(Piece(self._path(".req.txt"), body[:FILE_LIMIT], layout))
 
