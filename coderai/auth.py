@@ -167,6 +167,11 @@ def token_of(get: Callable[[str], str | None]) -> str | None:
     return (get("x-api-key") or "").strip() or None
 
 
+def without_token(text: str, user: User) -> str:
+    """The text with this user's token masked."""
+    return re.sub(rf"{user.token_id}-[A-Za-z0-9]+", "***", text) if user.token_id in text else text
+
+
 def new_token() -> tuple[str, str, str]:
     """A new token, its id, and what is kept of its secret."""
     token_id = "".join(secrets.choice(ALPHABET) for _ in range(ID_CHARACTERS))

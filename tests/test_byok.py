@@ -98,6 +98,15 @@ def test_an_error_that_repeats_it_is_recorded_without_it(
     assert ended(governed)[1][f"error_{where}"] == "no ***"
 
 
+def test_an_error_that_repeats_the_token_is_recorded_without_it(
+    governed: Gateway, alice: str, provider: Provider
+) -> None:
+    refusal = json.dumps({"error": {"type": "e", "message": f"what is {alice}?"}}).encode()
+    provider.answers(whole(refusal, "400 No"))
+    assert governed.request("POST", f"{CHAT}?key={alice}", ASK, token=alice).body == refusal
+    assert ended(governed)[1]["error_message"] == "what is ***?"
+
+
 @pytest.mark.parametrize(
     "also", [{}, {"Authorization": "Bearer {}"}, {"X-Api-Key": "{}"}, {"Authorization": "Bearer "}, {"X-Api-Key": ""}]
 )

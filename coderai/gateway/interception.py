@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from coderai.auth import User
+from coderai.auth import User, without_token
 from coderai.clients import caller
 from coderai.formats import RESPONSES
 from coderai.formats.format import Ask, Reading
@@ -108,9 +108,11 @@ class Interception:
             )
 
     def _without_secrets(self, message: str | None) -> str | None:
-        for secret in (*self._keys.secrets, *self._route.provider.secrets) if message else ():
-            message = message.replace(secret, "***") if message else message
-        return message
+        if not message:
+            return message
+        for secret in (*self._keys.secrets, *self._route.provider.secrets):
+            message = message.replace(secret, "***")
+        return without_token(message, self._user)  # which a client may have put into its query or body
 
 
 def shortened(finding: Finding, limit: int) -> Finding:
