@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import secrets
+
 START_S = 20
 PROVIDER_KEY = "sk-provider-0123456789abcdef"
 
@@ -26,6 +28,7 @@ def coderai(*arguments: str, env: Mapping[str, str], check: bool = True) -> subp
         timeout=60,
     )
     assert not check or done.returncode == 0, done.stderr
+    secrets.refuse(secrets.in_environment(env), {"what it prints": (done.stdout + done.stderr).encode()})
     return done
 
 
@@ -55,7 +58,7 @@ class Answer:
 
 
 class Gateway:
-    """A running `coderai server`."""
+    """A running `coderai server`; when it is stopped, no secret may be in what it wrote."""
 
     def __init__(self, folder: Path, provider_url: str, *flags: str, **env: str) -> None:
         self.log = folder / "log.json"
@@ -75,6 +78,9 @@ class Gateway:
         }
         self.flags = flags
         self.stderr = folder / "stderr.txt"
+        self.secrets = secrets.in_environment(self.env)
+        self._folder = folder
+        self._given = set(folder.rglob("*"))  # a test's own files: keys, settings
         self.start()
 
     def start(self) -> None:
@@ -95,7 +101,9 @@ class Gateway:
     def user(self, name: str, role: str = "member") -> str:
         """A new user's token."""
         coderai("users", "create", name, "--role", role, env=self.env)
-        return coderai("tokens", "create", "--user", name, "--name", "test", env=self.env).stdout.strip()
+        token = coderai("tokens", "create", "--user", name, "--name", "test", env=self.env).stdout.strip()
+        self.secrets |= secrets.of_token(token)
+        return token
 
     def request(
         self,
@@ -110,6 +118,7 @@ class Gateway:
         fields = dict(headers or {})
         if token is not None:
             fields["Authorization"] = f"Bearer {token}"
+        self.secrets |= secrets.in_headers(fields)
         try:
             connection.request(method, path, body, fields)
             answer = connection.getresponse()
@@ -129,6 +138,9 @@ class Gateway:
         return [line["fields"] for line in self.lines() if line["msg"] == "interception log"]
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
+        listed = secrets.process_list(self.process.pid)
         if self.process.poll() is None:
             self.process.send_signal(sign)
-        return self.process.wait(40)
+        status = self.process.wait(40)
+        secrets.refuse(self.secrets, listed | secrets.files_of(self._folder, self._given))
+        return status

@@ -1,0 +1,115 @@
+"""No secret in any output: refusals, logs, database, dumps and the process list, with every way to have one at once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests import databases, secrets
+from tests.databases import Place
+from tests.gateway import PROVIDER_KEY, Answer, Gateway
+from tests.provider import CUT, Pause, Provider, stream, whole
+from tests.proxy import Proxy
+from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
+
+BASE = "/api/v2/aibridge"
+TOKEN = "X-Coder-AI-Governance-Token"
+OWN = "sk-own-0123456789abcdefghij"
+POOL = ("sk-pool-first-0123456789", "sk-pool-second-0123456789")
+FILED = "sk-filed-0123456789abcdef"
+PROXY_PASSWORD = "proxy-pass-0123456789"
+TABLES = ("interceptions", "token_usages", "user_prompts", "tool_usages", "model_thoughts")
+
+
+def providers(url: str, key_file: Path) -> dict[str, str]:
+    listed = [
+        {"TYPE": "openai", "NAME": "pool", "KEYS": ",".join(POOL), "BASE_URL": f"{url}/v1"},
+        {"TYPE": "anthropic", "NAME": "filed", "KEY_FILE": str(key_file), "BASE_URL": url, "MODELS": "claude-*"},
+        {"TYPE": "openai", "NAME": "away", "KEY": PROVIDER_KEY, "BASE_URL": "https://provider.invalid/v1"},
+        {"TYPE": "copilot", "BASE_URL": url},
+    ]
+    return {
+        f"CODER_AIBRIDGE_PROVIDER_{n}_{name}": value
+        for n, fields in enumerate(listed)
+        for name, value in fields.items()
+    }
+
+
+def repeated(*secret: str) -> bytes:
+    return json.dumps({"error": {"type": "e", "message": f"no {' '.join(secret)}", "code": secret[0]}}).encode()
+
+
+def refusals(gateway: Gateway, token: str) -> list[Answer]:
+    """Whatever the gateway itself says no to, and what is asked with it."""
+    own = {TOKEN: token, "Authorization": f"Bearer {OWN}"}
+    asked = [
+        ("POST", CHAT, b"no json", {"X-Api-Key": token}),
+        ("POST", CHAT, b"{}", own),
+        ("POST", CHAT, ASK, {"X-Api-Key": f"{token[:-1]}!"}),
+        ("POST", CHAT, ASK, {"Authorization": f"Bearer {token[:11]}{OWN}"}),
+        ("POST", CHAT, ASK, {"Authorization": OWN}),
+        ("GET", f"{BASE}/openai/v1/nowhere", None, own),
+        ("GET", f"{BASE}/openai/v1/responses/resp_1", None, own),
+        ("GET", CHAT, None, {"Upgrade": "websocket", "Connection": "upgrade", "X-Api-Key": token}),
+        ("POST", f"{BASE}/filed/v1/messages", ASK, {"X-Api-Key": token}),
+        ("POST", f"{BASE}/away/v1/chat/completions", ASK, own),
+        ("GET", f"{BASE}/away/v1/models", None, own),
+        ("POST", f"{BASE}/copilot/chat/completions", ASK, {"X-Api-Key": token}),
+        ("GET", f"{BASE}/interceptions?q=nonsense:1", None, {"X-Api-Key": token}),
+        ("GET", f"{BASE}/interceptions", None, {"Coder-Session-Token": OWN}),
+    ]
+    return [gateway.request(method, path, body, headers) for method, path, body, headers in asked]
+
+
+def test_no_secret_in_any_output(tmp_path: Path, place: Place, provider: Provider) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text(FILED)
+    proxy = Proxy(status="407 Who Are You")
+    gateway = Gateway(
+        tmp_path, provider.url, "--verbose", "--workers=2",
+        CODER_AIBRIDGE_DUMP_DIR=str(tmp_path / "dumps"),
+        CODER_AIBRIDGE_IDLE_TIMEOUT="300ms",
+        HTTPS_PROXY=proxy.url.replace("//", f"//user:{PROXY_PASSWORD}@"),
+        **providers(provider.url, key_file), **databases.environment(place),
+    )  # fmt: skip
+    gateway.secrets |= {FILED}
+    assert {PROVIDER_KEY, PROXY_PASSWORD, *POOL} <= gateway.secrets
+    alice, olga = gateway.user("alice"), gateway.user("olga", "owner")
+    own = {TOKEN: alice, "X-Api-Key": OWN}
+    pause = Pause()
+    for answers, path, body, headers in (
+        ([whole(repeated(PROVIDER_KEY), "400 No")], CHAT, ASK, {"X-Api-Key": alice}),
+        ([whole(repeated(OWN, alice), "401 No")], MESSAGES, ASK, own),
+        ([whole(repeated(POOL[0]), "429 Slow")], f"{BASE}/pool/v1/chat/completions", ASK, {"X-Api-Key": alice}),
+        ([stream(START, TEXT, DELTA, STOP)], f"{BASE}/filed/v1/messages", ASK_STREAM, {"X-Api-Key": alice}),
+        ([stream(START, b"event: error\ndata: %b\n\n" % repeated(OWN))], MESSAGES, ASK_STREAM, own),
+        ([b"HTTP/1.1 200 OK\r\nX-Key: %b\r\n" % PROVIDER_KEY.encode(), CUT], CHAT, ASK, {"X-Api-Key": alice}),
+        ([pause], CHAT, ASK, {"X-Api-Key": alice}),
+    ):  # fmt: skip
+        provider.answers(*answers)
+        if path.startswith(f"{BASE}/pool"):
+            provider.answers(whole(repeated(POOL[1]), "401 No"))
+        gateway.request("POST", f"{path}?key={alice}&api_key={OWN}", body, headers)
+    pause.go()
+    refused = refusals(gateway, alice)
+    assert {answer.status for answer in refused} >= {400, 401, 403, 404, 426, 502}
+    listed = gateway.request("GET", f"{BASE}/interceptions?limit=100", token=olga)
+    assert listed.json()["count"] >= 9
+    answers = {f"answer {n}": answer.body + str(answer.headers).encode() for n, answer in enumerate([*refused, listed])}
+    secrets.refuse(gateway.secrets, answers)
+    rows = {table: repr(databases.rows(place, f"aibridge_{table}")).encode() for table in TABLES}
+    secrets.refuse(gateway.secrets, rows)
+    assert len(secrets.process_list(gateway.process.pid)) >= 3
+    assert gateway.stop() == 0  # which looks into the files
+    written = secrets.files_of(tmp_path, set())
+    assert {name.rpartition(".")[2] for name in written} >= {"json", "txt"}
+    assert any("dumps" in name for name in written)
+    proxy.close()
+
+
+@pytest.mark.parametrize("where", ["log.json", "coderai.db", "dumps/a.req.txt"])
+def test_a_secret_that_is_written_is_found(tmp_path: Path, where: str) -> None:
+    (tmp_path / where).parent.mkdir(exist_ok=True)
+    (tmp_path / where).write_text(f"x{OWN}y")
+    with pytest.raises(AssertionError, match="sk-own"):
+        secrets.refuse({OWN}, secrets.files_of(tmp_path, set()))
