@@ -185,14 +185,13 @@ class Server:
             try:
                 records, unread = self.spool.load(path)
                 await self.recorder.put(records)
-            except BadSpool as error:
-                self.log.error("records of an earlier process are not stored", error=str(error))
-            except NotStored:
-                return  # the file stays for the next start
-            else:
                 self.log.info("stored the records of an earlier process", records=len(records), file=str(path))
                 if (kept := self.spool.discard(path, damaged=unread > 0)) is not None:
                     self.log.error("lines of a spool file cannot be read", lines=unread, file=str(kept))
+            except BadSpool as error:
+                self.log.error("a spool file of an earlier process is left", error=str(error))
+            except NotStored:
+                return  # the file stays for the next start
 
     async def drain(self) -> None:
         """Load balancers see that it is to be left alone, before it refuses anybody."""

@@ -7,12 +7,13 @@ that was stored after all is stored again without effect.
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from coderai import records
 from coderai.records import Record
+from coderai.store.storable import storable
 
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
@@ -28,6 +29,8 @@ _KINDS: dict[str, Any] = {
     )
 }
 _PREFIX = "coderai.spool-"
+# The end of the year 9999, in microseconds: no later time has a text in the database.
+LAST = 253_402_300_800_000_000 - 1
 
 
 class BadSpool(Exception):
@@ -38,7 +41,7 @@ class _Line(msgspec.Struct):
     kind: str
     id: str
     interception_id: str
-    at: int
+    at: Annotated[int, msgspec.Meta(ge=0, le=LAST)]
     finding: Any
 
 
@@ -51,7 +54,7 @@ class Spool:
         """On the disk when it returns. Raises BadSpool."""
         lines = [
             _Line(type(record.finding).__name__, record.id, record.interception_id, record.at, record.finding)
-            for record in left
+            for record in map(storable, left)  # else one text that is no UTF-8 would cost all the others
         ]
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,19 +82,21 @@ class Spool:
         return found, len(lines) - len(found)
 
     def discard(self, path: Path, *, damaged: bool) -> Path | None:
-        """It is not loaded again. A damaged one is kept, under the name that is returned."""
-        if not damaged:
-            path.unlink(missing_ok=True)
-            return None
+        """It is not loaded again. A damaged one is kept, under the name that is returned. Raises BadSpool."""
         try:
+            if not damaged:
+                path.unlink(missing_ok=True)
+                return None
             return path.rename(path.with_name(f"damaged-{path.name}"))
         except FileNotFoundError:  # another worker was faster
             return None
+        except OSError as error:
+            raise BadSpool(f"{path}: {error.strerror}; remove it, its records are stored") from None
 
 
 def _record(line: bytes) -> Record | None:
     try:
         read = msgspec.json.decode(line, type=_Line)
         return Record(read.id, read.interception_id, read.at, msgspec.convert(read.finding, _KINDS[read.kind]))
-    except (KeyError, msgspec.MsgspecError):
+    except (KeyError, ValueError, RecursionError, msgspec.MsgspecError):  # whatever a damaged disk can make of it
         return None

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from coderai.spool import BadSpool, Spool
+from coderai.records import Prompt
+from coderai.spool import LAST, BadSpool, Spool
 from coderai.store import Store
 from tests.databases import Place, query
-from tests.trail import exchange
+from tests.trail import exchange, found, started
 
 
 async def test_all_that_was_saved_is_loaded_and_may_be_stored_again(tmp_path: Path, store: Store, place: Place) -> None:
@@ -40,3 +41,50 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadSpool, match="--spool-dir"):
         Spool(tmp_path / "file", "one").save(exchange())
+
+
+async def test_what_no_file_can_hold_is_escaped_and_the_rest_is_saved(
+    tmp_path: Path, store: Store, place: Place
+) -> None:
+    """A lone surrogate is in no encoding: JSON can bring it, in one user's prompt."""
+    odd = started()
+    spool = Spool(tmp_path, "one")
+    path = spool.save([odd, found(odd, Prompt("a\ud800b", {"n": "\udc80"})), *exchange()])
+    loaded, unread = spool.load(path)
+    assert unread == 0
+    await store.write(loaded)
+    prompts = query(place, "SELECT prompt FROM aibridge_user_prompts ORDER BY prompt")
+    assert prompts == [("a\\ud800b",), ("fix the bug",)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"kind":"Prompt","id":"\xff","interception_id":"","at":0,"finding":{"text":""}}',
+        b'{"kind":"Prompt","id":"","interception_id":"","at":0,"finding":' + b"[" * 100_000,
+        b'{"kind":"Prompt","id":"","interception_id":"","at":%d,"finding":{"text":""}}' % (LAST + 1),
+        b"null",
+        b"\x00" * 4096,
+    ],
+)
+def test_no_damage_stands_in_the_way_of_the_rest(tmp_path: Path, line: bytes) -> None:
+    batch = exchange()
+    spool = Spool(tmp_path, "one")
+    path = spool.save(batch)
+    path.write_bytes(line + b"\n" + path.read_bytes())
+    assert spool.load(path) == (batch, 1)
+
+
+async def test_the_latest_time_can_be_stored(tmp_path: Path, store: Store, place: Place) -> None:
+    spool = Spool(tmp_path, "one")
+    await store.write(spool.load(spool.save([started(LAST)]))[0])
+    assert query(place, "SELECT started_at FROM aibridge_interceptions") == [("9999-12-31T23:59:59.999999Z",)]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_file_that_cannot_be_removed_is_named(tmp_path: Path, damaged: bool) -> None:
+    spool = Spool(tmp_path, "one")
+    (tmp_path / "coderai.spool-two").mkdir()
+    (tmp_path / "damaged-coderai.spool-two").touch()  # no directory takes a file's place
+    with pytest.raises(BadSpool, match="remove it"):
+        spool.discard(tmp_path / "coderai.spool-two", damaged=damaged)

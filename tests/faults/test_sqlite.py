@@ -1,5 +1,6 @@
 """Faults on SQLite: a server that is killed, a database that cannot be written, a second process that holds it."""
 
+import http.client
 import resource
 import signal
 import sqlite3
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.load import Load, check, check_refusals, provider, unended
+from tests.databases import query
+from tests.faults.load import CHAT, WHOLE, Load, check, check_refusals, provider, unended
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider
 
@@ -134,6 +136,23 @@ def test_what_cannot_be_stored_before_the_end_is_stored_at_the_next_start(tmp_pa
     assert list(spool.iterdir()) == []
     check(gateway.database, load.completed)
     assert unended(gateway.database) == 0
+    verify(gateway)
+
+
+def test_one_odd_text_costs_no_other_record_its_place_in_the_spool(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url, CODER_AIBRIDGE_STORE_GRACE="100ms", CODER_SPOOL_DIR=str(tmp_path / "s"))
+    token = gateway.user("alice")
+    with closing(sqlite3.connect(gateway.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ask = WHOLE.replace(b"hello", b"half a character: \\ud83d")
+        with pytest.raises(http.client.RemoteDisconnected):  # the answer is not given, as it is not stored
+            gateway.request("POST", CHAT, ask, token=token)
+        assert gateway.stop() == 0
+        other.execute("ROLLBACK")
+    gateway.start()
+    prompts = "SELECT prompt FROM aibridge_user_prompts"
+    assert query(gateway.database, prompts) == [("half a character: \\ud83d",)]
+    assert gateway.stop() == 0
     verify(gateway)
 
 
