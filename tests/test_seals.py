@@ -1,5 +1,7 @@
 """Seals: an untouched trail verifies, and whatever somebody changes, removes or inserts is found and named."""
 
+from pathlib import Path
+
 import pytest
 
 from coderai.records import Ended, Record, Tokens, new_id
@@ -115,6 +117,25 @@ async def test_so_is_one_elsewhere(store: Store, place: Place, statement: str) -
     assert (await verify(store)).breaks
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE aibridge_instances SET anchor_number = 'z'",
+        "UPDATE aibridge_instances SET anchor = 'text'",
+        "UPDATE aibridge_instances SET seal_number = 5.5",
+        "UPDATE aibridge_interceptions SET started_at = x'00ff' WHERE id = '{}'",
+        "INSERT INTO aibridge_retention (name, started_at, interception_id) VALUES ('contents', x'39', x'39')",
+    ],
+)
+async def test_and_a_value_of_another_type_which_sqlite_takes(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
+    ids = await five(store)
+    change(path, statement.format(ids[2]))
+    assert (await verify(store)).breaks
+    await store.close()
+
+
 async def test_the_newest_interception_cannot_be_taken_away(store: Store, place: Place) -> None:
     ids = await five(store)
     change(place, f"DELETE FROM aibridge_interceptions WHERE id = '{ids[4]}'")
@@ -139,6 +160,16 @@ async def test_nor_is_one_that_somebody_leaves_open(store: Store, place: Place) 
     values = "VALUES ('forged', 'user-1', 'openai', 'gpt-5', '2026-02-02T02:41:00.000000Z', 'no-process')"
     change(place, f"INSERT INTO aibridge_interceptions {columns} {values}")
     assert ["no process is at work on it" in found.what for found in (await verify(store)).breaks] == [True]
+
+
+@pytest.mark.parametrize("change_of_it", ["status = 200", "seal_number = 1", "content_digest = '\\001'"])
+async def test_nor_has_one_that_is_under_way_parts_of_an_end(store: Store, place: Place, change_of_it: str) -> None:
+    running = started()
+    await store.write([running])
+    assert (await verify(store)).open == 1
+    change(place, f"UPDATE aibridge_interceptions SET {change_of_it}")
+    (found,) = (await verify(store)).breaks
+    assert running.id in found.what
 
 
 async def test_a_trail_that_was_written_anew_does_not_fit_a_seal_that_was_logged(store: Store) -> None:
@@ -192,6 +223,21 @@ class TestRetention:
             f"DELETE FROM {source}",
         )
         assert "though older ones are still there" in (await verify(store)).breaks[0].what
+
+    @pytest.mark.parametrize("reason", ["superseded", "forgotten"])
+    async def test_nor_is_one_that_is_called_something_else(self, store: Store, place: Place, reason: str) -> None:
+        ids = await five(store)
+        columns = "instance_id, seal_number, interception_id, started_at, counts_digest, content_digest, seal, reason"
+        old = columns.replace("interception_id", "id").replace("reason", f"'{reason}'")
+        source = f"aibridge_interceptions WHERE id = '{ids[3]}'"
+        change(
+            place,
+            f"INSERT INTO aibridge_past_seals ({columns}) SELECT {old} FROM {source}",
+            *(f"DELETE FROM {table} WHERE interception_id = '{ids[3]}'" for table in CHILD_TABLES),
+            f"DELETE FROM {source}",
+        )
+        (found,) = (await verify(store)).breaks
+        assert ids[3] in found.what
 
     async def test_contents_go_earlier_and_the_counts_stay_verifiable(self, store: Store, place: Place) -> None:
         ids = await five(store)

@@ -27,6 +27,7 @@ _MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name =
 _PAST = """
     SELECT instance_id, seal_number, interception_id, started_at, counts_digest, content_digest, seal, reason
     FROM aibridge_past_seals"""
+_EXISTS = "SELECT 1 FROM aibridge_interceptions WHERE id = ?"
 _RUNNING = "SELECT id FROM aibridge_instances WHERE ended_at IS NULL"
 _CHAINS = """
     SELECT id, started_at, seal_number, seal, anchor_number, anchor FROM aibridge_instances ORDER BY started_at, id"""
@@ -74,6 +75,8 @@ class _Verification:
                 if self._since <= entry.started_at < self._until:
                     self.verdict.interceptions += 1
                     self._held_against_its_seal(entry, place <= without_content)
+            elif entry.ended_at is None and entry.half_ended:
+                self._broken(entry, "it has no end, yet parts of one: they were inserted, or its end removed")
             elif entry.ended_at is None and entry.instance_id in running:
                 self.verdict.open += 1
             elif entry.ended_at is None:
@@ -89,13 +92,24 @@ class _Verification:
         for *link, reason in self._db.execute(_PAST).fetchall():
             past = Link._make(link)
             self._link(past)
-            if reason == "deleted" and past.started_at > self._oldest:
-                what = f"interception {past.interception_id}: it was deleted, though older ones are still there"
-                self.verdict.breaks.append(Break(past.started_at, what))
+            if (what := self._misplaced(past, reason)) is not None:
+                self.verdict.breaks.append(Break(str(past.started_at), f"interception {past.interception_id}: {what}"))
+
+    def _misplaced(self, past: Link, reason: str) -> str | None:
+        """Why there should be no such past seal. Whatever is older than all that is left may be gone by retention."""
+        if reason not in ("deleted", "superseded"):
+            return "its past seal was changed or inserted"
+        if str(past.started_at) <= self._oldest:
+            return None
+        if reason == "deleted":
+            return "it was deleted, though older ones are still there"
+        if not self._db.execute(_EXISTS, (past.interception_id,)).fetchone():
+            return "it was sealed again, and is gone, though older ones are still there"
+        return None
 
     def chains(self, anchors: Anchors) -> None:
         chains = [
-            Chain(id, started_at, Head(number, seal or b""), Head(anchor_number, anchor or b""))
+            Chain(id, str(started_at), Head(number, seal or b""), Head(anchor_number, anchor or b""))
             for id, started_at, number, seal, anchor_number, anchor in self._db.execute(_CHAINS).fetchall()
         ]
         for chain in chains:
@@ -113,7 +127,7 @@ class _Verification:
                 SELECT 1 FROM aibridge_interceptions AS i WHERE i.id = {table}.interception_id)
                 ORDER BY created_at LIMIT 1"""  # noqa: S608 - own names
             if row := self._db.execute(orphan).fetchone():
-                self.verdict.breaks.append(Break(row[0], f"row {row[1]} of {table} belongs to no interception"))
+                self.verdict.breaks.append(Break(str(row[0]), f"row {row[1]} of {table} belongs to no interception"))
 
     @property
     def _first(self) -> str:
@@ -123,7 +137,7 @@ class _Verification:
     def _mark(self, name: str) -> tuple[str, str]:
         """The last interception, by time and id, that this holds for."""
         started_at, interception_id = self._db.execute(_MARK, (name,)).fetchone() or ("", "")
-        return started_at, interception_id
+        return str(started_at), str(interception_id)  # SQLite takes other types, whoever writes them
 
     def _entries(self) -> Iterator[Sealed]:
         place = ("", "")
@@ -149,7 +163,7 @@ class _Verification:
             self._chains.add(link)
         except ValueError:
             what = f"interception {link.interception_id}: its seal is damaged, or was copied from another"
-            self.verdict.breaks.append(Break(link.started_at, what))
+            self.verdict.breaks.append(Break(str(link.started_at), what))
 
     def _broken(self, entry: Sealed, what: str) -> None:
         self.verdict.breaks.append(Break(entry.started_at, f"interception {entry.id}: {what}"))

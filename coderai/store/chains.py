@@ -72,6 +72,9 @@ class Chains:
 
     def follow(self, chain: Chain, anchors: Anchors) -> Iterator[Break]:
         """What does not fit in this chain, in its order."""
+        if not (_is_head(chain.head) and _is_head(chain.anchor)):
+            yield Break(chain.started_at, f"the row of the chain {chain.instance_id} was changed")
+            return
         head = chain.anchor
         for link in self._of(chain.instance_id):
             if link.number != head.number + 1:
@@ -105,5 +108,10 @@ class Chains:
         return map(Link._make, rows)
 
 
+def _is_head(head: Head) -> bool:
+    """SQLite takes any type for any column."""
+    return isinstance(head.number, int) and isinstance(head.seal, bytes)
+
+
 def _break(link: Link, what: str) -> Break:
-    return Break(link.started_at, f"interception {link.interception_id} (seal {link.number}): {what}")
+    return Break(str(link.started_at), f"interception {link.interception_id} (seal {link.number}): {what}")

@@ -68,6 +68,11 @@ class Sealed(Struct):
         rows = self.rows
         return bool(rows.prompts or rows.thoughts or any(tool[seals.INPUT] for tool in rows.tools))
 
+    @property
+    def half_ended(self) -> bool:
+        """Whether a part of its end or seal is there: coderai writes all of it at once."""
+        return (self.end[1], self.number, self.counts_digest, self.content_digest) != (None,) * 4
+
     def digests(self) -> Digests:
         return seals.digests(self.rows, self.end)
 
