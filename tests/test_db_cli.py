@@ -1,6 +1,9 @@
 """`coderai db`: checking, vacuuming, backing up, moving to PostgreSQL; and `coderai audit verify`."""
 
+import asyncio
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +16,7 @@ from coderai.store.migrate import TABLES
 from coderai.store.migrations import MIGRATIONS
 from coderai.store.selection import Filter
 from tests.databases import Place, change, counts, environment, opened, query, tables
-from tests.gateway import coderai
+from tests.gateway import clean, coderai
 from tests.postgres import drop, fresh
 from tests.trail import AT, exchange, now, started
 
@@ -91,6 +94,46 @@ async def test_a_backup_while_others_write(tmp_path: Path) -> None:
     assert "1 interceptions verified" in coderai("audit", "verify", env=environment(copy)).stdout
     again = coderai("db", "backup", str(copy), env=environment(path), check=False)
     assert (again.returncode, "File exists; name a new file" in again.stderr) == (1, True)
+
+
+def test_a_copy_that_the_disk_does_not_take_is_named_and_not_left(tmp_path: Path) -> None:
+    path, copy = tmp_path / "coderai.db", tmp_path / "copy.db"
+    asyncio.run(fill(path, 200))
+    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{limited}; runpy.run_module('coderai', run_name='__main__')",
+            "db",
+            "backup",
+            str(copy),
+        ],
+        env=clean(environment(path)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr.startswith(f"Error: database {copy}: ")) == (1, True), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.glob("copy*")) == []
+    assert coderai("db", "backup", str(copy), env=environment(path)).stdout == f"wrote {copy}\n"
+
+
+async def test_vacuum_leaves_no_log_of_all_that_it_wrote(tmp_path: Path) -> None:
+    """Not even where a server has the database open, so that the log stays."""
+    path = tmp_path / "coderai.db"
+    store = await open_sqlite(path)
+    for n in range(100):
+        await store.write(exchange(AT + n, call_id=f"call_{n}"))
+    while await store.purge.batch(AT + 90):
+        pass
+    coderai("db", "vacuum", env=environment(path))
+    pages = query(path, "PRAGMA page_count")[0][0]
+    assert (path.stat().st_size, path.with_name("coderai.db-wal").stat().st_size) == (4096 * pages, 0)
+    await store.write(exchange(call_id="later"))
+    assert (await store.verify("", "9999", {})).breaks == []
+    await store.close()
 
 
 def test_a_backup_of_postgresql_is_pg_dump_s(empty: str, tmp_path: Path) -> None:

@@ -13,21 +13,19 @@ take the last ones. https://sqlite.org/pragma.html#pragma_synchronous
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from coderai.store import sqlite_care
 from coderai.store.driver import BadData, Connection, Row, StoreUnavailable
 from coderai.store.presence import Presence
-from coderai.store.sqlite_file import create, open_checkpointer, open_reader, open_writer, unavailable
+from coderai.store.sqlite_file import open_checkpointer, open_reader, open_writer, unavailable
 from coderai.store.store import Store
 from coderai.store.worker import Worker
 
 T = TypeVar("T")
 
-# Pages given back at a time, about as many as one transaction of a purge frees: a millisecond or two.
-RECLAIMED_PAGES = 32
 # Rows written between two checkpoints: some 10 to 20 MB of WAL, a quarter of a second of the heaviest load.
 CHECKPOINT_ROWS = 5000
 # Raised by sqlite3 for values, not for the state of the file. The last four come before SQLite sees the
@@ -108,17 +106,16 @@ class SQLite:
         return await self._reports.run(lambda reader: _snapshot(reader, work))
 
     async def reclaim(self) -> bool:
-        return await self._writer.run(_reclaim)
+        return await self._writer.run(sqlite_care.reclaim)
 
     async def check(self) -> list[str]:
-        return await self._reports.run(_check)
+        return await self._reports.run(sqlite_care.check)
 
     async def vacuum(self) -> None:
-        await self._writer.run(lambda writer: writer.execute("VACUUM"))
+        await self._writer.run(sqlite_care.vacuum)
 
     async def backup(self, path: Path) -> None:
-        create(path)
-        await self._reports.run(lambda reader: _backup(reader, path))
+        await self._reports.run(lambda reader: sqlite_care.backup(reader, path))
 
     def announce(self, instance_id: str) -> None:
         self._presence.announce(instance_id)
@@ -191,21 +188,3 @@ def _snapshot(reader: sqlite3.Connection, work: Callable[[Connection], T]) -> T:
         return work(reader)
     finally:
         reader.execute("ROLLBACK")
-
-
-def _check(reader: sqlite3.Connection) -> list[str]:
-    problems = [str(row[0]) for row in reader.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
-    for table, rowid, parent, _ in reader.execute("PRAGMA foreign_key_check").fetchall():
-        problems.append(f"row {rowid} of {table} belongs to nothing in {parent}")
-    return problems
-
-
-def _backup(reader: sqlite3.Connection, path: Path) -> None:
-    """In one step: a read transaction, which in WAL mode holds up nobody."""
-    with closing(sqlite3.connect(path)) as copy:
-        reader.backup(copy)
-
-
-def _reclaim(writer: sqlite3.Connection) -> bool:
-    writer.execute(f"PRAGMA incremental_vacuum({RECLAIMED_PAGES})").fetchall()
-    return bool(writer.execute("PRAGMA freelist_count").fetchone()[0])

@@ -129,12 +129,16 @@ def _busy(error: BaseException) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+def is_damage(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def _remedy(error: Exception) -> str:
     """What can be done about it, by SQLite's result code. https://sqlite.org/rescode.html"""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if _busy(error):
         return "another process holds it, end that process or choose another file with --sqlite-path"
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if is_damage(error):
         return "the file is damaged or no database, restore a backup or choose another with --sqlite-path"
     if code == sqlite3.SQLITE_FULL:
         return "free space on its disk"

@@ -1,0 +1,47 @@
+"""Looking after a SQLite database: check, reclaim, vacuum, back up.
+
+The functions block; the driver calls them in the thread of the connection.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from coderai.store.sqlite_file import create, is_damage, unavailable
+
+# Pages given back at a time, about as many as one transaction of a purge frees: a millisecond or two.
+RECLAIMED_PAGES = 32
+
+
+def check(reader: sqlite3.Connection) -> list[str]:
+    """What is wrong, a line each."""
+    problems = [str(row[0]) for row in reader.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
+    for table, rowid, parent, _ in reader.execute("PRAGMA foreign_key_check").fetchall():
+        problems.append(f"row {rowid} of {table} belongs to nothing in {parent}")
+    return problems
+
+
+def reclaim(writer: sqlite3.Connection) -> bool:
+    """Gives some free pages back; whether there are more."""
+    writer.execute(f"PRAGMA incremental_vacuum({RECLAIMED_PAGES})").fetchall()
+    return bool(writer.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def vacuum(writer: sqlite3.Connection) -> None:
+    writer.execute("VACUUM")
+    # All of it went through the WAL, which a server that has the database open, and little to do, would leave there.
+    writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def backup(reader: sqlite3.Connection, path: Path) -> None:
+    """In one step: a read transaction, which in WAL mode holds up nobody. Raises StoreUnavailable for the copy."""
+    create(path)
+    try:
+        with closing(sqlite3.connect(path)) as copy:
+            reader.backup(copy)
+    except sqlite3.Error as error:
+        for left in (path, path.with_name(f"{path.name}-journal")):  # a part of a copy is none
+            left.unlink(missing_ok=True)
+        if is_damage(error):  # of what was to be copied
+            raise
+        raise unavailable(path, error) from None
