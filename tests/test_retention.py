@@ -9,6 +9,7 @@ from coderai.retention import Retention
 from coderai.store import Store
 from coderai.store.purge import BATCH
 from coderai.store.selection import Filter
+from coderai.store.sqlite_care import RECLAIMED_PAGES
 from tests.databases import Place, counts, opened, query, read_only, tables
 from tests.trail import exchange, now
 
@@ -54,6 +55,22 @@ async def test_space_is_given_back(tmp_path: Path) -> None:
     for _ in range(300):
         await store.write(exchange(old, model="m" * 500, client_session_id="s" * 250))
     await Retention(store, open_logs(human=""), seconds=HOUR).purge()
+    assert query(path, "PRAGMA freelist_count") == [(0,)]
+    assert path.stat().st_size == 4096 * query(path, "PRAGMA page_count")[0][0] < 200_000  # while it is in use
+    await store.close()
+
+
+async def test_space_is_given_back_in_pieces_that_are_worth_it(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
+    for n in range(100):
+        await store.write(exchange(n, call_id="c" * 500, model="m" * 500))
+    while await store.purge.batch(now()):
+        pass
+    ((free,),) = query(path, "PRAGMA freelist_count")
+    for _ in range(-(-free // RECLAIMED_PAGES)):
+        assert await store.purge.reclaim()
+    assert not await store.purge.reclaim()
     assert query(path, "PRAGMA freelist_count") == [(0,)]
     await store.close()
 

@@ -54,7 +54,7 @@ class Driver(Protocol):
         """`work`, which only reads, over one state of the database, however long it takes. Takes the reports' turn."""
 
     async def reclaim(self) -> bool:
-        """Give some of the space of deleted rows back, briefly; whether there is more to give back."""
+        """Give some of the space of deleted rows back, briefly; whether there was any, and may be more."""
 
     async def check(self) -> list[str]:
         """What is wrong with the database, a line each; may have to read all of it."""

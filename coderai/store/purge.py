@@ -72,7 +72,7 @@ class Purge:
         return await self._work(cutoff, _contents)
 
     async def reclaim(self) -> bool:
-        """Give some freed space back to the file system; whether there is more."""
+        """Give some freed space back to the file system; whether there was any, and may be more."""
         return await self._driver.reclaim()
 
     async def _work(self, cutoff: int, *parts: Callable[[Connection, str], Counts]) -> Counts:

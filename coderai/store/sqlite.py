@@ -79,9 +79,14 @@ class SQLite:
 
     async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
         result, self._changes = await self._writer.run(lambda writer: _transaction(writer, work))
-        if self._changes - self._checkpointed >= CHECKPOINT_ROWS and self._checkpoint is None:
-            self._checkpoint = asyncio.create_task(self._move_pages())
+        if self._changes - self._checkpointed >= CHECKPOINT_ROWS:
+            self._start_checkpoint()
         return result
+
+    def _start_checkpoint(self) -> asyncio.Task[None]:
+        if self._checkpoint is None:
+            self._checkpoint = asyncio.create_task(self._move_pages())
+        return self._checkpoint
 
     async def _move_pages(self) -> None:
         """Moves the WAL's pages into the database, with its waits for the disk, while the writer goes on; what it has
@@ -106,7 +111,10 @@ class SQLite:
         return await self._reports.run(lambda reader: _snapshot(reader, work))
 
     async def reclaim(self) -> bool:
-        return await self._writer.run(sqlite_care.reclaim)
+        given = await self._writer.run(sqlite_care.reclaim)
+        if not given:  # the end of a purge: only with a checkpoint does the file itself become smaller
+            await asyncio.wait([self._start_checkpoint()])
+        return given
 
     async def check(self) -> list[str]:
         return await self._reports.run(sqlite_care.check)

@@ -22,9 +22,12 @@ def check(reader: sqlite3.Connection) -> list[str]:
 
 
 def reclaim(writer: sqlite3.Connection) -> bool:
-    """Gives some free pages back; whether there are more."""
-    writer.execute(f"PRAGMA incremental_vacuum({RECLAIMED_PAGES})").fetchall()
-    return bool(writer.execute("PRAGMA freelist_count").fetchone()[0])
+    """Gives some free pages back; whether there were any."""
+    free: int = writer.execute("PRAGMA freelist_count").fetchone()[0]
+    if free:
+        # `execute` would give back a single page: it stops at a step without columns, and this pragma is one for each.
+        writer.executescript(f"PRAGMA incremental_vacuum({RECLAIMED_PAGES})")
+    return free > 0
 
 
 def vacuum(writer: sqlite3.Connection) -> None:
