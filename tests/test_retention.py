@@ -75,6 +75,18 @@ async def test_space_is_given_back_in_pieces_that_are_worth_it(tmp_path: Path) -
     await store.close()
 
 
+async def test_no_byte_of_what_was_deleted_is_left_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
+    for n in range(200):  # the pages of the old ones hold new ones, too, and stay
+        await store.write(exchange(now() if n % 3 else now() - 2 * HOUR * 1_000_000, call_id=f"call_{n}"))
+    await Retention(store, open_logs(human=""), content_seconds=HOUR).purge()
+    await store.close()
+    kept = query(path, "SELECT count(*) FROM aibridge_user_prompts")[0][0]
+    data = path.read_bytes()
+    assert (kept, data.count(b"I should look"), data.count(b'{"command": "ls"}')) == (133, 133, 133)
+
+
 async def test_zero_keeps_everything_and_can_be_changed(store: Store, place: Place) -> None:
     await store.write(exchange(0))
     retention = Retention(store, open_logs(human=""))

@@ -53,6 +53,7 @@ def _prepare(writer: sqlite3.Connection, path: Path, synchronous: str) -> None:
     writer.execute("PRAGMA foreign_keys = ON")
     writer.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+    writer.execute("PRAGMA secure_delete = ON")  # not every build of SQLite overwrites what retention deletes
     writer.execute("PRAGMA wal_autocheckpoint = 0")  # sqlite.py has a thread for that
     _migrate(writer, path)
 
