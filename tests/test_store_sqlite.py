@@ -79,10 +79,13 @@ class TestOpening:
         database.close()
         assert "newer coderai" in await self.refusal(path)
 
-    async def test_another_programs_database(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("version", [-1, 0, 1, len(MIGRATIONS)])
+    async def test_another_programs_database(self, tmp_path: Path, version: int) -> None:
+        """Whatever it numbers its schema."""
         path = tmp_path / "other.db"
         database = sqlite3.connect(path)
         database.execute("CREATE TABLE bookmarks (url)")
+        database.execute(f"PRAGMA user_version = {version}")
         database.close()
         assert "another program" in await self.refusal(path)
 

@@ -20,6 +20,10 @@ CACHE_KIBIBYTES = 8192
 # A WAL that a long reader let grow is cut back to this at the next checkpoint.
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
+_FIRST_TABLES = (
+    "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('aibridge_interceptions', 'users')"
+)
+
 
 # Of every NULL and every digest sqlite3 asks whether it can be adapted, and without an adapter by two exceptions: these
 # give back what they are given, at a tenth of the cost.
@@ -103,9 +107,7 @@ def _migrate(writer: sqlite3.Connection, path: Path) -> None:
     try:
         version = _version(writer, path)  # another process may have been faster
         if version == 0 and writer.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise StoreUnavailable(
-                f"database {path} belongs to another program; choose another file with --sqlite-path"
-            )
+            raise _foreign(path)
         for step in MIGRATIONS[version:]:
             for statement in step:
                 writer.execute(statement)
@@ -123,7 +125,13 @@ def _version(writer: sqlite3.Connection, path: Path) -> int:
             f"database {path} was written by a newer coderai (schema {version}, this one knows "
             f"{len(MIGRATIONS)}); run that version, or choose another file with --sqlite-path"
         )
+    if version != 0 and writer.execute(_FIRST_TABLES).fetchone() != (2,):  # the number is anybody's to use
+        raise _foreign(path)
     return version
+
+
+def _foreign(path: Path) -> StoreUnavailable:
+    return StoreUnavailable(f"database {path} belongs to another program; choose another file with --sqlite-path")
 
 
 def _busy(error: BaseException) -> bool:
