@@ -36,7 +36,7 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         loop.add_reader(int(pipe), _supervisor_gone, int(pipe), stopping)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
     async with AsyncExitStack() as stack:
-        store = await database(resolved.settings).open()
+        store = await database(resolved.settings).open(checked=True)
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
         stack.push_async_callback(server.close_recorder)

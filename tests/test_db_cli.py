@@ -72,6 +72,20 @@ async def test_a_damaged_one_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "damaged" in done.stderr
     assert "Traceback" not in done.stderr
+    served = coderai("server", env=environment(path) | {"CODER_HTTP_ADDRESS": "127.0.0.1:0"}, check=False)
+    assert (served.returncode, len(served.stderr.splitlines())) == (1, 1), served.stderr
+    assert "damaged" in served.stderr
+    assert "restore a backup" in served.stderr
+
+
+@pytest.mark.parametrize("part", ["table aibridge_model_thoughts", "index aibridge_tool_usages_call"])
+async def test_what_is_missing_is_named(tmp_path: Path, part: str) -> None:
+    path = tmp_path / "coderai.db"
+    await fill(path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"DROP {part}")
+    done = coderai("db", "check", env=environment(path), check=False)
+    assert (done.returncode, f"the {part} is missing" in done.stderr) == (1, True)
 
 
 async def test_a_row_without_its_interception(tmp_path: Path) -> None:

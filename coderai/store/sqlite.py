@@ -43,14 +43,14 @@ DATA_ERRORS = (
 )
 
 
-async def open_sqlite(path: Path, synchronous: str = "normal") -> Store:
+async def open_sqlite(path: Path, synchronous: str = "normal", *, checked: bool = False) -> Store:
     """The store in this file, which is created if missing and brought to the present schema if older.
 
-    synchronous: `full` waits for the disk at every commit, and so survives a loss of power.
+    synchronous: `full` waits for the disk at every commit, and so survives a loss of power. checked: not if damaged.
     """
     driver = SQLite(Path(path), synchronous)
     try:
-        await driver.open()
+        await driver.open(checked=checked)
     except BaseException:
         await driver.close()
         raise
@@ -71,9 +71,9 @@ class SQLite:
         self._checkpointed = 0
         self._presence = Presence(path)
 
-    async def open(self) -> None:
+    async def open(self, *, checked: bool) -> None:
         await self._writer.open(partial(open_writer, synchronous=self._synchronous))
-        await self._lookups.open(open_reader)
+        await self._lookups.open(partial(open_reader, checked=checked))
         await self._reports.open(open_reader)
         await self._checkpoints.open(open_checkpointer)
 

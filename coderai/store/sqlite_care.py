@@ -7,18 +7,32 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from coderai.store.migrations import MIGRATIONS
 from coderai.store.sqlite_file import create, is_damage, unavailable
 
 # Pages given back at a time, about as many as one transaction of a purge frees: a millisecond or two.
 RECLAIMED_PAGES = 32
 
+_PARTS = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+
 
 def check(reader: sqlite3.Connection) -> list[str]:
     """What is wrong, a line each."""
-    problems = [str(row[0]) for row in reader.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
+    problems = [
+        f"the {kind} {name} is missing" for kind, name in sorted(_parts_of_ours() - set(reader.execute(_PARTS)))
+    ]
+    problems += [str(row[0]) for row in reader.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
     for table, rowid, parent, _ in reader.execute("PRAGMA foreign_key_check").fetchall():
         problems.append(f"row {rowid} of {table} belongs to nothing in {parent}")
     return problems
+
+
+def _parts_of_ours() -> set[tuple[str, str]]:
+    """Tables and indexes, by a database that has them all."""
+    with closing(sqlite3.connect(":memory:")) as whole:
+        for statement in (statement for step in MIGRATIONS for statement in step):
+            whole.execute(statement)
+        return set(whole.execute(_PARTS))
 
 
 def reclaim(writer: sqlite3.Connection) -> bool:

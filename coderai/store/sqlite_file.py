@@ -19,7 +19,10 @@ _PAUSE_SECONDS = 0.01
 CACHE_KIBIBYTES = 8192
 # A WAL that a long reader let grow is cut back to this at the next checkpoint.
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
+# Read through at every start of a server, a fifth of a second's work; what is larger is left to `coderai db check`.
+CHECKED_BYTES = 128 * 1024 * 1024
 
+_SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 _FIRST_TABLES = (
     "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('aibridge_interceptions', 'users')"
 )
@@ -62,10 +65,22 @@ def _prepare(writer: sqlite3.Connection, path: Path, synchronous: str) -> None:
     _migrate(writer, path)
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path, *, checked: bool = False) -> sqlite3.Connection:
     reader = _connect(path)
     reader.execute("PRAGMA query_only = ON")
+    if checked:
+        _refuse_damage(reader, path)
     return reader
+
+
+def _refuse_damage(reader: sqlite3.Connection, path: Path) -> None:
+    if reader.execute(_SIZE).fetchone()[0] <= CHECKED_BYTES:
+        found = reader.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            where = found.splitlines()[-1]
+            raise StoreUnavailable(
+                f"database {path} is damaged: {where}; restore a backup or choose another with --sqlite-path"
+            )
 
 
 def open_checkpointer(path: Path) -> sqlite3.Connection:
