@@ -20,6 +20,14 @@ from tests.gateway import clean, coderai
 from tests.postgres import drop, fresh
 from tests.trail import AT, exchange, now, started
 
+RECORDS = (
+    "aibridge_interceptions",
+    "aibridge_token_usages",
+    "aibridge_user_prompts",
+    "aibridge_tool_usages",
+    "aibridge_model_thoughts",
+    "aibridge_provider_objects",
+)
 NAMES = [table.name for table in TABLES]
 
 
@@ -242,6 +250,33 @@ async def test_a_database_of_every_earlier_schema_is_brought_up_to_date(tmp_path
     (page,) = [one for one in await store.trail.page(Filter(), limit=10) if one.id == "i"]
     assert [usage.output_tokens for usage in page.token_usages] == [2]
     await store.close()
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+async def test_so_is_a_whole_trail_with_its_seals(tmp_path: Path, version: int) -> None:
+    """The rows that today's coderai writes, in every table and column that the earlier schema has."""
+    new, old = tmp_path / "new.db", tmp_path / "old.db"
+    await fill(new)
+    with closing(sqlite3.connect(old)) as database:
+        for statement in (statement for step in MIGRATIONS[:version] for statement in step):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {version}")
+        database.execute(f"ATTACH '{new}' AS new")
+        names = {row[0] for row in database.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
+        for name in names:
+            # 0: neither hidden nor generated
+            found = [row[1] for row in database.execute(f"PRAGMA main.table_xinfo({name})") if row[6] == 0]
+            columns = ", ".join(found)
+            database.execute(f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM new.{name}")
+        database.commit()
+    store = await open_sqlite(old)
+    await store.write(exchange(now(), call_id="later"))
+    verdict = await store.verify("", "9999", {})
+    await store.close()
+    assert counts(old, RECORDS) == {name: count + 1 for name, count in counts(new, RECORDS).items()}
+    assert counts(old, ["users", "tokens"]) == {"users": 1, "tokens": 1}
+    assert verdict.breaks == []
+    assert (verdict.interceptions, verdict.unsealed) == ((1, 4) if version == 1 else (4, 0))
 
 
 async def test_a_newer_schema_or_another_program_in_postgresql(empty: str) -> None:
