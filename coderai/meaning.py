@@ -1,7 +1,6 @@
 """What the settings mean for the parts: the values that they are made of, and nothing that lives."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from coderai.bedrock import AccessKey, Bedrock
 from coderai.breaker import Limits
@@ -65,7 +64,7 @@ def spool_folder(settings: Settings) -> Path:
 def configure(log: Logger, settings: Settings) -> None:
     """Has the log written where and how the settings say, without the secrets in them. Raises LogError."""
     log.redact(secret for provider in settings.providers for secret in _secrets(provider))
-    log.redact(filter(None, [urlsplit(settings.postgres_url).password]))
+    log.redact(database(settings).secrets)
     log.reconfigure(
         human=settings.log_human,
         json=settings.log_json,

@@ -209,6 +209,25 @@ class TestMigration:
         assert (unreadable.returncode, "percent-encode" in unreadable.stderr) == (1, True)
         assert "password@" not in unreadable.stderr
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgres://u:hush/password@h/d",  # whose host would be `u`, and its port `hush`
+            "postgres://u:x@hush-password@h/d",
+            "postgres://u:hush[password@127.0.0.1:1/d",
+            "postgres://u:hush#password@127.0.0.1:1/d",
+            "postgres://u:hush?password@127.0.0.1:1/d",
+            "postgres://u:hush-password\u2100@127.0.0.1:1/d",
+            "postgres://u@127.0.0.1:1/d?password=hush-password",
+        ],
+    )
+    def test_no_part_of_a_password_is_shown(self, url: str) -> None:
+        done = coderai("users", "list", env=environment(url), check=False)
+        assert (done.returncode, len(done.stderr.splitlines()), done.stdout) == (1, 1, "")
+        assert "--postgres-url" in done.stderr
+        assert "hush" not in done.stderr
+        assert "password@" not in done.stderr
+
     async def test_every_table_and_column_is_known(self, place: Place) -> None:
         await fill(place)
         assert tables(place) - {"coderai_schema"} == set(NAMES)

@@ -131,7 +131,7 @@ def _resolvable(host: str) -> None:
 
 
 def _postgres_url(text: str) -> str:
-    if text and urlsplit(text).scheme not in ("postgres", "postgresql"):
+    if text and not text.startswith(("postgres://", "postgresql://")):  # no more: libpq reads it in a way of its own
         raise ValueError("it does not start with postgres:// or postgresql://")
     if any(character <= " " for character in text):
         raise ValueError("it holds white space")

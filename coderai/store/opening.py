@@ -23,5 +23,10 @@ class Database(NamedTuple):
 
     def __str__(self) -> str:
         if self.postgres_url:
-            return str(import_module("coderai.store.postgres").shown(self.postgres_url))
+            return str(import_module("coderai.store.postgres_url").shown(self.postgres_url))
         return str(self.sqlite_path)
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no log may hold of it."""
+        return import_module("coderai.store.postgres_url").secrets(self.postgres_url) if self.postgres_url else []

@@ -8,14 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
 from coderai.store.driver import Connection, Row, StoreUnavailable
 from coderai.store.migrate import TABLES
-from coderai.store.postgres_link import Link, shown
+from coderai.store.postgres_link import Link
 from coderai.store.postgres_schema import migrate
 from coderai.store.postgres_sql import Session
+from coderai.store.postgres_url import require_readable, shown
 from coderai.store.store import Store
 
 T = TypeVar("T")
@@ -30,12 +28,7 @@ ALONE_LOCK = 0x636F646572616902
 
 async def open_postgres(url: str) -> Store:
     """The store in this database, whose schema is brought up to date. Raises StoreUnavailable."""
-    try:
-        conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # whose message may quote a part of the password
-        raise StoreUnavailable(
-            "--postgres-url cannot be read as a PostgreSQL URL; percent-encode the special characters of its password"
-        ) from None
+    require_readable(url)
     driver = Postgres(url)
     try:
         await driver.open()

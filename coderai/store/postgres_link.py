@@ -11,13 +11,13 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import errors
 
 from coderai.store.driver import BadData, StoreUnavailable
 from coderai.store.postgres_sql import Session
+from coderai.store.postgres_url import shown
 from coderai.store.worker import Worker
 
 T = TypeVar("T")
@@ -37,13 +37,6 @@ DATA_ERRORS = (
     TypeError,
     ValueError,
 )
-
-
-def shown(url: str) -> str:
-    """The URL as it may be shown: without password and parameters."""
-    parts = urlsplit(url)
-    user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class Link:
