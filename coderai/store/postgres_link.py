@@ -24,8 +24,6 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 5
 CLOSE_SECONDS = 1.0
-# A process that is stopped amid a transaction must not keep its locks for ever.
-IDLE_IN_TRANSACTION_SECONDS = 15
 
 # What the server says of values, not of its own state.
 DATA_ERRORS = (
@@ -39,6 +37,12 @@ DATA_ERRORS = (
 )
 
 
+class _Turn:
+    """One piece of work, queued or under way."""
+
+    given_up = False  # nobody waits for it any more
+
+
 class Link:
     """`seconds`: for one piece of work. reads: it only reads, and may be tried again."""
 
@@ -50,23 +54,30 @@ class Link:
         self._worker = Worker(f"postgres-{name}")
         self._session: Session | None = None
         self._closed = False
-        self._given_up = False  # the present piece of work has taken too long
+        self._turn: _Turn | None = None  # whose work is under way
 
     async def run(self, work: Callable[[Session], T], *, unlimited: bool = False) -> T:
         """Raises BadData or StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable(f"database {shown(self.url)} is closed")
+        seconds = None if unlimited else self._seconds
+        turn = _Turn()
         try:
-            async with asyncio.timeout(None if unlimited else self._seconds):
-                return await self._worker.do(lambda: self._work(work, unlimited))
+            async with asyncio.timeout(seconds):
+                return await self._worker.do(lambda: self._work(turn, work, seconds))
         except TimeoutError:
-            self._cut()
-            raise StoreUnavailable(f"database {shown(self.url)}: no answer within {self._seconds:g} s") from None
+            self._give_up(turn)
+            raise StoreUnavailable(f"database {shown(self.url)}: no answer within {seconds:g} s") from None
+        except asyncio.CancelledError:
+            if seconds is not None:  # whoever asked has gone; its work may stand still all the same
+                asyncio.get_running_loop().call_later(seconds, self._give_up, turn)
+            raise
 
-    def _work(self, work: Callable[[Session], T], unlimited: bool) -> T:
+    def _work(self, turn: _Turn, work: Callable[[Session], T], seconds: float | None) -> T:
         """In the thread."""
+        self._turn = turn
         try:
-            return self._try(work, unlimited)
+            return self._try(turn, work, seconds)
         except StoreUnavailable:
             raise
         except DATA_ERRORS as error:
@@ -78,21 +89,26 @@ class Link:
         except (psycopg.Error, OSError) as error:
             self._drop()
             raise StoreUnavailable(f"database {shown(self.url)}: {_reason(error)}") from error
+        finally:
+            self._turn = None
 
-    def _try(self, work: Callable[[Session], T], unlimited: bool) -> T:
+    def _try(self, turn: _Turn, work: Callable[[Session], T], seconds: float | None) -> T:
         """Once more where a connection turns out to have been closed meanwhile, if it was only to read."""
-        self._given_up = False
         fresh = self._session is None
-        if self._session is None:
-            self._session = self._connect()
+        session = self._session or self._connect()
         try:
-            self._session.limit(None if unlimited else self._seconds)
-            return work(self._session)
+            return self._do(turn, session, work, seconds)
         except psycopg.OperationalError:
-            if fresh or self._given_up or not self._reads or not self._session.connection.closed:
+            if fresh or turn.given_up or not self._reads or not session.connection.closed:
                 raise
-        self._session = self._connect()
-        return work(self._session)
+        return self._do(turn, self._connect(), work, seconds)
+
+    def _do(self, turn: _Turn, session: Session, work: Callable[[Session], T], seconds: float | None) -> T:
+        self._session = session  # from here on it can be cut; what was given up before is not begun
+        if turn.given_up:
+            raise StoreUnavailable(f"database {shown(self.url)}: no answer in time")
+        session.limit(seconds)
+        return work(session)
 
     def _connect(self) -> Session:
         connection = psycopg.connect(
@@ -105,7 +121,6 @@ class Link:
             keepalives_interval=5,
             keepalives_count=3,
         )
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'")
         return Session(connection)
 
     def _drop(self) -> None:
@@ -114,9 +129,14 @@ class Link:
             with suppress(psycopg.Error, OSError):
                 session.connection.close()
 
+    def _give_up(self, turn: _Turn) -> None:
+        """It is not begun any more; under way, it is cut. Another's work goes on: it has a time of its own."""
+        turn.given_up = True
+        if self._turn is turn:
+            self._cut()
+
     def _cut(self) -> None:
         """Ends the thread's wait for the server, from outside."""
-        self._given_up = True
         if (session := self._session) is not None:
             with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(session.connection.fileno())) as way:
                 way.shutdown(socket.SHUT_RDWR)

@@ -33,9 +33,14 @@ class Session:
         self._limit: float | None = -1.0
 
     def limit(self, seconds: float | None) -> None:
-        """How long the server works on one statement, in case nobody waits for it any more."""
+        """How long the server works on one statement, in case nobody waits for it any more, and for how long it waits
+        for the next one of a transaction: a process that is stopped amid one must not keep its locks for ever.
+        """
         if seconds != self._limit:
-            self.connection.execute(f"SET statement_timeout = {int((seconds or 0) * 1000)}")
+            timeout = int((seconds or 0) * 1000)
+            self.connection.execute(
+                f"SET statement_timeout = {timeout}; SET idle_in_transaction_session_timeout = {timeout}"
+            )
             self._limit = seconds
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Cursor:
