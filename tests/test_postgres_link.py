@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from coderai.store import StoreUnavailable
-from tests.databases import counts, opened
+from tests.databases import change, counts, opened
 from tests.postgres import drop, fresh
 from tests.trail import exchange
 from tests.way import Way
@@ -51,4 +51,25 @@ async def test_a_server_that_stands_still_as_soon_as_it_is_connected_to_is_given
     assert way.broken
     async with asyncio.timeout(5):
         await store.write(exchange())
+    await store.close()
+
+
+async def test_a_batch_that_takes_longer_than_a_commit_may_gets_more_time(way: Way) -> None:
+    """Else it would be given up again and again, and nothing would be stored any more."""
+    store = await opened(way.url)
+    change(
+        way.to,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(6); RETURN NEW; END'",
+        "CREATE TRIGGER slow BEFORE INSERT ON aibridge_user_prompts FOR EACH STATEMENT EXECUTE FUNCTION slow()",
+    )
+    batch = exchange()
+    with pytest.raises(StoreUnavailable):
+        await store.write(batch)
+    again = asyncio.create_task(store.write(batch))
+    beat = asyncio.create_task(store.instances.beat())  # waits behind it, for no longer than a commit may take
+    await again
+    with pytest.raises(StoreUnavailable):
+        await beat
+    await store.instances.beat()
+    assert counts(way.to, TABLES) == dict.fromkeys(TABLES, 1)
     await store.close()

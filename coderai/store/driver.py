@@ -37,10 +37,11 @@ class Connection(Protocol):
 
 
 class Driver(Protocol):
-    async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
+    async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False, failures: int = 0) -> T:
         """`work` in one write transaction: committed when it returns, rolled back when it raises.
 
-        alone: not while another process is in such a one. Raises BadData or StoreUnavailable for what the database
+        alone: not while another process is in such a one. failures: how often this work has failed already, perhaps
+        because it was not given the time that it takes. Raises BadData or StoreUnavailable for what the database
         raised, and passes on everything else.
         """
 

@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 # A commit takes milliseconds; after this long, the server or the way to it stands still.
 COMMIT_SECONDS = 5.0
+# A thousand long prompts over a slow line take longer, and would never be stored: work that has failed gets twice the
+# time at its next try, up to 80 s.
+MOST_DOUBLINGS = 4
 LOOKUP_SECONDS = 5.0
 REPORT_SECONDS = 60.0
 # Of advisory locks there is one space for all programs of a database: this is coderai's.
@@ -49,8 +52,9 @@ class Postgres:
     async def open(self) -> None:
         await self._writer.run(migrate)
 
-    async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
-        return await self._writer.run(lambda session: _transaction(session, work, alone))
+    async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False, failures: int = 0) -> T:
+        times = 2 ** min(failures, MOST_DOUBLINGS)
+        return await self._writer.run(lambda session: _transaction(session, work, alone), times=times)
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return await self._lookups.run(lambda session: session.execute(sql, parameters).fetchall())

@@ -56,11 +56,11 @@ class Link:
         self._closed = False
         self._turn: _Turn | None = None  # whose work is under way
 
-    async def run(self, work: Callable[[Session], T], *, unlimited: bool = False) -> T:
-        """Raises BadData or StoreUnavailable."""
+    async def run(self, work: Callable[[Session], T], *, times: int = 1, unlimited: bool = False) -> T:
+        """In as many times the seconds. Raises BadData or StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable(f"database {shown(self.url)} is closed")
-        seconds = None if unlimited else self._seconds
+        seconds = None if unlimited else times * self._seconds
         turn = _Turn()
         try:
             async with asyncio.timeout(seconds):

@@ -77,7 +77,7 @@ class SQLite:
         await self._reports.open(open_reader)
         await self._checkpoints.open(open_checkpointer)
 
-    async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False) -> T:
+    async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False, failures: int = 0) -> T:
         result, self._changes = await self._writer.run(lambda writer: _transaction(writer, work))
         if self._changes - self._checkpointed >= CHECKPOINT_ROWS:
             self._start_checkpoint()

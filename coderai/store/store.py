@@ -35,7 +35,7 @@ class Store:
         self.instances = Instances(driver, self.instance_id)
         self.unstorable = 0  # records that the database did not take, and that were stored as errors instead
         self._writing = Writing(self.instance_id)
-        self._unsure = False  # the last commit failed, or seemed to
+        self._failures = 0  # of the last commits; or they seemed to fail
 
     async def write(self, batch: Sequence[Record]) -> dict[str, Thread]:
         """Commit these records in one transaction; returns the threads found, by interception id.
@@ -48,9 +48,9 @@ class Store:
             outcome = await self._write(batch)
         except Exception as error:
             self._writing.failed(batch)
-            self._unsure = self._unsure or not isinstance(error, BadData)  # of that one, nothing was written
+            self._failures += not isinstance(error, BadData)  # of that one, nothing was written
             raise
-        self._unsure = False
+        self._failures = 0
         self._writing.committed(outcome)
         return outcome.threads
 
@@ -73,12 +73,12 @@ class Store:
         return await self.write_each(batch[:half]) | await self.write_each(batch[half:])
 
     async def _write(self, batch: Sequence[Record]) -> Outcome:
-        if not self._unsure:
+        if not self._failures:
             try:
                 return await self._driver.transaction(lambda db: self._writing.insert(db, batch))
             except NotAsWritten:
                 pass
-        return await self._driver.transaction(lambda db: self._writing.carefully(db, batch))
+        return await self._driver.transaction(lambda db: self._writing.carefully(db, batch), failures=self._failures)
 
     @property
     def head(self) -> Head:
