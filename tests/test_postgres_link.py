@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from coderai.store import StoreUnavailable
+from coderai.store.postgres import COMMIT_SECONDS
+from coderai.store.postgres_schema import MIGRATION_LOCK
 from tests.databases import change, counts, opened
 from tests.postgres import drop, fresh
 from tests.trail import exchange
@@ -52,6 +55,16 @@ async def test_a_server_that_stands_still_as_soon_as_it_is_connected_to_is_given
     async with asyncio.timeout(5):
         await store.write(exchange())
     await store.close()
+
+
+async def test_a_migration_may_take_longer_than_a_commit(way: Way) -> None:
+    """That of a large trail, or of another replica, which is waited for."""
+    with psycopg.connect(way.to) as another:
+        another.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+        opening = asyncio.create_task(opened(way.url))
+        await asyncio.wait([opening], timeout=COMMIT_SECONDS + 1)
+        assert not opening.done()
+    await (await opening).close()
 
 
 async def test_a_batch_that_takes_longer_than_a_commit_may_gets_more_time(way: Way) -> None:

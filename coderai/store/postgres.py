@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from coderai.store.driver import Connection, Row, StoreUnavailable
 from coderai.store.migrate import TABLES
 from coderai.store.postgres_link import Link
-from coderai.store.postgres_schema import migrate
+from coderai.store.postgres_schema import is_current, migrate
 from coderai.store.postgres_sql import Session
 from coderai.store.postgres_url import require_readable, shown
 from coderai.store.store import Store
@@ -50,7 +50,9 @@ class Postgres:
         self._reports = Link(url, "reports", REPORT_SECONDS, reads=True)
 
     async def open(self) -> None:
-        await self._writer.run(migrate)
+        if not await self._writer.run(is_current):
+            # other replicas migrate one after another, and building an index takes as long as it takes
+            await self._writer.run(migrate, unlimited=True)
 
     async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False, failures: int = 0) -> T:
         times = 2 ** min(failures, MOST_DOUBLINGS)

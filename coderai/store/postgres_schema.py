@@ -10,6 +10,11 @@ VERSION_TABLE = "coderai_schema"
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
 
 
+def is_current(session: Session) -> bool:
+    """Raises StoreUnavailable like `migrate`."""
+    return _version(session) == len(MIGRATIONS)
+
+
 def migrate(session: Session) -> None:
     """Raises StoreUnavailable for a database of another program, or of a newer coderai."""
     with session.connection.transaction():
@@ -17,6 +22,8 @@ def migrate(session: Session) -> None:
         version = _version(session)
         if version == len(MIGRATIONS):
             return
+        if not version:
+            session.execute(f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (version BIGINT NOT NULL)")
         for step in MIGRATIONS[version:]:
             for statement in step:
                 session.execute(_translated(statement))
@@ -32,7 +39,6 @@ def _version(session: Session) -> int:
                 f"the PostgreSQL database belongs to another program (it has a table {taken[0]}); "
                 "give coderai a database of its own with --postgres-url"
             )
-        session.execute(f"CREATE TABLE {VERSION_TABLE} (version BIGINT NOT NULL)")
         return 0
     row = session.execute(f"SELECT version FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - own name
     version = int(row[0]) if row else 0
