@@ -5,12 +5,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from coderai.logs import open_logs
 from coderai.recorder import Recorder
 from coderai.recovery import DEAD_AFTER_LOOKS, Recovery
 from coderai.store import Store
+from coderai.store.postgres import ALONE_LOCK, COMMIT_SECONDS
 from tests.databases import Place, environment, opened, query
 from tests.gateway import Gateway, coderai
 from tests.postgres import drop, fresh
@@ -65,6 +67,23 @@ async def test_they_purge_at_the_same_time_and_nothing_goes_twice(url: str) -> N
     assert (verdict.links, verdict.breaks) == (0, [])
     for store in stores:
         await store.close()
+
+
+@pytest.mark.parametrize(
+    "held", ["SELECT pg_advisory_xact_lock(%(lock)s)", "SELECT 1 FROM aibridge_instances FOR UPDATE"]
+)
+async def test_one_that_is_stopped_amid_a_purge_holds_up_nobody(url: str, held: str) -> None:
+    store = await opened(url)
+    await store.write(exchange(AT))
+    with psycopg.connect(url) as stopped:
+        stopped.execute(held, {"lock": ALONE_LOCK})
+        purge = asyncio.create_task(store.purge.batch(AT + 1))
+        begun = exchange(AT + 2)[:2]  # needs its row of no instance
+        async with asyncio.timeout(COMMIT_SECONDS / 2):
+            await store.write(begun)
+        assert await purge == {}
+    assert (await store.purge.batch(AT + 1))["aibridge_interceptions"] == 1
+    await store.close()
 
 
 async def test_one_whose_heart_stands_still_is_taken_for_dead_and_comes_back(place: Place) -> None:

@@ -21,6 +21,10 @@ class BadData(Exception):
     """The database works, but it does not take these values; the transaction was rolled back."""
 
 
+class Occupied(Exception):
+    """Another process is in a transaction that it has to be alone in."""
+
+
 class Cursor(Protocol):
     @property
     def rowcount(self) -> int: ...
@@ -40,9 +44,10 @@ class Driver(Protocol):
     async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False, failures: int = 0) -> T:
         """`work` in one write transaction: committed when it returns, rolled back when it raises.
 
-        alone: not while another process is in such a one. failures: how often this work has failed already, perhaps
-        because it was not given the time that it takes. Raises BadData or StoreUnavailable for what the database
-        raised, and passes on everything else.
+        alone: not while another process is in such a one: raises Occupied rather than wait for it, or for whatever else
+        holds a row, as others wait for this process's writing. failures: how often this work has failed already, as it
+        may not have been given the time that it takes. Raises BadData or StoreUnavailable for what the database raised,
+        and passes on everything else.
         """
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:

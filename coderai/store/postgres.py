@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from coderai.store.driver import Connection, Row, StoreUnavailable
+from psycopg import errors
+
+from coderai.store.driver import Connection, Occupied, Row, StoreUnavailable
 from coderai.store.migrate import TABLES
 from coderai.store.postgres_link import Link
 from coderai.store.postgres_schema import is_current, migrate
@@ -27,6 +29,8 @@ LOOKUP_SECONDS = 5.0
 REPORT_SECONDS = 60.0
 # Of advisory locks there is one space for all programs of a database: this is coderai's.
 ALONE_LOCK = 0x636F646572616902
+# Rows are held for milliseconds, but by a process that is stopped.
+ALONE_LOCK_TIMEOUT = "1s"
 
 
 async def open_postgres(url: str) -> Store:
@@ -96,7 +100,13 @@ class Postgres:
 def _transaction(session: Session, work: Callable[[Connection], T], alone: bool) -> T:
     with session.connection.transaction():
         if alone:
-            session.execute("SELECT pg_advisory_xact_lock(?)", (ALONE_LOCK,))
+            sql = "SELECT pg_try_advisory_xact_lock(?), set_config('lock_timeout', ?, true)"
+            if not session.execute(sql, (ALONE_LOCK, ALONE_LOCK_TIMEOUT)).fetchone()[0]:
+                raise Occupied
+            try:
+                return work(session)
+            except errors.LockNotAvailable:
+                raise Occupied from None
         return work(session)
 
 
