@@ -99,6 +99,7 @@ class Postgres:
 
     def close(self) -> None:
         if self._process.poll() is None:
+            self.thaw()  # a test may have failed amid its fault
             self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 

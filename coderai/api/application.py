@@ -1,5 +1,6 @@
 """The routes of the audit API and of health, as an aiohttp application; no failure ever shows a traceback."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
@@ -15,6 +16,8 @@ from coderai.store import Store, StoreUnavailable
 # Both names of the gateway.
 PREFIXES = ("/api/v2/aibridge", "/api/v2/ai-gateway")
 DISABLED = "Set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true, and start the server again."
+# A load balancer does not wait for long; a look-up by index takes a millisecond.
+PING_SECONDS = 1.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,19 +54,32 @@ class _API:
         self._enabled = enabled
         self._unready = unready
         self._log = log
+        self._ping: asyncio.Task[bool] | None = None
 
     async def healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="OK")
 
     async def readyz(self, request: web.Request) -> web.Response:
         reasons = list(self._unready())
-        try:
-            await self._store.ping()
-        except StoreUnavailable:  # whose text names a path, which is not for everybody
-            reasons.append("the database cannot be read")
+        if not await self._readable():
+            reasons.append("the database cannot be read")  # why not, names a path: that is not for everybody
         if reasons:
             return json(msgspec.json.encode({"message": "Not ready.", "reasons": reasons}) + b"\n", status=503)
         return web.Response(text="OK")
+
+    async def _readable(self) -> bool:
+        """Whether the database says soon that it can be read; all who ask meanwhile wait for the same answer."""
+        if self._ping is None or self._ping.done():
+            self._ping = asyncio.create_task(self._answers())
+        done, _ = await asyncio.wait([self._ping], timeout=PING_SECONDS)
+        return bool(done) and self._ping.result()
+
+    async def _answers(self) -> bool:
+        try:
+            await self._store.ping()
+        except StoreUnavailable:
+            return False
+        return True
 
     async def interceptions(self, request: web.Request) -> web.Response:
         return json(await interceptions(self._store, await self._user(request), request.query))

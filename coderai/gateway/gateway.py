@@ -87,8 +87,7 @@ class Gateway:
             user = await self._user(request)
             self.limits.admit(user.id)
             keys = self.credentials.of(request, route.provider)
-            if (reason := self._recorder.refusal()) is not None:
-                raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
+            self._require_store()
             body = await self._body(request)
             if route.format is None:
                 await self._passthrough.serve(request, route, user, keys, body)
@@ -119,11 +118,18 @@ class Gateway:
             shown = request.head.once(presented_in)
             if shown is None:
                 raise Refusal(401, "no coderai token in Coder-Session-Token, Authorization: Bearer or X-Api-Key")
-            return self._authenticator.lookup(shown) or await self._authenticator.resolve(shown)
+            if (user := self._authenticator.lookup(shown)) is None:
+                self._require_store()  # where that stands still, asking it about the token would take its time
+                user = await self._authenticator.resolve(shown)
+            return user
         except Unauthenticated as reason:
             raise Refusal(401, str(reason)) from None
         except Suspended as reason:
             raise Refusal(403, str(reason)) from None
+
+    def _require_store(self) -> None:
+        if (reason := self._recorder.refusal()) is not None:
+            raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
 
     async def _body(self, request: Request) -> bytes:
         if request.head.fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":

@@ -2,13 +2,15 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from coderai.store.postgres import COMMIT_SECONDS
 from tests.databases import environment, query
-from tests.faults.load import Load, check, check_refusals, provider, unended
+from tests.faults.load import MESSAGES, STREAMED, Load, check, check_refusals, provider, unended
 from tests.gateway import Gateway, coderai
 from tests.postgres import Postgres, fresh
 from tests.provider import Provider
@@ -77,12 +79,18 @@ def test_a_short_restart_is_waited_out(tmp_path: Path, server: Postgres, upstrea
 def test_a_frozen_server(tmp_path: Path, server: Postgres, upstream: Provider) -> None:
     url = fresh(server.url)
     gateway = replica(tmp_path, url, upstream, CODER_AIBRIDGE_STORE_GRACE="2s")
-    with Load(gateway, gateway.user("alice")) as load:
+    token = gateway.user("alice")
+    with Load(gateway, token) as load:
         load.until_completed(30)
         server.freeze()
         load.until_refused(5)
         threading.Event().wait(12)  # longer than the time limit of a commit, twice
+        asked = time.monotonic()  # whoever asks now is told so, and need not wait for the database
         assert gateway.request("GET", "/healthz").status == 200
+        assert b"the database cannot be read" in gateway.request("GET", "/readyz").body
+        refused = gateway.request("POST", MESSAGES, STREAMED, token=token)
+        assert (refused.status, refused.header("retry-after") is not None) == (503, True)
+        assert time.monotonic() - asked < COMMIT_SECONDS / 2
         server.thaw()
         load.until_completed(30)
     assert gateway.stop() == 0
