@@ -104,11 +104,11 @@ class Postgres:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def fresh(url: str) -> str:
+def fresh(url: str, options: str = "") -> str:
     """The URL of a new, empty database on that server."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(url, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
+        server.execute(f"CREATE DATABASE {name} {options}")
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 

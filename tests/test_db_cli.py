@@ -311,3 +311,27 @@ async def test_another_program_in_postgresql(empty: str) -> None:
         other.execute("CREATE TABLE users (id text)")
     done = coderai("users", "list", env=environment(empty), check=False)
     assert (done.returncode, "belongs to another program" in done.stderr) == (1, True)
+
+
+class TestEncodings:
+    """`initdb` takes that of its environment, which in a container may be none."""
+
+    OPTIONS = "ENCODING '{}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+
+    async def test_every_text_comes_back_from_a_database_of_none(self, postgres_url: str) -> None:
+        url = fresh(postgres_url, self.OPTIONS.format("SQL_ASCII"))
+        store = await opened(url)
+        await store.write(exchange(model="模型 \U0001f680", call_id="ключ"))
+        (page,) = await store.trail.page(Filter(), limit=1)
+        assert (page.model, page.tool_usages[0].provider_tool_call_id) == ("模型 \U0001f680", "ключ")
+        assert (await store.verify("", "9999", {})).breaks == []
+        await store.close()
+        drop(url)
+
+    def test_one_that_cannot_hold_every_text_is_refused(self, postgres_url: str) -> None:
+        url = fresh(postgres_url, self.OPTIONS.format("LATIN1"))
+        done = coderai("users", "list", env=environment(url), check=False)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+        assert "LATIN1" in done.stderr
+        assert "ENCODING 'UTF8'" in done.stderr
+        drop(url)

@@ -116,6 +116,7 @@ class Link:
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
             application_name=f"coderai {self._name}",
+            client_encoding="UTF8",  # else it is the database's, and a text of SQL_ASCII's would come back as bytes
             keepalives=1,
             keepalives_idle=10,
             keepalives_interval=5,

@@ -7,11 +7,19 @@ from coderai.store.postgres_sql import Session
 # Replicas that start together migrate one after another.
 MIGRATION_LOCK = 0x636F646572616901
 VERSION_TABLE = "coderai_schema"
+# The latter takes UTF-8 as it takes everything; another would refuse most of the world's letters, row by row.
+ENCODINGS = ("UTF8", "SQL_ASCII", None)
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
 
 
 def is_current(session: Session) -> bool:
-    """Raises StoreUnavailable like `migrate`."""
+    """Raises StoreUnavailable like `migrate`, and for a database that cannot hold every text."""
+    encoding = session.connection.info.parameter_status("server_encoding")
+    if encoding not in ENCODINGS:
+        raise StoreUnavailable(
+            f"the PostgreSQL database has the encoding {encoding}, which cannot hold every text; "
+            "create it with ENCODING 'UTF8' TEMPLATE template0"
+        )
     return _version(session) == len(MIGRATIONS)
 
 
