@@ -313,6 +313,22 @@ async def test_another_program_in_postgresql(empty: str) -> None:
     assert (done.returncode, "belongs to another program" in done.stderr) == (1, True)
 
 
+def test_a_role_that_may_not_create_tables(empty: str) -> None:
+    role = "may_nothing"
+    with psycopg.connect(empty, autocommit=True) as server:
+        server.execute(f"CREATE ROLE {role} LOGIN")
+        server.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        try:
+            done = coderai("users", "list", env=environment(empty.replace("postgres:", f"{role}:", 1)), check=False)
+        finally:
+            server.execute(f"DROP ROLE {role}")
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "permission denied for schema public; make the role the owner of a database of coderai's own\n"
+    )
+    assert len(done.stderr.splitlines()) == 1
+
+
 class TestEncodings:
     """`initdb` takes that of its environment, which in a container may be none."""
 

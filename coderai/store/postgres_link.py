@@ -36,6 +36,13 @@ DATA_ERRORS = (
     ValueError,
 )
 
+REMEDIES: dict[type[Exception], str] = {
+    errors.InsufficientPrivilege: "make the role the owner of a database of coderai's own",
+    errors.InvalidSchemaName: "create the schema that the role's search_path names",
+    errors.ReadOnlySqlTransaction: "name the primary with --postgres-url, or let the database be written again",
+}
+OTHER_REMEDY = "check --postgres-url and that the server runs and can be reached"
+
 
 class _Turn:
     """One piece of work, queued or under way."""
@@ -153,5 +160,7 @@ class Link:
 
 def _reason(error: Exception) -> str:
     """In one line, with a remedy."""
-    lines = " ".join(str(error).split())
-    return f"{lines or type(error).__name__}; check --postgres-url and that the server runs and can be reached"
+    said = error.diag.message_primary if isinstance(error, psycopg.Error) else None  # without the SQL
+    lines = " ".join((said or str(error)).split())
+    remedy = next((remedy for kind, remedy in REMEDIES.items() if isinstance(error, kind)), OTHER_REMEDY)
+    return f"{lines or type(error).__name__}; {remedy}"
