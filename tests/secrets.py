@@ -2,21 +2,23 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 # A shorter one is a word: it would be found anywhere.
 SHORTEST = 8
 _NAMES = re.compile(r"CODER_.*(?:KEYS?|SECRETS?|SESSION_TOKEN)|AWS_(?:SECRET_ACCESS_KEY|SESSION_TOKEN)")
 _URLS = re.compile(r"(?i:https?_proxy)|CODER_PG_CONNECTION_URL")
+_PASSWORD = re.compile(r"//[^/:@]*:([^@]*)@")  # of URLs that are none, too
 _CREDENTIALS = re.compile(r"(?i)authorization|x-api-key|api-key|cookie|coder-session-token|x-coder-ai-governance-token")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9._-]{12,}")
 
 
 def in_environment(env: Mapping[str, str]) -> set[str]:
     keys = {key.strip() for name, value in env.items() if _NAMES.fullmatch(name) for key in value.split(",")}
-    urls = [urlsplit(value) for name, value in env.items() if _URLS.fullmatch(name) and "@" in value]
-    passwords = {unquote(url.password) for url in urls if url.password}
+    urls = (value for name, value in env.items() if _URLS.fullmatch(name))
+    passwords = {unquote(found[1]) for url in urls if (found := _PASSWORD.search(url))}
     return {secret for secret in keys | passwords if len(secret) >= SHORTEST}
 
 
@@ -40,8 +42,11 @@ def refuse(secrets: Iterable[str], written: Mapping[str, bytes]) -> None:
 
 def files_of(folder: Path, given: set[Path]) -> dict[str, bytes]:
     """All that was written there, but for what was there before."""
-    paths = [path for path in folder.rglob("*") if path not in given and path.is_file()]
-    return {str(path): path.read_bytes() for path in paths}
+    written = {}
+    for path in (path for path in folder.rglob("*") if path not in given and path.is_file()):
+        with suppress(FileNotFoundError):  # another server of the same folder has removed its log of writes
+            written[str(path)] = path.read_bytes()
+    return written
 
 
 def process_list(pid: int) -> dict[str, bytes]:
