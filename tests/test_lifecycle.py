@@ -95,11 +95,12 @@ def test_what_a_killed_server_left_open_is_ended_at_the_next_start(tmp_path: Pat
     silent.go()
     gateway.start()
     waiting = threading.Event()
-    for _ in range(1000):
-        if (end := gateway.records()[-1])["record_type"] == "interception_end":
+    for _ in range(1000):  # until the last line of the recovery, which follows upon its last commit
+        if any(line["msg"] == "ended the interceptions of a dead process" for line in gateway.lines()):
             break
         waiting.wait(0.01)  # polls a file: there is nothing to wait on
-    assert (end["error_type"], end["status"]) == ("interrupted", None)
+    end = gateway.records()[-1]
+    assert (end["record_type"], end["error_type"], end["status"]) == ("interception_end", "interrupted", None)
     assert gateway.stop() == 0
     with closing(sqlite3.connect(gateway.database)) as database:
         rows = database.execute("SELECT error_type FROM aibridge_interceptions WHERE ended_at IS NOT NULL").fetchall()
