@@ -96,6 +96,7 @@ def test_mistakes_name_the_value_and_the_remedy(cli: Cli) -> None:
         (("users", "create", "Alice"), 1, ('"Alice"', "choose another name")),
         (("users", "create", "bob", "--role", "admin"), 2, ('--role "admin"', "member, auditor, owner")),
         (("users", "create", "bob", "--email", "bob"), 2, ('--email "bob"', "alice@example.com")),
+        (("users", "suspend", "b\udcffb"), 2, ("does not take",)),
         (("users", "suspend", "bob"), 1, ('"bob"', "coderai users list")),
         (("users", "delete", "bob"), 1, ('"bob"', "coderai users list")),
         (("users", "delete", "bob\n\x1b[31m"), 1, (r'"bob\n\x1b[31m"', "coderai users list")),

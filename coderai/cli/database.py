@@ -11,7 +11,7 @@ import msgspec
 from coderai.config import Resolved
 from coderai.config.problems import quoted
 from coderai.meaning import database
-from coderai.store import Store, StoreUnavailable
+from coderai.store import BadData, Store, StoreUnavailable
 from coderai.store.people import UserRow
 
 T = TypeVar("T")
@@ -52,6 +52,8 @@ def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]], *, may
         return asyncio.run(opened())
     except StoreUnavailable as error:
         raise CannotDo(str(error)) from None
+    except BadData as error:  # a name with bytes that are no text, say
+        raise BadValue(f"the database does not take a value that was given: {error}") from None
 
 
 def _exists(path: Path) -> bool:
