@@ -20,7 +20,8 @@ import click
 from coderai.config import HostPort, Resolved
 from coderai.serving import SUPERVISOR_PIPE
 
-# One that dies sooner cannot be started at all; what it said on stderr tells why.
+# If the first ones die sooner, none can be started at all; what they said on stderr tells why. Later it is that the
+# database is down for a while, say: the others go on, and one is started again after so long.
 SOONEST_SECONDS = 2.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -43,18 +44,31 @@ class _Supervisor:
         self._stopping = False
         self._code = 0
         self._workers: dict[int, float] = {}  # process id -> started, monotonic
+        self._proven = False  # that workers can be started
+        self._missing = 0  # to be started, but not at once
         for _ in range(count):
             self._start()
 
     def run(self) -> int:
-        while self._workers:
-            sign = signal.sigwait(SIGNALS)
-            if sign == signal.SIGCHLD:
+        while self._workers or (self._missing and not self._stopping):
+            if self._missing and not self._stopping:
+                found = signal.sigtimedwait(SIGNALS, SOONEST_SECONDS)
+                sign = found.si_signo if found is not None else None
+            else:
+                sign = signal.sigwait(SIGNALS)
+            if sign is None:
+                self._start_missing()
+            elif sign == signal.SIGCHLD:
                 self._reap()
             else:
                 self._stopping = self._stopping or sign != signal.SIGHUP
                 self._tell(sign)
         return self._code
+
+    def _start_missing(self) -> None:
+        missing, self._missing = self._missing, 0
+        for _ in range(missing):
+            self._start()
 
     def _start(self) -> None:
         process = os.fork()
@@ -86,9 +100,14 @@ class _Supervisor:
                 self._ended(process, os.waitstatus_to_exitcode(status))
 
     def _ended(self, process: int, code: int) -> None:
-        seconds = time.monotonic() - self._workers.pop(process)
+        now = time.monotonic()
+        self._proven = self._proven or any(now - started >= SOONEST_SECONDS for started in self._workers.values())
+        seconds = now - self._workers.pop(process)
         if self._stopping:
             self._code = self._code or max(code, 0)
+        elif seconds < SOONEST_SECONDS and self._proven:
+            click.echo(f"a worker has ended with code {code}: starting another in {SOONEST_SECONDS:g} s", err=True)
+            self._missing += 1
         elif seconds < SOONEST_SECONDS:
             self._code, self._stopping = code if code > 0 else 1, True
             self._tell(signal.SIGTERM)

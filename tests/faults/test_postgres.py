@@ -1,5 +1,6 @@
 """Faults on PostgreSQL: restarted, killed, frozen; and of two replicas on it, one killed."""
 
+import os
 import signal
 import threading
 import time
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from coderai.cli.workers import SOONEST_SECONDS
 from coderai.store.postgres import COMMIT_SECONDS
 from tests.databases import environment, query
 from tests.faults.load import MESSAGES, STREAMED, Load, check, check_refusals, provider, unended
 from tests.gateway import Gateway, coderai
 from tests.postgres import Postgres, fresh
 from tests.provider import Provider
+from tests.test_workers import listening, until, workers
 
 pytestmark = pytest.mark.faults
 
@@ -135,3 +138,24 @@ def test_of_two_replicas_one_is_killed(tmp_path: Path, server: Postgres, upstrea
     assert two.stop() == 0
     sound(url, first, second)
     assert query(url, living) == [(0,)]
+
+
+def test_a_worker_that_dies_while_the_database_is_down_does_not_end_the_others(
+    tmp_path: Path, server: Postgres, upstream: Provider
+) -> None:
+    url = fresh(server.url)
+    gateway = Gateway(tmp_path, upstream.url, "--workers", "2", **environment(url))
+    token = gateway.user("alice")
+    until(lambda: listening(gateway) == 2)
+    with Load(gateway, token) as load:
+        load.until_completed(30)
+        threading.Event().wait(SOONEST_SECONDS)  # until they count as workers that can be started
+        server.stop()
+        os.kill(workers(gateway)[0], signal.SIGKILL)
+        until(lambda: "starting another in 2 s" in gateway.stderr.read_text())
+        assert gateway.request("GET", "/healthz").status == 200
+        server.start()
+        until(lambda: listening(gateway) == 3)
+        load.until_completed(30)
+    assert gateway.stop() == 0
+    check(url, load.completed)
