@@ -9,13 +9,12 @@ all, to another asyncio protocol. Spec: RFC 9112.
 """
 
 import asyncio
-import socket
-import struct
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
 import httptools
 
+from coderai.wire.ending import Ending
 from coderai.wire.head import Head, Remembered
 from coderai.wire.headers import Headers, block
 from coderai.wire.request import Limits, Request
@@ -24,15 +23,6 @@ from coderai.wire.request import Limits, Request
 FIELD_LIMIT = 64 * 1024
 # All fields together: a head that is larger than this is no request of a tool. Trailers and chunk extensions, too.
 HEAD_LIMIT = 256 * 1024
-
-# Longer than the pools of common clients keep a connection, so that it is they who close it.
-IDLE_LIMIT_S = 300.0
-# A head that has not come by then is no tool's.
-HEAD_LIMIT_S = 60.0
-# A body that stands still for so long does not come any more.
-BODY_PAUSE_S = 120.0
-# So long a client may go on sending, or not read, after its last answer.
-LINGER_S = 20.0
 
 
 class Site(Limits, Protocol):
@@ -50,53 +40,21 @@ class Site(Limits, Protocol):
     def left(self, connection: "ClientConnection") -> None: ...
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(Ending):
     """One client's connection. See Request for what it carries."""
 
-    transport: asyncio.Transport
-
     def __init__(self, site: Site) -> None:
+        super().__init__()
         self.site = site
-        self.keep_alive = True
-        self.http10 = False
-        self.stalled = False  # the client does not read what is written
-        self.request: Request | None = None
-        self.loop = asyncio.get_running_loop()  # kept: asking for it again costs a system call (getpid) each time
-        self.since = self.heard = self.loop.time()  # of the last request's end; of the last byte
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._task: asyncio.Task[None] | None = None
-        self._head: list[bytes] | None = []  # the bytes of a head that is not complete yet
         self._last: Remembered | None = None  # the head of the last request
         self._left = 0  # bytes of a body that follows a head known again: the parser has not seen either
         self._target = b""
         self._fields: Headers = []
-        self._receiving = False  # a message has begun and has not been parsed to its end
         self._overhead = 0  # bytes that came since the last byte of a body
         self._head_seen = False  # `_head` holds all of it
         self._upgrading = False  # a body follows a head that asked for another protocol
         self._handed_over = False
-        self._deaf = False  # what comes is read over
-        self._closing = False
-
-    @property
-    def idle(self) -> bool:
-        """Whether no answer is being worked on."""
-        return self._task is None
-
-    def overdue(self, now: float) -> bool:
-        """Whether it has been waiting for its client longer than a client takes."""
-        if self._closing:
-            return now - self.since > LINGER_S
-        if self.request is not None:
-            return self._receiving and now - self.heard > BODY_PAUSE_S
-        return now - self.since > (HEAD_LIMIT_S if self._head else IDLE_LIMIT_S)
-
-    def expire(self) -> None:
-        """Ends an overdue connection; one that was closed, and whose client neither reads nor goes, at once."""
-        if self._closing:
-            self.transport.abort()
-        else:
-            self._close()
 
     # -- transport
 
@@ -184,16 +142,6 @@ class ClientConnection(asyncio.Protocol):
         # the parser and the request know this connection: without this they would wait for the garbage collector
         self._parser = self.request = None
 
-    def pause_writing(self) -> None:
-        self.stalled = True
-        if self.request is not None and self.request.flow is not None:
-            self.request.flow.pause()
-
-    def resume_writing(self) -> None:
-        self.stalled = False
-        if self.request is not None and self.request.flow is not None:
-            self.request.flow.resume()
-
     # -- parser
 
     def on_message_begin(self) -> None:
@@ -273,52 +221,6 @@ class ClientConnection(asyncio.Protocol):
         self._head = []
         self._overhead = 0
         self.since = self.loop.time()
-
-    def cut(self) -> None:
-        """Ends the connection amid an answer; what was written goes out, the answer's end does not."""
-        if self.request is not None:
-            self.request.forget()
-        self._task = None
-        if self._closing:
-            return
-        self._deaf = self._closing = True
-        self.since = self.loop.time()
-        if self.http10:
-            self._reset()
-        else:
-            self.transport.close()
-
-    def _reset(self) -> None:
-        """Where the end of the connection would be the end of the body, it must not end in order."""
-        connected = self.transport.get_extra_info("socket")
-        if connected is not None:
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
-
-    def stop(self) -> None:
-        """Ends the connection at once; the handler, cancelled, finds its client not gone."""
-        if self._task is not None:
-            self._task.cancel()
-        else:
-            self.transport.abort()
-
-    def close_idle(self) -> None:
-        """Ends a connection on which no answer is being worked on; what was written goes out."""
-        self._deaf = self._closing = True
-        self.since = self.loop.time()
-        self.transport.close()
-
-    def _close(self) -> None:
-        """The last answer is out. A client that is still sending is listened to until it has read the answer:
-        closed with bytes unread, the connection would be reset, and the answer lost (RFC 9112, section 9.6).
-        """
-        sending = self._receiving or self._deaf
-        if not sending or self._closing:
-            return self.close_idle()
-        self._closing = True
-        self.since = self.loop.time()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
 
     def _refuse(self, status: int) -> None:
         """What cannot be parsed gets a plain answer, as no provider's shape is known yet."""
