@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from coderai.store import open_sqlite
-from coderai.store.migrate import TABLES
+from coderai.store.migrate import TABLES, CannotCopy
 from coderai.store.migrations import MIGRATIONS
 from coderai.store.selection import Filter
 from tests.databases import Place, change, counts, environment, opened, query, tables
@@ -193,6 +193,27 @@ class TestMigration:
         change(empty, "UPDATE aibridge_token_usages SET output_tokens = 8")
         done = coderai("db", "migrate-to-postgres", env=env, check=False)
         assert (done.returncode, "aibridge_token_usages" in done.stderr) == (1, True)
+
+    @pytest.mark.parametrize(
+        "meanwhile",
+        [
+            "UPDATE users SET status = 'suspended'",
+            "INSERT INTO aibridge_instances (id, started_at) VALUES ('i', 'now')",
+        ],
+    )
+    async def test_what_is_written_amid_it_is_noticed(self, tmp_path: Path, empty: str, meanwhile: str) -> None:
+        path = tmp_path / "coderai.db"
+        await fill(path)
+        source, target = await opened(path), await opened(empty)
+
+        def report(table: str, rows: int) -> None:
+            if table == NAMES[-1]:
+                change(path, meanwhile)
+
+        with pytest.raises(CannotCopy, match="stop whatever writes"):
+            await source.copy_to(target, report)
+        await source.close()
+        await target.close()
 
     def test_mistakes(self, tmp_path: Path, empty: str) -> None:
         without = coderai("db", "migrate-to-postgres", env=environment(tmp_path / "none.db"), check=False)

@@ -69,6 +69,9 @@ TABLES = (
     _table("aibridge_retention", "name", "name started_at interception_id"),
 )
 
+# A server that began meanwhile, or a command, has changed one of the first three: users, tokens, instances.
+WITNESSES = 3
+
 
 async def copy(source: Driver, target: Driver, report: Callable[[str, int], None]) -> None:
     """Tells `report` of each table and its rows. Raises CannotCopy, StoreUnavailable."""
@@ -77,13 +80,20 @@ async def copy(source: Driver, target: Driver, report: Callable[[str, int], None
     for table in TABLES:
         async for rows in _chunks(source, table):
             await _insert(target, table, rows)
-        there, here = await _sum(target, table), await _sum(source, table)
-        if there != here:
-            raise CannotCopy(
-                f"{table.name}: the target holds {there[0]} rows, the source {here[0]}, or their contents differ; "
-                "give an empty database with --postgres-url"
-            )
-        report(table.name, here[0])
+        report(table.name, await _same(source, target, table))
+    for table in TABLES[:WITNESSES]:
+        await _same(source, target, table)
+
+
+async def _same(source: Driver, target: Driver, table: _Table) -> int:
+    """How many rows both hold. Raises CannotCopy."""
+    there, here = await _sum(target, table), await _sum(source, table)
+    if there != here:
+        raise CannotCopy(
+            f"{table.name}: the target holds {there[0]} rows, the source {here[0]}, or their contents differ; "
+            "stop whatever writes to either, and give an empty database with --postgres-url"
+        )
+    return here[0]
 
 
 async def _refuse_others(source: Driver, target: Driver, table: _Table) -> None:
