@@ -16,7 +16,7 @@ test-clients: .venv/ready .clients/ready
 
 # Processes killed, disks full, databases frozen, under load: some minutes.
 test-faults: .venv/ready
-	$(BIN)/pytest -m faults tests/faults
+	$(BIN)/pytest -m faults
 
 # Measures the parts, into docs/PERFORMANCE.md; side by side with others, too, with COMPARE=path/to/compare.py
 bench: .venv/ready
