@@ -197,6 +197,16 @@ class TestModels:
         inner = ask.replace("{", '{"metadata":{"model":"gpt-5","Model":"x"},', 1)
         assert post(governed, self.FEW, inner.encode(), alice).status == 200
 
+    def test_so_is_one_that_is_named_as_a_fallback(self, governed: Gateway, alice: str, provider: Provider) -> None:
+        """OpenRouter takes the next of `models` where the first is not to be had."""
+        ask = self.ask("opus").decode()
+        answer = post(governed, self.FEW, ask.replace("{", '{"models":["opus","gpt-5"],', 1).encode(), alice)
+        assert (answer.status, provider.requests) == (403, [])
+        start, end = ended(governed)
+        assert (start["model"], end["error_type"]) == ("gpt-5", "model_not_allowed")
+        provider.answers(whole(b'{"id":"m"}'))
+        assert post(governed, self.FEW, ask.replace("{", '{"models":["opus"],', 1).encode(), alice).status == 200
+
     @pytest.mark.parametrize("model", ["claude-sonnet-4-5", "opus\n", "OPUS", "gpt-5"])
     def test_another_is_refused_and_on_record(
         self, governed: Gateway, alice: str, provider: Provider, model: str

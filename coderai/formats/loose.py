@@ -79,6 +79,18 @@ def names_once(body: bytes, name: str) -> bool:
     return sum(key.lower() == name for key, _ in outermost) < 2
 
 
+class _Fallbacks(Struct):
+    models: Any = None
+
+
+def fallbacks(body: bytes) -> list[str]:
+    """The models that a provider may take instead of the one that was asked for.
+
+    https://openrouter.ai/docs/guides/routing/model-fallbacks
+    """
+    return [model for model in items(object_of(body, _Fallbacks).models) if isinstance(model, str)]
+
+
 def count(data: Any) -> int:
     """A number of tokens, whatever the provider wrote."""
     return int(data) if isinstance(data, _NUMBER) and -_MOST < data < _MOST else 0

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from coderai.auth import User
 from coderai.formats.format import Ask, Format, NotUnderstood, Reading
-from coderai.formats.loose import names_once
+from coderai.formats.loose import fallbacks, names_once
 from coderai.gateway.bedrock_call import BedrockCall
 from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.interception import Interception
@@ -116,8 +116,11 @@ class Interceptor:
             ask = format.ask(plain, include_usage=route.provider.include_usage and plain is body)
         except NotUnderstood as fault:
             raise Refusal(400, str(fault)) from None
-        if route.provider.restricted and plain and not names_once(plain, "model"):
-            raise Refusal(400, "the body names its model more than once")
+        if route.provider.restricted and plain:
+            if not names_once(plain, "model"):
+                raise Refusal(400, "the body names its model more than once")
+            others = (model for model in fallbacks(plain) if not route.provider.allows(model))
+            ask = replace(ask, model=next(others, ask.model))  # one that is not allowed is what is refused
         if ask.background:
             raise Refusal(501, "background responses are not supported: their answers would go unrecorded")
         if (bedrock := route.provider.bedrock) is not None:
