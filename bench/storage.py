@@ -6,12 +6,12 @@ import sqlite3
 import time
 from pathlib import Path
 
-from bench.timing import percentile, shown
+from bench.timing import best_us, percentile, shown
 from coderai.logs import open_logs
 from coderai.recorder import Recorder
 from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Tokens, new_id
 from coderai.retention import Retention
-from coderai.store import Store, open_sqlite, times
+from coderai.store import Store, open_sqlite, rows, seals, times
 from coderai.store.selection import Filter
 
 PROMPT = "mend the bug in the parser, please; " * 20
@@ -68,7 +68,24 @@ async def recording(folder: Path) -> list[tuple[str, str]]:
         ("an exchange committed by itself, median", shown(percentile(single, 0.5))),
         ("an exchange committed by itself, p99", shown(percentile(single, 0.99))),
         ("CPU of an exchange, a hundred at a time", shown(many)),
+        sealing(),
     ]
+
+
+def sealing() -> tuple[str, str]:
+    """What a small exchange pays for its seal: two digests of its rows, and the link of the chain."""
+    (started, asked), (_, used, ended) = exchange(times.now())
+    known = seals.Rows(rows.interception(started, started.finding, None))
+    for kind, _, row in rows.STATEMENTS:
+        for record in (asked, used):
+            if isinstance(record.finding, kind):
+                (known.prompts if kind is Prompt else known.tokens).append(row(record, record.finding))
+    end = rows.end(ended, ended.finding)
+
+    def seal() -> seals.Head:
+        return seals.seal(seals.Head(), known.id, known.id, known.started_at, seals.digests(known, end))
+
+    return ("CPU of an exchange's seal", shown(best_us(seal)))
 
 
 def large(folder: Path, count: int) -> list[tuple[str, str]]:
