@@ -6,6 +6,7 @@ that was stored after all is stored again without effect.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,13 +57,17 @@ class Spool:
             _Line(type(record.finding).__name__, record.id, record.interception_id, record.at, record.finding)
             for record in map(storable, left)  # else one text that is no UTF-8 would cost all the others
         ]
+        begun = self._own.with_name(f".{self._own.name}")  # until it is whole, no other process finds it
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(self._own, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+            with os.fdopen(os.open(begun, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
                 file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
                 file.flush()
                 os.fsync(file.fileno())
+            begun.rename(self._own)
         except OSError as error:
+            with suppress(OSError):  # a disk that is full: what was written is better than nothing
+                begun.rename(self._own)
             raise BadSpool(f"{self._own}: {error.strerror}; name a writable directory with --spool-dir") from None
         return self._own
 
