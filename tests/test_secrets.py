@@ -113,3 +113,18 @@ def test_a_secret_that_is_written_is_found(tmp_path: Path, where: str) -> None:
     (tmp_path / where).write_text(f"x{OWN}y")
     with pytest.raises(AssertionError, match="sk-own"):
         secrets.refuse({OWN}, secrets.files_of(tmp_path, set()))
+
+
+@pytest.mark.parametrize("form", ["--aibridge-openai-key={}", "--ai-gateway-openai-key {}"])
+def test_a_key_given_as_a_flag_is_not_in_the_process_list(tmp_path: Path, provider: Provider, form: str) -> None:
+    key = "sk-flag-0123456789abcdef"
+    flags = ("--verbose", *form.format(key).split(), "--workers", "2")
+    gateway = Gateway(tmp_path, provider.url, *flags, CODER_AIBRIDGE_OPENAI_KEY="")
+    token = gateway.user("alice")
+    seen = secrets.process_list(gateway.process.pid)
+    assert len(seen) == 3
+    secrets.refuse([key], seen)
+    provider.answers(whole(b'{"id":"1"}'))
+    assert gateway.request("POST", CHAT, ASK, token=token).status == 200
+    assert provider.requests[0].header("Authorization") == f"Bearer {key}"
+    assert gateway.stop() == 0

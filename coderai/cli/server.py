@@ -9,6 +9,7 @@ import click
 import uvloop
 
 from coderai.cli.options import SettingsCommand, settings_options, write_config
+from coderai.cli.secret_flags import take_out_of_sight
 from coderai.cli.workers import supervise
 from coderai.config import Resolved
 from coderai.logs import LogError, Logger, Outputs, StandardLibrary
@@ -35,6 +36,7 @@ def server(resolved: Resolved) -> None:
             click.echo(f"Warning: {warning}", err=True)
         click.echo(write_config(resolved), nl=False)
         return
+    take_out_of_sight(resolved)
     if resolved.settings.workers > 1:
         sys.exit(supervise(resolved, _serve))
     _serve(resolved)
