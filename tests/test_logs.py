@@ -291,6 +291,22 @@ def test_reconfiguring_applies_as_a_whole_or_not_at_all(log: Logger, json_file: 
     assert [line.split("  ")[-1] for line in other.read_text().splitlines()] == ["two", "three"]
 
 
+def test_closing_waits_for_what_a_sink_that_is_no_longer_configured_had_queued(log: Logger, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    fd = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(fd, True)
+    log.reconfigure(human=str(fifo))
+    log.info("x" * 8_000_000)
+    log.reconfigure(human="")
+    with open(fd, "rb") as pipe:
+        reader = threading.Thread(target=pipe.read)
+        reader.start()
+        log.close()
+        assert f"log {fifo}" not in [thread.name for thread in threading.enumerate()]
+        reader.join(WAIT)
+
+
 def test_reopening_writes_to_the_file_that_now_has_the_name(json_file: Path) -> None:
     sink = Sink(str(json_file))
     put_and_wait(sink, b"old\n")

@@ -64,6 +64,7 @@ class Outputs:
     def __init__(self) -> None:
         # By path: two layouts to one path share a thread, so that their lines do not interleave.
         self.sinks: dict[str, Sink] = {}
+        self._leaving: list[Sink] = []  # no longer configured, but perhaps still writing what they had queued
         self.routes: list[tuple[Layout, Sink]] = []
         self.debug = False
         self._filter: re.Pattern[str] | None = None
@@ -82,7 +83,9 @@ class Outputs:
                 except OSError as error:
                     _close(sink for known, sink in sinks.items() if known not in self.sinks)
                     raise LogError(_cannot_open(name, path, error)) from None
-        _close(sink for path, sink in self.sinks.items() if path not in sinks)
+        left = [sink for path, sink in self.sinks.items() if path not in sinks]
+        _close(left)
+        self._leaving = [sink for sink in self._leaving if sink.alive] + left
         self.sinks = sinks
         self.routes = [(OUTPUTS[name][0], sinks[path]) for name, path in paths.items() if path]
         self.debug = verbose or matching is not None
@@ -124,7 +127,7 @@ class Outputs:
     def close(self) -> None:
         _close(self.sinks.values())
         deadline = time.monotonic() + CLOSE_SECONDS
-        for sink in self.sinks.values():
+        for sink in (*self._leaving, *self.sinks.values()):
             sink.join(max(0.0, deadline - time.monotonic()))
 
 

@@ -116,6 +116,10 @@ class Sink:
             self._closing = True
             self._changed.notify()
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
 
