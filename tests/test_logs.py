@@ -299,7 +299,7 @@ def test_closing_waits_for_what_a_sink_that_is_no_longer_configured_had_queued(l
     log.reconfigure(human=str(fifo))
     log.info("x" * 8_000_000)
     log.reconfigure(human="")
-    with open(fd, "rb") as pipe:
+    with os.fdopen(fd, "rb") as pipe:
         reader = threading.Thread(target=pipe.read)
         reader.start()
         log.close()
