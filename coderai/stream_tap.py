@@ -144,7 +144,7 @@ class StreamTap:
         """Keeps the wanted ones of these whole events, of which the first is marked by `wanted`; returns those for the
         client, held ones left out.
         """
-        plain = not self._withhold and b"\r" not in events and b"\n\n\n" not in events
+        plain = not self._withhold and b"\r" not in events
         if plain and self._pick_at_once(events, wanted):
             return events
         out: list[bytes] = []

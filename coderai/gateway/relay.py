@@ -42,8 +42,8 @@ class Relay:
     def start(self, *, at_once: bool, resized: bool) -> None:
         """Gives the head and lets the body flow.
 
-        at_once: the head does not wait for the first byte of the body. resized: the body may lose a chunk,
-        so a length that the provider gave does not hold.
+        at_once: the head does not wait for a body of which nothing has come yet. resized: the body may lose a chunk, so
+        a length that the provider gave does not hold.
         """
         answer = self._answer
         resized = resized or b"transfer-encoding" in answer.fields
@@ -51,9 +51,9 @@ class Relay:
         sized = not resized and b"content-length" in answer.fields
         self._request.flow = self
         self._request.respond(answer.status, answer.reason, headers, sized=sized)
+        answer.pipe(self)
         if at_once:
             self._request.flush()
-        answer.pipe(self)
         if self._request.stalled:  # an earlier answer is still on its way
             self.pause()
 

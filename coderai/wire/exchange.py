@@ -46,6 +46,8 @@ class Connection(asyncio.Protocol):
         self._reason = b""
         self._headers: Headers = []
         self._parts: list[bytes] = []
+        self.on_body = self._parts.append
+        self._chunked = False
         self._between = False  # all that has come of a chunked body is whole chunks
         self._complete = False
         self._until_close = False
@@ -64,7 +66,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer = None
         self._reason, self._headers = b"", []
-        self._complete = self._until_close = self._heard = self._between = False
+        self._complete = self._until_close = self._heard = self._chunked = self._between = False
         self._head_size = 0
         self._lately = True  # the time that counts begins now
         head: asyncio.Future[Answer] = self._pool.loop.create_future()
@@ -97,10 +99,11 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             broken = True
-        self._between = self._between and not broken and data.endswith(b"\n")  # else the next chunk's size has begun
+        self._between = False
         if self._parts:
             parts = self._parts
             body = parts[0] if len(parts) == 1 else b"".join(parts)
+            self._between = self._chunked and not broken and data.endswith(chunked.framed(parts[-1]))
             parts.clear()
             if self._answer is not None:
                 self._answer.take(body, b"")
@@ -133,20 +136,11 @@ class Connection(asyncio.Protocol):
         headers = self._headers
         self._keep_alive = self._parser.should_keep_alive()
         fields = named(headers)
-        chunked = b"chunked" in fields.get(b"transfer-encoding", b"").lower()
-        self._until_close = not chunked and b"content-length" not in fields
+        self._chunked = b"chunked" in fields.get(b"transfer-encoding", b"").lower()
+        self._until_close = not self._chunked and b"content-length" not in fields
         self._answer = Answer(self, status, self._reason, headers, fields)
         if self._head is not None and not self._head.done():
             self._head.set_result(self._answer)
-
-    def on_chunk_header(self) -> None:
-        self._between = False
-
-    def on_chunk_complete(self) -> None:
-        self._between = True
-
-    def on_body(self, data: bytes) -> None:
-        self._parts.append(data)
 
     def on_message_complete(self) -> None:
         self._complete = self._answer is not None
