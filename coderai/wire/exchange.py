@@ -9,6 +9,7 @@ from coderai.wire import chunked
 from coderai.wire.answer import Answer
 from coderai.wire.headers import Headers, named
 from coderai.wire.origin import Origin
+from coderai.wire.reads import Reads
 
 # All fields of an answer's head together, as for requests.
 HEAD_LIMIT = 256 * 1024
@@ -18,6 +19,7 @@ class Pool(Protocol):
     """Where connections come from and go back to."""
 
     loop: asyncio.AbstractEventLoop
+    reads: Reads
 
     def release(self, connection: "Connection") -> None:
         """It has served its exchange and can serve another."""
@@ -80,9 +82,17 @@ class Connection(asyncio.Protocol):
             raise
 
     def data_received(self, data: bytes) -> None:
-        """A whole chunk is handed on with its framing; the parser, which stands between two, need not see it."""
-        if self._between and self._answer is not None and (held := chunked.sole(data)) is not None:
+        if self._between:  # amid a stream, one of many
             self._lately = True
+            self._pool.reads.add(self, data)
+        else:
+            self._parse(data)
+
+    def take(self, data: bytes) -> None:
+        """A whole chunk is handed on with its framing; the parser, which stands between two, need not see it."""
+        if self.closed:
+            return
+        if self._between and self._answer is not None and (held := chunked.sole(data)) is not None:
             self._answer.take(held, data)
         else:
             self._parse(data)
@@ -190,6 +200,7 @@ class Connection(asyncio.Protocol):
         self._break()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.reads.hand_on()
         self._break()
         self._head = None  # it knows its answer, and that this connection
 

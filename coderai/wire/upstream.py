@@ -14,6 +14,7 @@ from coderai.wire.answer import Answer
 from coderai.wire.exchange import Connection, Lost
 from coderai.wire.origin import Origin
 from coderai.wire.proxy import Proxies, Proxy, ProxyRefused, absolute, tunnel
+from coderai.wire.reads import Reads
 
 # Shorter than what providers and load balancers keep an idle connection for (60 s and more).
 KEEP_ALIVE = 30.0
@@ -45,6 +46,7 @@ class Upstreams:
 
     def __init__(self, tls: ssl.SSLContext | None = None, proxies: Proxies | None = None) -> None:
         self.loop = asyncio.get_running_loop()
+        self.reads = Reads(self.loop)
         self.connect_timeout = 0.0
         self.idle_timeout = 0.0
         self._tls = tls
