@@ -46,11 +46,15 @@ def object_of(body: bytes, kind: type[S]) -> S:
 
 
 def mapping(data: Any) -> dict[str, Any]:
+    if isinstance(data, dict):  # most are: a part of what has been read already
+        return data
     found = value(data)
     return found if isinstance(found, dict) else {}
 
 
 def items(data: Any) -> list[Any]:
+    if isinstance(data, list):
+        return data
     found = value(data)
     return found if isinstance(found, list) else []
 

@@ -10,7 +10,6 @@ What goes into a digest is compact JSON: a row as the array of its columns in th
 array in the order of their ids. https://csrc.nist.gov/pubs/fips/180-4/upd1/final
 """
 
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -73,20 +72,23 @@ class Digests(NamedTuple):
 
 
 def digests(rows: Rows, end: Row) -> Digests:
-    tools = _in_order(rows.tools)
-    counts = encode((rows.interception, end, _in_order(rows.tokens), [_counts(tool) for tool in tools]))
-    inputs = [(tool[0], tool[INPUT]) for tool in tools]
-    content = encode((_in_order(rows.prompts), _in_order(rows.thoughts), inputs))
+    tokens, tools, prompts, thoughts = rows.tokens, rows.tools, rows.prompts, rows.thoughts
+    for several in (tokens, tools, prompts, thoughts):
+        if len(several) > 1:
+            several.sort(key=_id)
+    counted: list[Row] = []
+    inputs: list[Row] = []
+    if tools:  # most have none, and two comprehensions over nothing are a tenth of a seal
+        counted = [_counts(tool) for tool in tools]
+        inputs = [(tool[0], tool[INPUT]) for tool in tools]
+    counts = encode((rows.interception, end, tokens, counted))
+    content = encode((prompts, thoughts, inputs))
     return Digests(sha256(counts).digest(), sha256(content).digest())
 
 
 def _counts(tool: Row) -> Row:
     """What stays of a tool usage."""
     return (*tool[:INPUT], bool(tool[_INJECTED]), *tool[_INJECTED + 1 :])  # SQLite has no booleans
-
-
-def _in_order(rows: Sequence[Row]) -> Sequence[Row]:
-    return rows if len(rows) < 2 else sorted(rows, key=_id)
 
 
 def _id(row: Row) -> str:
