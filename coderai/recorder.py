@@ -21,6 +21,8 @@ from coderai.store.storable import fitted, storable
 
 # For so long the ends of answers wait for a store that fails; then they are cut off and new requests refused.
 GRACE_SECONDS = 10.0
+# A timer that is so late tells of a process that stood still itself (SIGSTOP, a suspended machine).
+STOOD_STILL_SECONDS = 1.0
 # A commit may take its time without anything being wrong.
 SHORTEST_GRACE_SECONDS = 0.1
 # Records in memory that are not stored yet: some 100 MB if all hold long prompts; at 200 requests a second
@@ -82,6 +84,7 @@ class Recorder:
         self._closed = False
         self._gathering: asyncio.TimerHandle | None = None
         self._unstored: list[_Waiter] = []  # the batch that is being committed
+        self._grace: asyncio.TimerHandle | None = None  # of the commit that is under way
         self._overdue = False  # a commit has taken longer than the grace period, and goes on
         self.failing_since: float | None = None  # monotonic, of the first failure in a row
         self.backlog = 0  # records accepted and not yet stored
@@ -188,7 +191,7 @@ class Recorder:
         wait = FIRST_RETRY_SECONDS
         refused = self._store.unstorable
         began = time.monotonic()
-        grace = self._loop.call_later(max(self.grace, SHORTEST_GRACE_SECONDS), self._grace_over)
+        self._begin_grace()
         try:
             while True:
                 try:
@@ -205,7 +208,8 @@ class Recorder:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LAST_RETRY_SECONDS)
         finally:
-            grace.cancel()
+            if self._grace is not None:
+                self._grace.cancel()
 
     def _failed(self, error: Exception, began: float) -> None:
         if self.failing_since is None:
@@ -214,7 +218,13 @@ class Recorder:
                 "records cannot be stored, they wait in memory", error=str(error), kind=type(error).__name__
             )
 
-    def _grace_over(self) -> None:
+    def _begin_grace(self) -> None:
+        seconds = max(self.grace, SHORTEST_GRACE_SECONDS)
+        self._grace = self._loop.call_later(seconds, self._grace_over, self._loop.time() + seconds)
+
+    def _grace_over(self, due: float) -> None:
+        if self._loop.time() - due > STOOD_STILL_SECONDS:  # the store has had no chance
+            return self._begin_grace()
         self._overdue = True
         self._log.error(
             "new requests are refused until records can be stored", backlog=self.backlog, grace_s=self.grace

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -171,6 +172,18 @@ class TestAFailingStore:
         with pytest.raises(StoreUnavailable):
             await store.write([started()])
         assert recorder.failing_since is not None
+
+
+async def test_a_process_that_stood_still_gives_the_store_its_time_anew(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger, grace=0.1)
+    records = exchange()
+    done = recorder.put(records)
+    await asyncio.sleep(0)
+    time.sleep(1.5)  # noqa: ASYNC251 - what SIGSTOP does to the loop
+    await done
+    assert ids(place) == {records[0].id}
+    assert recorder.refusal() is None
+    await recorder.close()
 
 
 async def test_closing_stores_what_waits(store: Store, place: Place, log: Log) -> None:
