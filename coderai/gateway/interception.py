@@ -29,23 +29,32 @@ from coderai.wire.request import Request
 
 
 class Interception:
-    """Writes the records of one exchange; `end` counts once."""
+    """Writes the records of one exchange; `begin` and `end` count once each, and `end` begins what has not begun."""
 
-    def __init__(self, recorder: Recorder, text_limit: int, user: User, route: Route, keys: Keys, ask: Ask) -> None:
+    def __init__(
+        self, recorder: Recorder, text_limit: int, request: Request, user: User, route: Route, keys: Keys, ask: Ask
+    ) -> None:
         self.id = new_id()
         self.ended = False
         self._recorder = recorder
         self._text_limit = text_limit
+        self._request = request
         self._user = user
         self._route = route
         self._keys = keys
         self._hint = keys.hint
         self._ask = ask
         self._prompt: Record | None = None
+        self._started: asyncio.Future[None] | None = None
 
-    def begin(self, request: Request) -> asyncio.Future[None]:
+    def begin(self) -> asyncio.Future[None]:
         """Resolved when the start, and the prompt with it, are stored: in a moment, or at once if that is hurried."""
-        who = request.head.once(caller)
+        if self._started is None:
+            self._started = self._begin()
+        return self._started
+
+    def _begin(self) -> asyncio.Future[None]:
+        who = self._request.head.once(caller)
         provider = self._route.provider
         started = Started(
             initiator_id=self._user.id,
@@ -76,6 +85,7 @@ class Interception:
         key: Key | None = None,
     ) -> asyncio.Future[None]:
         """Resolved when all that was found in the answer, and the end, are stored. key: with which it was served."""
+        self.begin()
         self.ended = True
         at = time.time_ns() // 1000
         records = [self._record(at, finding) for finding in self._findings(reading)]

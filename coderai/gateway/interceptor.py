@@ -52,17 +52,18 @@ class Interceptor:
         ask = self._ask(request, route, format, body)
         for object_id in ask.builds_on:
             await refuse_foreign(self._owners, route.provider, user, object_id)
-        interception = Interception(self._recorder, self.text_limit, user, route, keys, ask)
+        interception = Interception(self._recorder, self.text_limit, request, user, route, keys, ask)
         if not route.provider.allows(ask.model):
-            await self._refuse_model(interception, request, route, ask)
+            await self._refuse_model(interception, route, ask)
         call = self._call(request, route, keys, ask, user)
         passage = self._calls.passage(route, ask.model)
-        started = interception.begin(request)
+        request.loop.call_soon(interception.begin)  # when the request is out, while the provider works on it
         dump = self._dumper.interception(request, route, keys, call, ask.model, interception.id)
         tap: Tap | None = None
         answer: Answer | None = None
         try:
             answer = await call.answer(passage)
+            started = interception.begin()
             if not answer.complete:  # else its first bytes go out with its last: when the end is stored
                 self._recorder.hurry()
                 await started
@@ -127,9 +128,8 @@ class Interceptor:
             return replace(ask, model=bedrock.model(ask.model))
         return ask if plain is body else replace(ask, body=body)
 
-    async def _refuse_model(self, interception: Interception, request: Request, route: Route, ask: Ask) -> None:
+    async def _refuse_model(self, interception: Interception, route: Route, ask: Ask) -> None:
         """The attempt is on record, prompt and all."""
-        interception.begin(request)
         message = f"the model {ask.model} is not allowed for {route.provider.name} here"
         await interception.end(403, Reading(), "model_not_allowed", message)
         raise Refusal(403, message)
