@@ -92,10 +92,14 @@ class Connection(asyncio.Protocol):
         """A whole chunk is handed on with its framing; the parser, which stands between two, need not see it."""
         if self.closed:
             return
-        if self._between and self._answer is not None and (held := chunked.sole(data)) is not None:
-            self._answer.take(held, data)
-        else:
-            self._parse(data)
+        try:
+            if self._between and self._answer is not None and (held := chunked.sole(data)) is not None:
+                self._answer.take(held, data)
+            else:
+                self._parse(data)
+        except Exception:
+            self._break()  # as a transport does where data_received fails: an answer with a hole is not whole
+            raise
 
     def _parse(self, data: bytes) -> None:
         if self._parser is None:  # what nobody asked for
@@ -113,7 +117,9 @@ class Connection(asyncio.Protocol):
         if self._parts:
             parts = self._parts
             body = parts[0] if len(parts) == 1 else b"".join(parts)
-            self._between = self._chunked and not broken and data.endswith(chunked.framed(parts[-1]))
+            # Only behind a LF: else the next chunk's size may look like this one's end ("2\r\n12\r\n12\r\n").
+            if self._chunked and not broken and data.endswith(b"\n\r\n"):
+                self._between = data.endswith(chunked.framed(parts[-1]))
             parts.clear()
             if self._answer is not None:
                 self._answer.take(body, b"")
@@ -146,8 +152,9 @@ class Connection(asyncio.Protocol):
         headers = self._headers
         self._keep_alive = self._parser.should_keep_alive()
         fields = named(headers)
-        self._chunked = b"chunked" in fields.get(b"transfer-encoding", b"").lower()
-        self._until_close = not self._chunked and b"content-length" not in fields
+        coding = fields.get(b"transfer-encoding", b"").lower()
+        self._chunked = coding == b"chunked"
+        self._until_close = b"chunked" not in coding and b"content-length" not in fields
         self._answer = Answer(self, status, self._reason, headers, fields)
         if self._head is not None and not self._head.done():
             self._head.set_result(self._answer)

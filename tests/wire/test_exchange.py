@@ -1,0 +1,89 @@
+"""A provider's answer arrives whole however it is framed and cut, over a real socket."""
+
+import asyncio
+import socket
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coderai.wire.exchange import Connection
+from coderai.wire.origin import Origin
+from coderai.wire.upstream import Upstreams
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+# Payloads that look like framing, and events that end where their chunk does.
+TRICKY = [b"2", b"12", b"\r\n", b"\r\n\r\n", b"5\r\nhello\r\n", b"1\r\n1\r\n", b"0\r\n\r\n", b"4\r\n4", b"data: {}\n\n"]
+
+
+class Sink:
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.body = b""
+        self.ends: list[str] = []
+        self._fails_at = fails_at
+
+    def data(self, data: bytes, framed: bytes = b"") -> None:
+        if self._fails_at is not None and len(self.body) >= self._fails_at:
+            raise ValueError("a fault")
+        assert framed in (b"", b"%x\r\n%b\r\n" % (len(data), data))
+        self.body += data
+
+    def end(self) -> None:
+        self.ends.append("end")
+
+    def lost(self) -> None:
+        self.ends.append("lost")
+
+
+async def relayed(pieces: list[bytes], sink: Sink) -> None:
+    """Has the sink get an answer that comes in these reads."""
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    upstreams = Upstreams()
+    connection = Connection(upstreams, Origin.of("http://127.0.0.1:9/"))
+    transport, _ = await loop.create_connection(lambda: connection, sock=ours)
+    asked = loop.create_task(connection.exchange([b"GET / HTTP/1.1\r\n\r\n"]))
+    piped = False
+    for piece in pieces:
+        if connection.closed:
+            break
+        theirs.send(piece)
+        for _ in range(4):  # turns of the loop, in one of which it is read
+            await asyncio.sleep(0)
+        if asked.done() and not piped:
+            asked.result().pipe(sink)
+            piped = True
+    theirs.close()
+    transport.abort()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def chunked(payloads: list[bytes]) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(payload), payload) for payload in payloads)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.sampled_from(TRICKY) | st.binary(min_size=1, max_size=20), min_size=1, max_size=8), st.data())
+def test_whatever_the_chunks_and_the_cuts(payloads: list[bytes], data: st.DataObject) -> None:
+    raw = chunked(payloads) + b"0\r\n\r\n"
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), max_size=8)))
+    pieces = [raw[start:end] for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
+    sink = Sink()
+    asyncio.run(relayed([HEAD, *pieces], sink))
+    assert (sink.body, sink.ends) == (b"".join(payloads), ["end"])
+
+
+async def test_a_size_line_that_looks_like_the_end_of_the_chunk_before() -> None:
+    sink = Sink()
+    await relayed([HEAD, b"2\r\n12\r\n12\r\n", b"5\r\nhello\r\n", b"12345678\r\n0\r\n\r\n"], sink)
+    assert (sink.body, sink.ends) == (b"125\r\nhello\r\n12345678", ["end"])
+
+
+async def test_an_answer_of_which_a_part_could_not_be_taken_is_not_whole() -> None:
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context["exception"]))
+    sink = Sink(fails_at=5)
+    events = [chunked([event]) for event in (b"one\n\n", b"two\n\n", b"three\n\n")]
+    await relayed([HEAD, *events, b"0\r\n\r\n"], sink)
+    assert (sink.body, sink.ends, [str(fault) for fault in faults]) == (b"one\n\n", ["lost"], ["a fault"])
