@@ -46,11 +46,14 @@ class StreamTap:
         if not (self._between and chunk.endswith(_BLANK)):
             return self._feed(chunk)
         wanted = self._wanted(chunk)
-        if wanted is None:
-            for hint in self._hints:
-                if chunk.find(hint) >= 0:  # `in` would first try it as a number, and fail, at twice the cost
-                    break
-            else:
+        for hint in self._hints:
+            if chunk.find(hint) >= 0:  # `in` would first try it as a number, and fail, at twice the cost
+                break
+        else:
+            if wanted is None:
+                return chunk
+            if chunk.find(_BLANK) == len(chunk) - 2 and chunk.find(b"\r") < 0 and not self._withhold:  # a single event
+                self._keep(chunk)
                 return chunk
         events = self._pick(chunk, b"", wanted)
         self._between = not self.terminal

@@ -84,14 +84,18 @@ class ChatCompletions:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
         answer: dict[str, Any] = {"id": "", "usage": None, "error": None, "message": None}
         choices: dict[int, _Choice] = {}
-        for chunk in (mapping(event) for event in events if event != _DONE):
+        for event in events:
+            chunk = mapping(event) if event != _DONE else {}
             answer["id"] = answer["id"] or text(chunk.get("id"))
             answer["usage"] = chunk.get("usage") or answer["usage"]
             if chunk.get("error"):
                 answer |= {"error": chunk["error"], "message": chunk.get("message")}
-            for choice in map(mapping, items(chunk.get("choices"))):
-                index = choice.get("index")
-                choices.setdefault(index if isinstance(index, int) else 0, _Choice()).add(choice)
+            for choice in items(chunk.get("choices")):
+                index = mapping(choice).get("index")
+                index = index if isinstance(index, int) else 0
+                if index not in choices:
+                    choices[index] = _Choice()
+                choices[index].add(mapping(choice))
         answer["choices"] = [choices[index].whole() for index in sorted(choices)]
         return answer
 
@@ -128,6 +132,10 @@ class ChatCompletions:
         return json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
 
 
+# What a part of a tool call adds to, by its kind.
+_CALLED = {"function": ("name", "arguments"), "custom": ("name", "input")}
+
+
 class _Choice:
     """One choice's deltas, gathered."""
 
@@ -141,17 +149,20 @@ class _Choice:
         delta = mapping(choice.get("delta"))
         self.finished = self.finished or bool(choice.get("finish_reason"))
         for name, thought in self.thoughts.items():
-            thought.append(text(delta.get(name)))
+            if name in delta:
+                thought.append(text(delta[name]))
         if function := mapping(delta.get("function_call")):
             self.function = self.function or {}
             _gather(self.function, function, ("name", "arguments"))
-        for position, call in enumerate(map(mapping, items(delta.get("tool_calls")))):
-            index = call.get("index")
+        for position, given in enumerate(items(delta.get("tool_calls"))):
+            call = mapping(given)
+            index = call.get("index", position)
             pieces = self.calls.setdefault(index if isinstance(index, int) else position, {})
             if call.get("id") and not any(pieces.get("id", ())):
                 _gather(pieces, call, ("id",))
-            _gather(pieces, mapping(call.get("function")), ("name", "arguments"))
-            _gather(pieces, mapping(call.get("custom")), ("name", "input"))
+            for kind, names in _CALLED.items():
+                if kind in call:
+                    _gather(pieces, mapping(call[kind]), names)
 
     def whole(self) -> dict[str, Any]:
         message: dict[str, Any] = {name: "".join(pieces) for name, pieces in self.thoughts.items()}
@@ -171,8 +182,11 @@ class _Choice:
 
 def _gather(pieces: dict[str, list[str]], fields: dict[str, Any], names: Iterable[str]) -> None:
     for name in names:
-        if isinstance(fields.get(name), str):
-            pieces.setdefault(name, []).append(fields[name])
+        if isinstance(piece := fields.get(name), str):
+            if name in pieces:
+                pieces[name].append(piece)
+            else:
+                pieces[name] = [piece]
 
 
 def _joined(pieces: dict[str, list[str]]) -> dict[str, Any]:
