@@ -11,6 +11,9 @@ from coderai.formats.format import Format, Reading
 from coderai.tap import KEPT_LIMIT
 from coderai.wire.encodings import Decoder, Undecodable, decoder
 
+# Bytes kept of one stream: a tool's input of some thousand tokens, 3 ms to read.
+LONG = 128 * 1024
+
 _BLANK = b"\n\n"
 Found = re.Match[bytes] | None
 
@@ -215,6 +218,11 @@ class StreamTap:
         self._held.clear()
         self._half = b""
         return held
+
+    @property
+    def long(self) -> bool:
+        """Whether reading takes so long that no other stream should have to wait for it."""
+        return self._kept_size > LONG and self.terminal  # without, what comes may change what is read
 
     def read(self) -> Reading:
         if not self.terminal and self._pieces:

@@ -326,3 +326,19 @@ def test_a_coded_stream_comes_back_as_it_came_and_is_read(
     tokens = next(r for r in reversed(gateway.records()) if r["record_type"] == "token_usage")
     assert (tokens["input_tokens"], tokens["output_tokens"]) == (7, 5)
     assert gateway.records()[-1]["error_type"] is None
+
+
+def test_a_tool_call_of_thousands_of_events(gateway: Gateway, provider: Provider, token: str) -> None:
+    begin = b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_long","name":"Write","input":{}}}\n\n'
+    end = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+    pieces = [json.dumps(f"line {n} of a file; ") for n in range(3000)]
+    deltas = [
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":%b}}\n\n'
+        % piece.encode()
+        for piece in pieces
+    ]
+    events = [START, begin, *deltas, end, DELTA, STOP]
+    provider.answers(*stream(*events))
+    assert post(gateway, MESSAGES, ASK_STREAM, token).body == b"".join(events)
+    (tool,) = [record for record in gateway.records() if record.get("tool_call_id") == "toolu_long"]
+    assert tool["input"] == "".join(json.loads(piece) for piece in pieces)

@@ -135,7 +135,8 @@ class Interceptor:
         raise Refusal(403, message)
 
     async def _end(self, interception: Interception, answer: Answer, tap: Tap, ending: Ending, key: Key | None) -> None:
-        reading = tap.read()
+        long = isinstance(tap, StreamTap) and tap.long
+        reading = await asyncio.to_thread(tap.read) if long else tap.read()
         if tap.fault is not None:
             self._log.warn("answer not read", interception_id=interception.id, error=tap.fault)
         error_type = None
