@@ -1,13 +1,13 @@
 """`coderai server`: the gateway, until SIGTERM or SIGINT."""
 
 import asyncio
-import gc
 import logging
 import sys
 
 import click
 import uvloop
 
+from coderai.cli import memory
 from coderai.cli.options import SettingsCommand, settings_options, write_config
 from coderai.cli.secret_flags import take_out_of_sight
 from coderai.cli.workers import supervise
@@ -19,9 +19,6 @@ from coderai.serving import serve
 from coderai.store import StoreUnavailable
 from coderai.wire.proxy import BadProxy
 from coderai.wire.tls import BadCertificate
-
-# So many more objects are made than given back before the collector looks: some requests' worth, a megabyte or two.
-COLLECTED_OBJECTS = 10_000
 
 
 @click.command(cls=SettingsCommand)
@@ -57,10 +54,6 @@ def _serve(resolved: Resolved) -> None:
 
 
 def _run(resolved: Resolved, log: Logger) -> None:
-    # What the start made lives as long as the process: the collector need not look at it again; and what a request
-    # makes is gone with it, so that looking after every 700 objects would find nothing.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECTED_OBJECTS, 10, 10)
+    memory.settle()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(resolved, log))
