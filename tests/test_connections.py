@@ -126,7 +126,9 @@ def test_a_chunked_body_in_between(client: Client, upstream: Provider) -> None:
 def test_no_body_at_all(client: Client) -> None:
     client.socket.sendall(client.request("one"))
     client.answer()
-    empty = client.request("")[: -len(body(""))].replace(str(len(body(""))).encode(), b"0")
+    length = b"Content-Length: %d\r\n" % len(body(""))  # whole: the mere number may stand in the token, too
+    empty = client.request("")[: -len(body(""))].replace(length, b"Content-Length: 0\r\n")
+    assert length not in empty
     client.socket.sendall(empty)
     assert client.answer()[0] == 400
     client.socket.sendall(client.request("three"))
