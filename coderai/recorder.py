@@ -31,7 +31,8 @@ BACKLOG_LIMIT = 20_000
 # So long may records wait that nobody waits for: while a provider thinks, the next request's come along.
 GATHER_SECONDS = 0.002
 # Where others came along last time, a commit waits for so many turns of the loop, and no longer than so many seconds:
-# half of what it costs is the same for one record as for twenty.
+# half of what it costs is the same for one record as for twenty. What is no company: an exchange's own start and end.
+ALONE = 2
 BUSY_TURNS = 8
 BUSY_SECONDS = 0.001
 # Records in one transaction: 10 ms of the writer's time, so that one commit never holds up the next for long.
@@ -147,7 +148,7 @@ class Recorder:
         try:
             while True:
                 await self._arrived.wait()
-                if len(waiters) > 1:
+                if len(waiters) > ALONE:
                     await self._busy()
                 self._unstored = waiters = self._gather()
                 batch = [record for waiter in waiters for record in waiter.records]

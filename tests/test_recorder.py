@@ -77,6 +77,28 @@ async def test_what_arrives_together_is_committed_together(store: Store, place: 
     await recorder.close()
 
 
+@pytest.mark.parametrize(("before", "together"), [(1, False), (2, True)])
+async def test_a_commit_waits_for_more_only_where_there_were_others(
+    store: Store, place: Place, log: Log, monkeypatch: pytest.MonkeyPatch, before: int, together: bool
+) -> None:
+    monkeypatch.setattr("coderai.recorder.BUSY_SECONDS", 60)
+    lines = Lines(place)
+    recorder = Recorder(store, log.logger, lines)
+
+    def put() -> "asyncio.Future[None]":
+        start, *end = exchange()
+        recorder.put([start], hurry=False)
+        return recorder.put(end)
+
+    await asyncio.gather(*(put() for _ in range(before)))
+    first = put()
+    for _ in range(3):
+        await asyncio.sleep(0)  # a turn of the loop: where nobody was there last time, the commit begins in the first
+    await asyncio.gather(first, put())
+    assert len(lines.batches) == (2 if together else 3)
+    await recorder.close()
+
+
 async def test_a_waiter_that_is_cancelled_harms_nobody(store: Store, place: Place, log: Log) -> None:
     recorder = Recorder(store, log.logger)
     cancelled, kept = started(), started()
