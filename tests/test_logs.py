@@ -10,7 +10,8 @@ import re
 import resource
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
@@ -375,20 +376,25 @@ def test_a_closed_pipe_harms_nobody(pipe: tuple[Path, int]) -> None:
     finish(sink)
 
 
-@pytest.fixture
-def file_limit() -> Iterator[Callable[[int], None]]:
-    """A disk that is full after so many bytes: the system writes a part, then refuses."""
+@contextmanager
+def full_after(size: int) -> Iterator[None]:
+    """A disk that is full after so many bytes: the system writes a part, then refuses.
+
+    No longer than for a step of a test: it holds for the file, too, that pytest's own output may go to.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_torn_line_is_completed_once_there_is_room(json_file: Path, file_limit) -> None:
+def test_a_torn_line_is_completed_once_there_is_room(json_file: Path) -> None:
     sink = Sink(str(json_file))
-    file_limit(7)
-    put_and_wait(sink, b"first\n", b"second\n")
-    assert json_file.read_bytes() == b"first\ns"
-    file_limit(1000)
+    with full_after(7):
+        put_and_wait(sink, b"first\n", b"second\n")
+        assert json_file.read_bytes() == b"first\ns"
     put_and_wait(sink, b"third\n")
     assert json_file.read_bytes() == b"first\nsecond\nthird\n"
     status = sink.status()
@@ -396,13 +402,12 @@ def test_a_torn_line_is_completed_once_there_is_room(json_file: Path, file_limit
     finish(sink)
 
 
-def test_the_rest_of_a_torn_line_does_not_enter_the_next_file(json_file: Path, file_limit) -> None:
+def test_the_rest_of_a_torn_line_does_not_enter_the_next_file(json_file: Path) -> None:
     sink = Sink(str(json_file))
-    file_limit(7)
-    put_and_wait(sink, b"first\n", b"second\n", b"third\n")
-    json_file.rename(json_file.with_suffix(".1"))
-    sink.reopen()
-    file_limit(1000)
+    with full_after(7):
+        put_and_wait(sink, b"first\n", b"second\n", b"third\n")
+        json_file.rename(json_file.with_suffix(".1"))
+        sink.reopen()
     put_and_wait(sink, b"fourth\n")
     assert json_file.read_bytes() == b"third\nfourth\n"
     status = sink.status()
