@@ -55,9 +55,10 @@ class ChatCompletions:
     terminal_hints: tuple[bytes, ...] = (b"[DONE]", b"error")
     # The end, or an error: first, or behind members that are neither object nor list (OpenRouter's has an id).
     # The literal comes first, for speed; that it begins a line, so is in no string, is looked up behind it.
+    # No possessive quantifier: Python before 3.11.5 matches it wrongly (https://github.com/python/cpython/issues/106052).
     terminal = re.compile(
         rb"data:(?<![^\r\n]data:)(?:(?<=event: error\ndata:)|(?<=event: error\r\ndata:)|\s*(?:\[DONE\]"
-        rb'|\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*+\s*"error"\s*:\s*[{"]))'
+        rb'|\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*\s*"error"\s*:\s*[{"]))'
     )
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:
