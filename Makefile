@@ -1,9 +1,12 @@
 # Two commands do everything: `make run` (the demo) and `make test`. Both set up .venv first.
 
-PYTHON ?= python3
+# The distribution's own, where it will do: built with profile-guided optimization, it is a twentieth faster than what
+# pyenv compiles.
+PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
 
-.PHONY: run test test-clients test-faults bench fuzz lint format goldens clean
+.PHONY: python run test test-clients test-faults bench fuzz lint format goldens clean
 
 run: .venv/ready
 	$(BIN)/coderai demo
@@ -41,6 +44,10 @@ format: .venv/ready
 goldens: .venv/ready
 	$(BIN)/python -m coderai.config.docs
 	CODERAI_GOLDENS=write $(BIN)/pytest tests/config
+
+# Which one it is
+python:
+	@echo $(PYTHON)
 
 clean:
 	rm -rf .venv .clients

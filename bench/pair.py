@@ -3,7 +3,8 @@
 On a shared machine one run may be a third slower than the next; two servers that take turns by the millisecond feel
 the same weather. Told is the CPU that each spends on a request (of held streams: on an event), and the ratio, median
 of the rounds, which is good to 1 %. OTHER is another checkout of the project, say of the commit before a change; it
-runs with this one's packages. Provider and load are those of the side-by-side benchmark (mock.c and load.c).
+runs with its own `.venv` (another Python, say), or with this one's if it has none. Provider and load are those of the
+side-by-side benchmark (mock.c and load.c).
 """
 
 import argparse
@@ -62,15 +63,17 @@ class Server:
             "CODER_AIBRIDGE_ANTHROPIC_KEY": "sk-up",
             "CODER_AIBRIDGE_ANTHROPIC_BASE_URL": url,
         }
+        own_python = checkout / ".venv/bin/python"
+        self._python = own_python if own_python.exists() else Path(sys.executable)
         self.port = port
         self._environment = {key: value for key, value in os.environ.items() if not key.startswith("CODER")} | own
         self._run("users", "create", "bench")
         self.token = self._run("tokens", "create", "--user", "bench", "--name", "bench", "--lifetime", "1h")
-        command = pinned(GATEWAY_CORE, sys.executable, "-m", "coderai", "server")
+        command = pinned(GATEWAY_CORE, self._python, "-m", "coderai", "server")
         self.process = subprocess.Popen(command, env=self._environment, stderr=subprocess.DEVNULL, cwd=folder)
 
     def _run(self, *words: str) -> str:
-        command = [sys.executable, "-m", "coderai", *words]
+        command = [self._python, "-m", "coderai", *words]
         run = subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True, cwd="/")
         return run.stdout.strip()
 
