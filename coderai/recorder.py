@@ -14,27 +14,23 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
+from coderai.grace import GRACE_SECONDS, Grace
 from coderai.logs import Logger
 from coderai.records import Record, Thread
 from coderai.store import BadData, Store
 from coderai.store.storable import fitted, storable
 
-# For so long the ends of answers wait for a store that fails; then they are cut off and new requests refused.
-GRACE_SECONDS = 10.0
-# A timer that is so late tells of a process that stood still itself (SIGSTOP, a suspended machine).
-STOOD_STILL_SECONDS = 1.0
-# A commit may take its time without anything being wrong.
-SHORTEST_GRACE_SECONDS = 0.1
 # Records in memory that are not stored yet: some 100 MB if all hold long prompts; at 200 requests a second
 # more than the grace period brings.
 BACKLOG_LIMIT = 20_000
 # So long may records wait that nobody waits for: while a provider thinks, the next request's come along.
 GATHER_SECONDS = 0.002
 # Where others came along last time, a commit waits for so many turns of the loop, and no longer than so many seconds:
-# half of what it costs is the same for one record as for twenty. What is no company: an exchange's own start and end.
-ALONE = 2
+# half of what it costs is the same for one record as for twenty.
 BUSY_TURNS = 8
 BUSY_SECONDS = 0.001
+# Waiters that are no others: an exchange's start and its end.
+ALONE = 2
 # Records in one transaction: 10 ms of the writer's time, so that one commit never holds up the next for long.
 BATCH_LIMIT = 1000
 # Waits between tries of a failed commit: short at first, for a lock that is held for a moment.
@@ -76,7 +72,6 @@ class Recorder:
         self._log = log
         self.record_log = record_log  # may be changed at any time
         self._record_log_failing = False
-        self.grace = grace  # seconds; may be changed at any time
         self._backlog_limit = backlog_limit
         self._waiting: deque[_Waiter] = deque()
         self._arrived = asyncio.Event()
@@ -85,10 +80,8 @@ class Recorder:
         self._closed = False
         self._gathering: asyncio.TimerHandle | None = None
         self._unstored: list[_Waiter] = []  # the batch that is being committed
-        self._grace: asyncio.TimerHandle | None = None  # of the commit that is under way
-        self._overdue = False  # a commit has taken longer than the grace period, and goes on
-        self.failing_since: float | None = None  # monotonic, of the first failure in a row
         self.backlog = 0  # records accepted and not yet stored
+        self.grace = Grace(log, grace, backlog=lambda: self.backlog, over=self._give_all_up)
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._write_on(), name="recorder")
 
@@ -110,7 +103,7 @@ class Recorder:
                 self._arrived.set()
             elif self._gathering is None:
                 self._gathering = self._loop.call_later(GATHER_SECONDS, self.hurry)
-            if self._overdue:
+            if self.grace.is_over:
                 _give_up(done)
         return done
 
@@ -125,7 +118,7 @@ class Recorder:
             return "the server is stopping; try again shortly"
         if self.backlog > self._backlog_limit:
             return "too many audit records are waiting to be stored; try again shortly"
-        if self._overdue:
+        if self.grace.is_over:
             return "audit records cannot be stored at the moment; try again shortly"
         return None
 
@@ -192,7 +185,7 @@ class Recorder:
         wait = FIRST_RETRY_SECONDS
         refused = self._store.unstorable
         began = time.monotonic()
-        self._begin_grace()
+        self.grace.begin()
         try:
             while True:
                 try:
@@ -200,48 +193,20 @@ class Recorder:
                 except BadData:
                     raise
                 except Exception as error:  # whatever it is, the records are kept and tried again
-                    self._failed(error, began)
+                    self.grace.failed(error, began)
                 else:
-                    self._worked()
+                    self.grace.worked()
                     if more := self._store.unstorable - refused:
                         self._log.error("records hold values that the database refuses", records=more)
                     return threads
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LAST_RETRY_SECONDS)
         finally:
-            if self._grace is not None:
-                self._grace.cancel()
-
-    def _failed(self, error: Exception, began: float) -> None:
-        if self.failing_since is None:
-            self.failing_since = began
-            self._log.error(
-                "records cannot be stored, they wait in memory", error=str(error), kind=type(error).__name__
-            )
-
-    def _begin_grace(self) -> None:
-        seconds = max(self.grace, SHORTEST_GRACE_SECONDS)
-        self._grace = self._loop.call_later(seconds, self._grace_over, self._loop.time() + seconds)
-
-    def _grace_over(self, due: float) -> None:
-        if self._loop.time() - due > STOOD_STILL_SECONDS:  # the store has had no chance
-            return self._begin_grace()
-        self._overdue = True
-        self._log.error(
-            "new requests are refused until records can be stored", backlog=self.backlog, grace_s=self.grace
-        )
-        self._give_all_up()
+            self.grace.end()
 
     def _give_all_up(self) -> None:
         for waiter in (*self._unstored, *self._waiting):
             _give_up(waiter.done)
-
-    def _worked(self) -> None:
-        if self.failing_since is not None or self._overdue:
-            seconds = round(time.monotonic() - (self.failing_since or time.monotonic()), 1)
-            self.failing_since = None
-            self._overdue = False
-            self._log.info("records are stored again", failing_seconds=seconds, backlog=self.backlog)
 
     async def _write_log(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None:
         if self.record_log is None:

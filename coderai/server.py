@@ -96,7 +96,7 @@ class Server:
         structured = self.record_log if settings.aibridge_structured_logging else None
         self.recorder.record_log = self.passthrough.record_log = structured
         self.interceptor.text_limit = settings.aibridge_max_recorded_text.bytes
-        self.recorder.grace = settings.aibridge_store_grace.seconds
+        self.recorder.grace.seconds = settings.aibridge_store_grace.seconds
         self.retention.seconds = settings.aibridge_retention.seconds
         self.retention.content_seconds = settings.aibridge_content_retention.seconds
         self.seal_log.seconds = settings.aibridge_seal_log_interval.seconds

@@ -134,7 +134,7 @@ class TestAFailingStore:
         read_only(place, store, False)
         await asyncio.gather(*waiting)
         assert ids(place) == {batch[0].id for batch in batches}
-        assert (recorder.backlog, recorder.failing_since, recorder.refusal()) == (0, None, None)
+        assert (recorder.backlog, recorder.grace.failing_since, recorder.refusal()) == (0, None, None)
         await recorder.close()
         assert log.messages() == ["records cannot be stored, they wait in memory", "records are stored again"]
 
@@ -193,7 +193,7 @@ class TestAFailingStore:
         await asyncio.sleep(0)  # one turn of the loop, in which the recorder begins
         with pytest.raises(StoreUnavailable):
             await store.write([started()])
-        assert recorder.failing_since is not None
+        assert recorder.grace.failing_since is not None
 
 
 async def test_a_process_that_stood_still_gives_the_store_its_time_anew(store: Store, place: Place, log: Log) -> None:
