@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import anthropic
 import pytest
@@ -63,7 +64,7 @@ def ask(gateway: Gateway, token: str, headers: dict[str, str] | None = None, **m
 
 
 def rows(gateway: Gateway, sql: str) -> list[tuple]:
-    with sqlite3.connect(gateway.database) as database:
+    with closing(sqlite3.connect(gateway.database)) as database:
         return database.execute(sql).fetchall()
 
 
