@@ -82,8 +82,8 @@ def sealing() -> tuple[str, str]:
                 (known.prompts if kind is Prompt else known.tokens).append(row(record, record.finding))
     end = rows.end(ended, ended.finding)
 
-    def seal() -> seals.Head:
-        return seals.seal(seals.Head(), known.id, known.id, known.started_at, seals.digests(known, end))
+    def seal() -> bytes:
+        return seals.seal(b"", known.id, 1, known.id, known.started_at, seals.digests(known, end))
 
     return ("CPU of an exchange's seal", shown(best_us(seal)))
 

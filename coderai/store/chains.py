@@ -81,13 +81,8 @@ class Chains:
                 lost = link.number - head.number - 1
                 what = f"before it, {lost} interceptions of the chain {chain.instance_id} were removed"
                 yield _break(link, what)
-            else:
-                digests = Digests(link.counts_digest, link.content_digest)
-                if (
-                    seals.seal(head, chain.instance_id, link.interception_id, link.started_at, digests).seal
-                    != link.seal
-                ):
-                    yield _break(link, "its seal does not follow from the one before it")
+            elif link.seal != _seal(head.seal, link):
+                yield _break(link, "its seal does not follow from the one before it")
             head = Head(link.number, link.seal)
             known = anchors.get((chain.instance_id, link.number))
             if known is not None and known.seal != link.seal:
@@ -106,6 +101,11 @@ class Chains:
     def _of(self, instance_id: str) -> Iterator[Link]:
         rows = self._links.execute("SELECT * FROM links WHERE instance_id = ? ORDER BY number", (instance_id,))
         return map(Link._make, rows)
+
+
+def _seal(before: bytes, link: Link) -> bytes:
+    named = str(link.instance_id), link.number, str(link.interception_id), str(link.started_at)  # whatever is there
+    return seals.seal(before, *named, Digests(link.counts_digest, link.content_digest))
 
 
 def _is_head(head: Head) -> bool:

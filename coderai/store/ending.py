@@ -58,7 +58,9 @@ def carefully(db: Connection, instance_id: str, ended: Sequence[Any]) -> Head | 
         if _end(db, record):
             entry = sealed.read(db, [record.interception_id])[record.interception_id]
             digests = entry.digests()
-            head = seals.seal(head, instance_id, record.interception_id, entry.started_at, digests)
+            number = head.number + 1
+            seal = seals.seal(head.seal, instance_id, number, record.interception_id, entry.started_at, digests)
+            head = Head(number, seal)
             db.execute(_SEAL, (instance_id, head.number, *digests, head.seal, record.interception_id))
     if head is not before:
         move_head(db, instance_id, head)

@@ -95,8 +95,7 @@ def _id(row: Row) -> str:
     return str(row[0])
 
 
-def seal(before: Head, instance_id: str, interception_id: str, started_at: str, of: Digests) -> Head:
-    """The next link of the chain."""
-    number = before.number + 1
-    link = f"{instance_id}|{number}|{interception_id}|{started_at}|".encode()
-    return Head(number, sha256(b"".join((before.seal, link, *of))).digest())
+def seal(before: bytes, instance_id: str, number: int, interception_id: str, started_at: str, of: Digests) -> bytes:
+    """The seal of this number, which follows upon the seal `before`."""
+    name, id, start = instance_id.encode(), interception_id.encode(), started_at.encode()
+    return sha256(b"%b%b|%d|%b|%b|%b%b" % (before, name, number, id, start, *of)).digest()

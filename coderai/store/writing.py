@@ -153,17 +153,19 @@ class Writing:
 
     def _sealed(self, ended: Sequence[Any]) -> tuple[Head, dict[str, Row]]:
         """The new end of the chain, and of each interception the columns of its end and its seal."""
-        head = self.head
+        number, seal = self.head
         ends: dict[str, Row] = {}
         for record in ended:
-            known = self._open.get(record.interception_id)
-            if known is None or record.finding.credential_hint is not None or record.interception_id in ends:
+            number += 1
+            id = record.interception_id
+            known = self._open.get(id)
+            if known is None or record.finding.credential_hint is not None or id in ends:
                 raise NotAsWritten
             end = rows.end(record, record.finding)
             digests = seals.digests(known, end)
-            head = seals.seal(head, self.instance_id, record.interception_id, known.started_at, digests)
-            ends[record.interception_id] = (*end, head.number, *digests, head.seal)
-        return head, ends
+            seal = seals.seal(seal, self.instance_id, number, id, known.interception[seals.STARTED_AT], digests)
+            ends[id] = (*end, number, *digests, seal)
+        return Head(number, seal), ends
 
 
 def _answered(prompt: Any, answers: dict[tuple[str, str], Any]) -> Row:
