@@ -29,6 +29,19 @@ EVENTS: dict[str, tuple[Format, bytes, bytes]] = {
     ),
 }
 
+# The same of a tool's input, which is kept and read at the end.
+TOOL_EVENTS: dict[str, bytes] = {
+    "chat completions": b'data: {"id":"c","object":"chat.completion.chunk","created":1700000000,"model":"gpt-4o",'
+    b'"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"return the value"}}]},'
+    b'"finish_reason":null}]}\n\n',
+    "messages": b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":'
+    b'{"type":"input_json_delta","partial_json":"return the value"}}\n\n',
+    "responses": b"event: response.function_call_arguments.delta\n"
+    b'data: {"type":"response.function_call_arguments.delta","sequence_number":7,"item_id":"fc_1","output_index":0,'
+    b'"delta":"return the value"}\n\n',
+}
+STREAM = 100  # events
+
 
 def measure() -> list[tuple[str, str]]:
     environ = {"CODER_AIBRIDGE_ENABLED": "true", "CODER_AIBRIDGE_OPENAI_KEY": "sk-1"}
@@ -43,7 +56,17 @@ def measure() -> list[tuple[str, str]]:
         figures.append(
             (f"event through the tap, {name} ({len(event)} bytes)", shown(best_us(lambda t=tap, e=event: t.feed(e))))
         )
+        event = TOOL_EVENTS[name]
+        what = f"event of a tool's input through the tap and read, {name} ({len(event)} bytes)"
+        figures.append((what, shown(best_us(lambda f=format, s=[first, *[event] * STREAM]: _read(f, s)) / STREAM)))
     return figures
+
+
+def _read(format: Format, stream: list[bytes]) -> None:
+    tap = StreamTap(format, None)
+    for event in stream:
+        tap.feed(event)
+    tap.read()
 
 
 def _request(size: int) -> bytes:

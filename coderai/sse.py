@@ -9,6 +9,9 @@ import re
 # An event's end. A lone CR at the end of what has come so far may be half of a CRLF, and ends nothing.
 boundary = re.compile(rb"(?:\r?\n){2,}|\r{2,}[\r\n]*")
 
+# An event as nearly all are written, whose lines end in LF: one line of data, last of all.
+_PLAIN = re.compile(rb"^(?:event:.*\n)?data: (.*)\n\n", re.MULTILINE)
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -48,3 +51,13 @@ def payload(event: bytes) -> bytes | None:
         if field == b"data":
             lines.append(value[1:] if value[:1] == b" " else value)
     return b"\n".join(lines) if lines else None
+
+
+def payloads(data: bytes) -> list[bytes]:
+    """The data of one event after the other, of the last even if it is not complete; faster than one by one."""
+    found = _PLAIN.findall(data)
+    lines = data.count(b"\ndata") + data.startswith(b"data")
+    if len(found) == lines == data.count(b"\n\n") and b"\r" not in data:
+        return found
+    events, rest = split(data)
+    return [each for event in (*events, rest) if (each := payload(event)) is not None]

@@ -35,7 +35,7 @@ class StreamTap:
             self._give_up(str(fault))
         # a coded stream cannot have an event taken out, so its client sees one chunk more
         self._withhold = withhold and self._decoder is None and not self._unreadable
-        self._kept: list[bytes] = []
+        self._kept: list[bytes] = []  # whole events, one or several
         self._kept_size = 0
         self._pieces: list[bytes] = []  # of an event that is not complete yet
         self._pieces_size = 0
@@ -189,9 +189,9 @@ class StreamTap:
         while wanted is not None and wanted.end() <= limit:
             if wanted.start() >= at:
                 begin = events.rfind(_BLANK, at, wanted.start())
-                end = events.index(_BLANK, wanted.end()) + 2
-                self._keep(events[at if begin < 0 else begin + 2 : end])
-                at = end
+                begin = at if begin < 0 else begin + 2
+                at = self._run(events, events.index(_BLANK, wanted.end()) + 2, limit)
+                self._keep(events[begin:at])
             wanted = self._wanted(events, at, limit)
         if limit < len(events):
             self._keep(last)
@@ -199,12 +199,21 @@ class StreamTap:
             self._terminal_at = limit
         return True
 
-    def _keep(self, event: bytes) -> None:
-        self._kept_size += len(event)
+    def _run(self, events: bytes, end: int, limit: int) -> int:
+        """Where the wanted events that follow one upon the other from `end` on stop: often many do."""
+        while end < limit:
+            following = events.index(_BLANK, end) + 2
+            if self._wanted(events, end, following) is None:
+                break
+            end = following
+        return end
+
+    def _keep(self, events: bytes) -> None:
+        self._kept_size += len(events)
         if self._kept_size > KEPT_LIMIT:
             self.fault = f"more than {KEPT_LIMIT} bytes to note"
         else:
-            self._kept.append(event)
+            self._kept.append(events)
 
     def _give_up(self, fault: str) -> None:
         self.fault = fault
@@ -229,7 +238,7 @@ class StreamTap:
             event = b"".join(self._pieces)  # an end without a blank line
             self._keep(event)
             self.terminal = self._format.terminal.search(event) is not None
-        payloads = [data for event in self._kept if (data := sse.payload(event)) is not None]
+        payloads = sse.payloads(b"".join(self._kept))
         try:
             return self._format.read(self._format.fold(payloads))
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel

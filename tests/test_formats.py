@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format, NotUnderstood
+from coderai.records import Tokens, ToolCall
 
 FORMATS = [CHAT_COMPLETIONS, RESPONSES, MESSAGES]
 each = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
@@ -100,6 +101,17 @@ def test_invalid_utf_8_is_read_with_replacement(format: Format) -> None:
 def test_invalid_utf_8_in_one_event_costs_no_other_record() -> None:
     events = [b'{"type":"message_start","message":{"id":"msg_1","usage":{"input_tokens":3}}}', b'{"type":"\xff"}']
     assert MESSAGES.read(MESSAGES.fold(events)).message_id == "msg_1"
+
+
+@pytest.mark.parametrize(
+    "odd", [b'{"id":"\xff"}', b'{"id":', b"", b"[]", b"5", b'{"id":"\\ud800"}', b"{} {}", b"{}\n{}"]
+)
+def test_an_odd_event_costs_no_other_event(odd: bytes) -> None:
+    delta = b'{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"%b"}}]}}]}'
+    events = [b'{"id":"c","usage":{"prompt_tokens":3}}', delta % b"a", odd, delta % b"b", b"[DONE]"]
+    tokens, call = CHAT_COMPLETIONS.read(CHAT_COMPLETIONS.fold(events)).findings
+    assert isinstance(tokens, Tokens) and tokens.input == 3
+    assert isinstance(call, ToolCall) and call.input == "ab"
 
 
 @each

@@ -43,6 +43,21 @@ def test_payload(event: bytes, data: bytes | None) -> None:
     assert sse.payload(event) == data
 
 
+LINES = st.sampled_from(
+    [
+        *(b"\n", b"\n", b"data: x\n", b"data: y\n\n", b"event: e\ndata: z\n\n", b"event: e\n", b"data:w\n", b"data\n"),
+        *(b": c\n", b"xdata: v\n\n", b"\xef\xbb\xbf", b"data: u", b"\r", b"\r\n"),
+    ]
+)
+
+
+@given(st.lists(LINES, max_size=12).map(b"".join))
+def test_the_data_of_many_events_is_that_of_each(data: bytes) -> None:
+    events, rest = sse.split(data)
+    each = [found for event in (*events, rest) if (found := sse.payload(event)) is not None]
+    assert sse.payloads(data) == each
+
+
 def test_a_large_event_takes_linear_time() -> None:
     def seconds(size: int) -> float:
         data = b"data: " + b"x\r" * size
@@ -50,6 +65,7 @@ def test_a_large_event_takes_linear_time() -> None:
         sse.split(data)
         sse.last_boundary(data)
         sse.payload(data)
+        sse.payloads(data)
         return time.perf_counter() - began
 
     assert seconds(800_000) < 40 * max(seconds(80_000), 0.001)

@@ -10,8 +10,9 @@ from typing import Any
 
 from msgspec import Raw, Struct, json
 
+from coderai.formats.chat_deltas import Choice
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, error_of, items, mapping, object_of, text, value
+from coderai.formats.loose import count, error_of, items, mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.splice import with_usage
 from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
@@ -44,6 +45,7 @@ _ERRORS = {
 
 
 _DONE = b"[DONE]"  # which is no JSON
+_CHUNKS = json.Decoder(_Answer)
 
 
 class ChatCompletions:
@@ -84,19 +86,22 @@ class ChatCompletions:
     def fold(self, events: Sequence[bytes]) -> dict[str, Any]:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
         answer: dict[str, Any] = {"id": "", "usage": None, "error": None, "message": None}
-        choices: dict[int, _Choice] = {}
-        for event in events:
-            chunk = mapping(event) if event != _DONE else {}
-            answer["id"] = answer["id"] or text(chunk.get("id"))
-            answer["usage"] = chunk.get("usage") or answer["usage"]
-            if chunk.get("error"):
-                answer |= {"error": chunk["error"], "message": chunk.get("message")}
-            for choice in items(chunk.get("choices")):
-                index = mapping(choice).get("index")
+        choices: dict[int, Choice] = {}
+        if events[-1:] == [_DONE]:
+            events = events[:-1]
+        for chunk in objects(events, _CHUNKS):
+            if not answer["id"]:
+                answer["id"] = text(chunk.id)
+            if chunk.usage:
+                answer["usage"] = chunk.usage
+            if chunk.error:
+                answer |= {"error": chunk.error, "message": chunk.message}
+            for choice in map(mapping, items(chunk.choices)):
+                index = choice.get("index")
                 index = index if isinstance(index, int) else 0
                 if index not in choices:
-                    choices[index] = _Choice()
-                choices[index].add(mapping(choice))
+                    choices[index] = Choice()
+                choices[index].add(choice)
         answer["choices"] = [choices[index].whole() for index in sorted(choices)]
         return answer
 
@@ -131,67 +136,6 @@ class ChatCompletions:
         default = ("invalid_request_error", None) if status < 500 else ("server_error", None)
         kind, code = _ERRORS.get(status, default)
         return json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
-
-
-# What a part of a tool call adds to, by its kind.
-_CALLED = {"function": ("name", "arguments"), "custom": ("name", "input")}
-
-
-class _Choice:
-    """One choice's deltas, gathered."""
-
-    def __init__(self) -> None:
-        self.finished = False
-        self.thoughts: dict[str, list[str]] = {"reasoning_content": [], "reasoning": []}
-        self.function: dict[str, list[str]] | None = None  # the legacy one: name, arguments
-        self.calls: dict[int, dict[str, list[str]]] = {}
-
-    def add(self, choice: dict[str, Any]) -> None:
-        delta = mapping(choice.get("delta"))
-        self.finished = self.finished or bool(choice.get("finish_reason"))
-        for name, thought in self.thoughts.items():
-            if name in delta:
-                thought.append(text(delta[name]))
-        if function := mapping(delta.get("function_call")):
-            self.function = self.function or {}
-            _gather(self.function, function, ("name", "arguments"))
-        for position, given in enumerate(items(delta.get("tool_calls"))):
-            call = mapping(given)
-            index = call.get("index", position)
-            pieces = self.calls.setdefault(index if isinstance(index, int) else position, {})
-            if call.get("id") and not any(pieces.get("id", ())):
-                _gather(pieces, call, ("id",))
-            for kind, names in _CALLED.items():
-                if kind in call:
-                    _gather(pieces, mapping(call[kind]), names)
-
-    def whole(self) -> dict[str, Any]:
-        message: dict[str, Any] = {name: "".join(pieces) for name, pieces in self.thoughts.items()}
-        message["tool_calls"] = [self._call(self.calls[index]) for index in sorted(self.calls)]
-        if self.function is not None:
-            message["function_call"] = _joined(self.function) | self._mark()
-        return {"message": message}
-
-    def _call(self, pieces: dict[str, list[str]]) -> dict[str, Any]:
-        fields = _joined(pieces)
-        kind = "custom" if "input" in fields else "function"
-        return {"id": fields.get("id", ""), kind: fields} | self._mark()
-
-    def _mark(self) -> dict[str, Any]:
-        return {} if self.finished else {"incomplete": True}
-
-
-def _gather(pieces: dict[str, list[str]], fields: dict[str, Any], names: Iterable[str]) -> None:
-    for name in names:
-        if isinstance(piece := fields.get(name), str):
-            if name in pieces:
-                pieces[name].append(piece)
-            else:
-                pieces[name] = [piece]
-
-
-def _joined(pieces: dict[str, list[str]]) -> dict[str, Any]:
-    return {name: "".join(some) for name, some in pieces.items()}
 
 
 def _tools(message_id: str, message: dict[str, Any]) -> Iterable[ToolCall]:

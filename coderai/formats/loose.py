@@ -5,6 +5,8 @@ types in fields that do not matter); what it refuses is read by the standard lib
 """
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -43,6 +45,20 @@ def object_of(body: bytes, kind: type[S]) -> S:
     if not isinstance(fields, dict):
         raise NotUnderstood("the body is not a JSON object")
     return kind(**{name: fields[name] for name in kind.__struct_fields__ if name in fields})
+
+
+def objects(payloads: Sequence[bytes], decoder: msgspec.json.Decoder[S]) -> Iterator[S]:
+    """Each of these that is an object; all at once, or one by one where something about them is odd."""
+    try:
+        found = decoder.decode_lines(b"\n".join(payloads))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = []
+    if len(found) == len(payloads):
+        yield from found
+        return
+    for payload in payloads:
+        with suppress(NotUnderstood):
+            yield object_of(payload, decoder.type)
 
 
 def mapping(data: Any) -> dict[str, Any]:

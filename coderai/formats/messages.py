@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import asdict
 
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, error_of, items, mapping, object_of, text, value, written
+from coderai.formats.loose import count, error_of, items, mapping, object_of, objects, text, value, written
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.terminal import terminal_event
 from coderai.records import AnswerFinding, Thought, Tokens, ToolCall
@@ -40,8 +41,18 @@ class _RawBlock(Struct):
     server_name: Any = None
 
 
-class _BlockStart(Struct):
+class _Event(Struct):
+    type: Any = ""
+    index: Any = None
+    delta: Any = None
     content_block: Raw = Raw(b"{}")
+    message: Any = None
+    usage: Any = None
+    error: Any = None
+    code: Any = None
+
+
+_EVENTS = msgspec.json.Decoder(_Event)
 
 
 class _Message(Struct):
@@ -105,29 +116,29 @@ class Messages:
         blocks: dict[int, _Block] = {}
         inputs: dict[int, list[str]] = {}
         thoughts: dict[int, list[str]] = {}
-        for data in events:
-            event = mapping(data)
-            index = event.get("index")
-            index = index if isinstance(index, int) else -1
-            match event.get("type"):
+        for event in objects(events, _EVENTS):
+            index = event.index if isinstance(event.index, int) else -1
+            match event.type:
+                case "content_block_delta":  # first, as most are
+                    delta = mapping(event.delta)
+                    if piece := delta.get("partial_json"):
+                        inputs.setdefault(index, []).append(text(piece))
+                    if piece := delta.get("thinking"):
+                        thoughts.setdefault(index, []).append(text(piece))
                 case "message_start":
-                    started = mapping(event.get("message"))
+                    started = mapping(event.message)
                     answer.id = started.get("id", "")
                     answer.usage = dict(mapping(started.get("usage")))
                 case "message_delta":
-                    given = mapping(event.get("usage"))
+                    given = mapping(event.usage)
                     answer.usage |= {name: figure for name, figure in given.items() if figure is not None}
                 case "content_block_start":
-                    blocks[index] = _block(object_of(data, _BlockStart).content_block)
+                    blocks[index] = _block(event.content_block)
                     blocks[index].incomplete = True
-                case "content_block_delta":
-                    delta = mapping(event.get("delta"))
-                    inputs.setdefault(index, []).append(text(delta.get("partial_json")))
-                    thoughts.setdefault(index, []).append(text(delta.get("thinking")))
                 case "content_block_stop" if index in blocks:
                     blocks[index].incomplete = False
                 case "error":
-                    answer.error_type, answer.error_message = error_of(event)
+                    answer.error_type, answer.error_message = error_of(asdict(event))
         for index, block in blocks.items():
             block.input = "".join(inputs.get(index, ())) or block.input
             block.thinking = text(block.thinking) + "".join(thoughts.get(index, ()))

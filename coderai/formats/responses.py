@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, json
 
 from coderai.formats.chat_completions import ChatCompletions
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, error_of, items, mapping, object_of, text, value, written
+from coderai.formats.loose import count, error_of, items, mapping, object_of, objects, text, value, written
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.terminal import terminal_event
 from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
@@ -55,6 +55,9 @@ class _Event(Struct):
     error: Any = None
     code: Any = None
     message: Any = None
+
+
+_EVENTS = json.Decoder(_Event)
 
 
 class _Item(Struct):
@@ -162,11 +165,7 @@ class Responses:
         seen = _Response(output=[])
         unfinished: dict[int, _Item] = {}
         deltas: dict[int, list[str]] = {}
-        for data in events:
-            try:
-                event = object_of(data, _Event)
-            except NotUnderstood:
-                continue
+        for event in objects(events, _EVENTS):
             index = event.output_index if isinstance(event.output_index, int) else -1
             kind = text(event.type)
             if kind in _FINAL:
