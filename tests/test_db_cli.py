@@ -261,8 +261,11 @@ class TestMigration:
             assert found - {"session_id"} == set(table.columns), table.name
 
 
-@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
-async def test_a_database_of_every_earlier_schema_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+ALL_SEALED = 4  # from this schema on; of those before it, rows may be without a seal
+
+
+@pytest.mark.parametrize("version", range(1, ALL_SEALED))
+async def test_a_database_of_every_schema_before_seals_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
     path = tmp_path / "coderai.db"
     with closing(sqlite3.connect(path)) as database:
         for step in MIGRATIONS[:version]:

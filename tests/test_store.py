@@ -127,6 +127,17 @@ class TestThreads:
         answer = started(AT + 3, correlating_tool_call_id="call_1")
         assert await store.write([answer]) == {answer.id: Thread(new[0].id, new[0].id)}
 
+    async def test_a_call_whose_name_comes_again_and_again(self, store: Store) -> None:
+        """Some models number their calls anew in every answer; the newest are looked at, whoever's they are."""
+        mine = exchange(call_id="call_0")
+        await store.write(mine)
+        answer = started(correlating_tool_call_id="call_0")
+        await store.write([record for _ in range(199) for record in exchange(call_id="call_0", initiator_id="user-2")])
+        assert await store.write([answer]) == {answer.id: Thread(mine[0].id, mine[0].id)}
+        await store.write(exchange(call_id="call_0", initiator_id="user-2"))
+        late = started(correlating_tool_call_id="call_0")
+        assert await store.write([late]) == {}
+
     async def test_an_unknown_call_starts_a_thread(self, store: Store) -> None:
         assert await store.write([started(correlating_tool_call_id="call_unknown")]) == {}
 

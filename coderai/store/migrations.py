@@ -198,4 +198,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             ON aibridge_interceptions (provider, provider_name, model, client, started_at)
         """,
     ),
+    (
+        # By name and age, so that the newest of many calls of one name is the first that is found.
+        "DROP INDEX aibridge_tool_usages_call",
+        """
+        CREATE INDEX aibridge_tool_usages_call
+            ON aibridge_tool_usages (provider_tool_call_id, interception_id)
+        """,
+    ),
 )
