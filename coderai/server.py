@@ -223,3 +223,4 @@ class Server:
 
 async def _close_after(request: web.Request, response: web.StreamResponse) -> None:
     response.force_close()
+    response.headers["Connection"] = "close"  # by now aiohttp has written its own: that the connection stays

@@ -1,5 +1,6 @@
 """Requests that follow one another on a connection: their heads mostly are the same, and need not be."""
 
+import http.client
 import re
 import socket
 import threading
@@ -176,3 +177,19 @@ def test_another_users_token(client: Client, gateway: Gateway) -> None:
     assert client.answer()[0] == 200
     users = {record["initiator_id"] for record in gateway.records() if record["record_type"] == "interception_start"}
     assert len(users) == 2
+
+
+def test_health_and_api_say_that_they_end_the_connection(gateway: Gateway) -> None:
+    """So a client that keeps connections takes another, instead of asking on one that ends."""
+    client = http.client.HTTPConnection(gateway.host, gateway.port, timeout=30)
+    for path, status in (
+        ("/healthz", 200),
+        ("/api/v2/aibridge/interceptions", 401),
+        ("/nothing", 404),
+        ("/readyz", 200),
+    ):
+        client.request("GET", path)
+        answer = client.getresponse()
+        answer.read()
+        assert (answer.status, answer.getheader("connection")) == (status, "close")
+    client.close()
