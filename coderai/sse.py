@@ -17,15 +17,24 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
     """The complete raw events of `data`, and the rest that is none yet; joined they are `data` again."""
-    if b"\r" not in data and b"\n\n\n" not in data:  # the usual case, without a regex
-        *events, rest = data.split(b"\n\n")
-        return [event + b"\n\n" for event in events], rest
+    end = _line_end(data)
+    if end and 3 * end not in data:  # the usual case, without a regex
+        *events, rest = data.split(2 * end)
+        return [event + 2 * end for event in events], rest
     found: list[bytes] = []
     start = 0
-    for end in boundary.finditer(data):
-        found.append(data[start : end.end()])
-        start = end.end()
+    for match in boundary.finditer(data):
+        found.append(data[start : match.end()])
+        start = match.end()
     return found, data[start:]
+
+
+def _line_end(data: bytes) -> bytes:
+    """What all its lines end in; nothing where they differ, or end in CR alone."""
+    returns = data.count(b"\r")
+    if not returns:
+        return b"\n"
+    return b"\r\n" if returns == data.count(b"\r\n") == data.count(b"\n") else b""
 
 
 def last_boundary(data: bytes) -> int:
@@ -55,9 +64,11 @@ def payload(event: bytes) -> bytes | None:
 
 def payloads(data: bytes) -> list[bytes]:
     """The data of one event after the other, of the last even if it is not complete; faster than one by one."""
+    if (end := _line_end(data)) == b"\r\n":
+        data = data.replace(end, b"\n")
     found = _PLAIN.findall(data)
     lines = data.count(b"\ndata") + data.startswith(b"data")
-    if len(found) == lines == data.count(b"\n\n") and b"\r" not in data:
+    if end and len(found) == lines == data.count(b"\n\n") and data.endswith(b"\n\n"):
         return found
     events, rest = split(data)
     return [each for event in (*events, rest) if (each := payload(event)) is not None]

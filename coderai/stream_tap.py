@@ -5,6 +5,7 @@ on. The rest is put together to whole events, searched, and from the terminal on
 """
 
 import re
+from collections.abc import Iterator, Sequence
 
 from coderai import sse
 from coderai.formats.format import Format, Reading
@@ -13,6 +14,8 @@ from coderai.wire.encodings import Decoder, Undecodable, decoder
 
 # Bytes kept of one stream: a tool's input of some thousand tokens, 3 ms to read.
 LONG = 128 * 1024
+# Bytes that are searched in one go: well under a millisecond in which no other thread runs.
+SLICE = 256 * 1024
 
 _BLANK = b"\n\n"
 Found = re.Match[bytes] | None
@@ -24,6 +27,7 @@ class StreamTap:
     def __init__(self, format: Format, coding: bytes | None, withhold: bool = False) -> None:
         self.terminal = False
         self.fault: str | None = None
+        self._between = False  # plain bytes, the next of which begins an event, and none is held back
         self._format = format
         self._wanted = format.wanted.search
         self._hints = format.terminal_hints
@@ -42,25 +46,30 @@ class StreamTap:
         self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
         self._half = b""  # of a blank line's CRLF, the CR: a client may take it for the whole, so it waits for the rest
         self._held: list[bytes] = []
-        self._between = False  # plain bytes, the next of which begins an event, and none is held back
 
     def feed(self, chunk: bytes) -> bytes:
         """What of it the client is to get now. Most chunks are whole events that nobody has to look at further."""
-        if not (self._between and chunk.endswith(_BLANK)):
-            return self._feed(chunk)
-        wanted = self._wanted(chunk)
-        for hint in self._hints:
-            if chunk.find(hint) >= 0:  # `in` would first try it as a number, and fail, at twice the cost
-                break
-        else:
-            if wanted is None:
-                return chunk
-            if chunk.find(_BLANK) == len(chunk) - 2 and chunk.find(b"\r") < 0 and not self._withhold:  # a single event
-                self._keep(chunk)
-                return chunk
-        events = self._pick(chunk, b"", wanted)
-        self._between = not self.terminal
-        return self._out(chunk, 0, events)
+        try:
+            if not (self._between and chunk.endswith(_BLANK)):
+                return self._feed(chunk)
+            wanted = self._wanted(chunk)
+            for hint in self._hints:
+                if chunk.find(hint) >= 0:  # `in` would first try it as a number, and fail, at twice the cost
+                    break
+            else:
+                if wanted is None:
+                    return chunk
+                if (
+                    chunk.find(_BLANK) == len(chunk) - 2 and chunk.find(b"\r") < 0 and not self._withhold
+                ):  # a single event
+                    self._keep(chunk)
+                    return chunk
+            events = self._pick(chunk, b"", wanted)
+            self._between = not self.terminal
+            return self._out(chunk, 0, events)
+        except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
+            self._give_up(f"{type(fault).__name__} at an event")
+            return chunk
 
     def _end(self, events: bytes) -> Found:
         """The terminal event's mark, where it is among these."""
@@ -202,8 +211,8 @@ class StreamTap:
     def _run(self, events: bytes, end: int, limit: int) -> int:
         """Where the wanted events that follow one upon the other from `end` on stop: often many do."""
         while end < limit:
-            following = events.index(_BLANK, end) + 2
-            if self._wanted(events, end, following) is None:
+            following = events.find(_BLANK, end) + 2
+            if following < 2 or self._wanted(events, end, following) is None:  # or a third LF is all that is left
                 break
             end = following
         return end
@@ -218,6 +227,7 @@ class StreamTap:
     def _give_up(self, fault: str) -> None:
         self.fault = fault
         self._unreadable = True
+        self._between = False
         self._pieces = []
 
     def held(self) -> bytes:
@@ -231,16 +241,31 @@ class StreamTap:
     @property
     def long(self) -> bool:
         """Whether reading takes so long that no other stream should have to wait for it."""
-        return self._kept_size > LONG and self.terminal  # without, what comes may change what is read
+        return self._kept_size > LONG
 
     def read(self) -> Reading:
-        if not self.terminal and self._pieces:
+        """May be called again, with the same result: nothing is used up."""
+        kept = self._kept
+        if self._pieces:
             event = b"".join(self._pieces)  # an end without a blank line
-            self._keep(event)
+            kept = [*kept, event]
             self.terminal = self._format.terminal.search(event) is not None
-        payloads = sse.payloads(b"".join(self._kept))
         try:
+            payloads = [data for events in _slices(kept) for data in sse.payloads(events)]
             return self._format.read(self._format.fold(payloads))
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
             self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
             return Reading()
+
+
+def _slices(kept: Sequence[bytes]) -> Iterator[bytes]:
+    """All of it, in slices of whole events: between two of them, other threads have their turn."""
+    events: list[bytes] = []
+    size = 0
+    for some in kept:
+        events.append(some)
+        size += len(some)
+        if size > SLICE:
+            yield b"".join(events)
+            events, size = [], 0
+    yield b"".join(events)

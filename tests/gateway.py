@@ -130,8 +130,8 @@ class Gateway:
             connection.close()
 
     def lines(self) -> list[dict[str, Any]]:
-        """All JSON log lines so far."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """All JSON log lines so far; one that is being written is none yet."""
+        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
     def records(self) -> list[dict[str, Any]]:
         """The structured log so far: the fields of each `interception log` line."""

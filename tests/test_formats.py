@@ -1,6 +1,7 @@
 """What no recording can show: that nothing a client or a provider sends makes a format raise."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format, NotUnderstood
+from coderai.formats.prompt import is_prompt
 from coderai.records import Tokens, ToolCall
 
 FORMATS = [CHAT_COMPLETIONS, RESPONSES, MESSAGES]
@@ -157,3 +159,33 @@ def test_what_need_not_be_changed_is_the_very_same_bytes() -> None:
     for body in (BODY % (ASKED + b","), (BODY % b"").replace(b"true", b"false")):
         assert CHAT_COMPLETIONS.ask(body).body is body
     assert CHAT_COMPLETIONS.ask(BODY % b"", include_usage=False).body == BODY % b""
+
+
+@pytest.mark.parametrize("options", [b"", b'"stream_options":{},'])
+def test_splicing_into_a_large_body_takes_little_more_memory_than_the_body(options: bytes) -> None:
+    """With an escape in it, which any letter beyond ASCII may be, and one long string, as an image is."""
+    body = (BODY % options).replace(b"null", b"\\u00e9" + b"A" * 3_000_000)
+    tracemalloc.start()
+    ask = CHAT_COMPLETIONS.ask(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert json.loads(ask.body)["stream_options"] == {"include_usage": True}
+    assert peak < 6 * len(body)
+
+
+@pytest.mark.parametrize(
+    ("words", "prompt"),
+    [
+        ("\n<system-reminder>\nthe date\n</system-reminder> \n", False),
+        ("<system-reminder></system-reminder>", False),
+        ("<system-reminder>a</system-reminder>mend it", True),
+        ("mend it<system-reminder>a</system-reminder>", True),
+        ("<system-reminder>a</system-reminder><system-reminder>b</system-reminder>", True),
+        ("<system-reminder>", True),
+        ("</system-reminder>", True),
+        (" ", True),
+        ("", False),
+    ],
+)
+def test_what_is_nothing_but_a_reminder_is_no_prompt(words: str, prompt: bool) -> None:
+    assert is_prompt(words) is prompt

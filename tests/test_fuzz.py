@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from coderai.formats.chat_completions import ChatCompletions
 from coderai.stream_tap import StreamTap
 from coderai.tap import WholeTap
 from tests.fuzz.taps import CODINGS, FORMATS, check_all, relayed, repeated
@@ -26,7 +27,10 @@ def mutated(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(data)))
         length = draw(st.integers(0, 40))
-        match draw(st.integers(0, 3)):
+        match draw(st.integers(0, 4)):
+            case 4:  # more line ends than one
+                end = data.find(b"\n\n", at)
+                data[end:end] = b"\n" * (end >= 0)
             case 0:
                 data[at : at + length] = draw(st.binary(max_size=8))
             case 1:
@@ -72,6 +76,20 @@ def test_a_single_event_of_50_mb(format, withhold: bool) -> None:
             for at in range(0, len(stream), 16_384)
         ]
         assert b"".join(out) == stream
+
+
+class Broken(ChatCompletions):
+    """A reader with a fault that no test has found."""
+
+    def withheld(self, event: bytes) -> bool:
+        raise RecursionError
+
+
+def test_a_fault_of_ours_costs_no_byte() -> None:
+    tap = StreamTap(Broken(), None, withhold=True)
+    events = [b'data: {"id":"x"}\n\n', b'data: {"usage":{}}\n\n', b"data: [DONE]\n\n"]
+    assert [tap.feed(event) for event in events] == events
+    assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)

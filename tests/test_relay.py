@@ -219,6 +219,31 @@ def test_a_client_that_hangs_up_closes_the_providers_request(gateway: Gateway, p
     assert provider.closed.acquire(timeout=5)
 
 
+@pytest.mark.parametrize("leaves", [True, False], ids=["the client leaves", "the provider breaks off"])
+def test_what_came_of_a_long_answer_is_recorded(gateway: Gateway, provider: Provider, token: str, leaves: bool) -> None:
+    """So much of it that it is read in a thread of its own."""
+    begin = b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"thinking"}}\n\n'
+    some = b'data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"%b"}}\n\n' % (
+        b"a" * 900
+    )
+    silent = Pause()
+    provider.answers(
+        stream(START, begin, *[some] * 299, some.replace(b"aaa", b"the last ", 1), ended=False), silent, CUT
+    )
+    client = Reader(gateway, MESSAGES, ASK_STREAM, token)
+    client.until(b"the last ")
+    if leaves:
+        silent.reached.wait(10)
+        client.socket.close()
+        wait_for_end(gateway, "client_disconnected")
+    silent.go()
+    if not leaves:
+        wait_for_end(gateway, "upstream_disconnected")
+        client.socket.close()
+    thought = next(r for r in reversed(gateway.records()) if r["record_type"] == "model_thought")
+    assert len(thought["content"]) == 300 * 900 + len("the last ") - 3
+
+
 def wait_for_end(gateway: Gateway, error_type: str) -> None:
     done = threading.Event()
     for _ in range(500):

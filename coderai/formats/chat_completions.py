@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from msgspec import Raw, Struct, json
+from msgspec import UNSET, Raw, Struct, json
 
 from coderai.formats.chat_deltas import Choice
 from coderai.formats.format import Ask, NotUnderstood, Reading
@@ -22,7 +22,7 @@ class _Request(Struct):
     model: Any = None
     messages: list[Raw] | None = None
     stream: Any = False
-    stream_options: Any = None
+    stream_options: Any = UNSET
 
 
 class _Answer(Struct):
@@ -72,7 +72,7 @@ class ChatCompletions:
         withholds = include_usage and request.stream is True and not asked
         return Ask(
             model=request.model,
-            body=with_usage(body) if withholds else body,
+            body=with_usage(body, has_options=request.stream_options is not UNSET) if withholds else body,
             stream=request.stream is True,
             prompt=prompt_of(last, ("text",)),
             tool_call_id=text(last.get("tool_call_id")) or None if last.get("role") == "tool" else None,

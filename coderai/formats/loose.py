@@ -16,6 +16,9 @@ from coderai.formats.format import NotUnderstood
 
 S = TypeVar("S", bound=Struct)
 
+# Payloads that are decoded in one go: a fraction of a millisecond in which no other thread runs.
+AT_ONCE = 500
+
 _CODED = (Raw, bytes)  # as a tuple: a union would be made anew at each look
 _NUMBER = (int, float)
 _MOST = 2**63
@@ -48,17 +51,21 @@ def object_of(body: bytes, kind: type[S]) -> S:
 
 
 def objects(payloads: Sequence[bytes], decoder: msgspec.json.Decoder[S]) -> Iterator[S]:
-    """Each of these that is an object; all at once, or one by one where something about them is odd."""
-    try:
-        found = decoder.decode_lines(b"\n".join(payloads))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = []
-    if len(found) == len(payloads):
-        yield from found
-        return
+    """Each of these that is an object; many at once, or one by one where something about them is odd."""
+    for start in range(0, len(payloads), AT_ONCE):
+        some = payloads[start : start + AT_ONCE]
+        lines = b"\n".join(some)
+        try:
+            found = decoder.decode_lines(lines) if lines.count(b"\n") == len(some) - 1 else []
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = []
+        yield from found if len(found) == len(some) else _objects(some, decoder.type)
+
+
+def _objects(payloads: Sequence[bytes], kind: type[S]) -> Iterator[S]:
     for payload in payloads:
         with suppress(NotUnderstood):
-            yield object_of(payload, decoder.type)
+            yield object_of(payload, kind)
 
 
 def mapping(data: Any) -> dict[str, Any]:

@@ -4,14 +4,13 @@ A coding tool's last message is not always its user's: real ones put system mess
 are nothing but a `<system-reminder>` within it. Images and files are noted by kind and size, never kept.
 """
 
-import re
 from typing import Any
 
 from coderai.formats.loose import items, mapping, text, value
 from coderai.records import Metadata, Prompt
 
 _BEHIND = ("system", "developer")
-_REMINDER = re.compile(r"\s*<system-reminder>(?:(?!</system-reminder>).)*</system-reminder>\s*", re.DOTALL)
+_REMINDER = "<system-reminder>", "</system-reminder>"
 
 
 def last_message(messages: Any) -> dict[str, Any]:
@@ -25,7 +24,10 @@ def last_message(messages: Any) -> dict[str, Any]:
 
 
 def is_prompt(words: str) -> bool:
-    return bool(words) and _REMINDER.fullmatch(words) is None
+    """Whether it is anything but one reminder, which may hold whole files."""
+    begin, end = _REMINDER
+    stripped = words.strip()
+    return bool(words) and not (stripped.startswith(begin) and 0 < stripped.find(end) == len(stripped) - len(end))
 
 
 def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: bool = False) -> Prompt | None:

@@ -13,9 +13,12 @@ _INCLUDE = re.compile(rb'"include_usage"\s*:\s*(?:false|null|true)')
 _SPACE = b" \t\r\n"
 
 
-def with_usage(body: bytes) -> bytes:
-    """The body of a JSON object, valid by then, with include_usage true."""
-    found = _last_value(body, b"stream_options")
+def with_usage(body: bytes, *, has_options: bool) -> bytes:
+    """The body of a JSON object, valid by then, with include_usage true.
+
+    has_options: whether it has the key already, in whatever spelling.
+    """
+    found = _last_value(body, b"stream_options") if has_options else None
     if found is None:
         at = body.index(b"{") + 1
         comma = b"" if body[at:].lstrip(_SPACE).startswith(b"}") else b","
@@ -35,8 +38,9 @@ def _changed(options: bytes) -> bytes:
     return b'{"include_usage":true%b%b' % (comma, options[1:])
 
 
-# What matters of a JSON text's structure: strings whole, brackets, commas and colons.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
+# What matters of a JSON text's structure: strings whole, brackets, commas and colons. A string in runs between two
+# escapes: with a choice at every character, `re` would take a hundred bytes of memory for each.
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]', re.DOTALL)
 
 
 def _last_value(body: bytes, key: bytes) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ end before its terminal event does (or its last bytes, where there is none).
 """
 
 import asyncio
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -90,7 +91,9 @@ class Interceptor:
         except asyncio.CancelledError:
             if not interception.ended:
                 why = "client_disconnected" if request.gone else "interrupted"
-                interception.end(request.status, tap.read() if tap else Reading(), why)
+                if answer is not None:
+                    answer.abandon()  # nothing more of it is to come while it is read
+                interception.end(request.status, await _read_all_the_same(tap) if tap else Reading(), why)
             raise
         finally:
             if answer is not None:
@@ -135,8 +138,7 @@ class Interceptor:
         raise Refusal(403, message)
 
     async def _end(self, interception: Interception, answer: Answer, tap: Tap, ending: Ending, key: Key | None) -> None:
-        long = isinstance(tap, StreamTap) and tap.long
-        reading = await asyncio.to_thread(tap.read) if long else tap.read()
+        reading = await asyncio.to_thread(tap.read) if _takes_long(tap) else tap.read()
         if tap.fault is not None:
             self._log.warn("answer not read", interception_id=interception.id, error=tap.fault)
         error_type = None
@@ -145,6 +147,21 @@ class Interceptor:
         elif isinstance(tap, StreamTap) and not tap.terminal:
             error_type = "incomplete_stream"
         await interception.end(answer.status, reading, error_type, key=key)
+
+
+def _takes_long(tap: Tap) -> bool:
+    return isinstance(tap, StreamTap) and tap.long
+
+
+async def _read_all_the_same(tap: Tap) -> Reading:
+    """What was found until the task was cancelled, even if it is cancelled again meanwhile."""
+    if not _takes_long(tap):
+        return tap.read()
+    reading = asyncio.ensure_future(asyncio.to_thread(tap.read))
+    while not reading.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(reading)
+    return reading.result()
 
 
 def _tap(answer: Answer, format: Format, ask: Ask) -> Tap:

@@ -11,6 +11,9 @@ from coderai.tap import Tap, WholeTap
 FORMATS = (CHAT_COMPLETIONS, RESPONSES, MESSAGES)
 CODINGS = (None, b"identity", b"gzip", b"deflate", b"br", b"zstd", b"unknown")
 
+# What a tap says of an exception in `feed`: the relay does not feel it, but there must be none.
+OWN_FAULT = "at an event"
+
 
 def relayed(tap: Tap, data: bytes, sizes: Iterator[int]) -> bytes:
     """All that the client gets, in the order of the relay: what `feed` lets out, then what was held."""
@@ -22,6 +25,8 @@ def relayed(tap: Tap, data: bytes, sizes: Iterator[int]) -> bytes:
         at += size
     reading = tap.read()
     assert isinstance(reading, Reading)
+    assert tap.read() == reading
+    assert OWN_FAULT not in (tap.fault or "")
     return b"".join([*out, tap.held()])
 
 
@@ -30,9 +35,24 @@ def repeated(sizes: list[int]) -> Iterator[int]:
         yield from (max(1, size) for size in sizes or [1])
 
 
+def by_events(data: bytes, several: int) -> Iterator[int]:
+    """So many whole events at a time, as a provider's writes arrive; then what is none."""
+    events, rest = sse.split(data)
+    for at in range(0, len(events), several):
+        yield sum(map(len, events[at : at + several]))
+    yield len(rest)
+
+
 def check_all(format: Format, coding: bytes | None, data: bytes, sizes: list[int]) -> None:
     assert relayed(WholeTap(format, coding), data, repeated(sizes)) == data
     assert relayed(StreamTap(format, coding), data, repeated(sizes)) == data
+    if coding is None:
+        taps = [StreamTap(format, None) for _ in range(4)]
+        cuts = (repeated(sizes), by_events(data, 1), by_events(data, 3), by_events(data, len(data) + 1))
+        for tap, cut in zip(taps, cuts, strict=True):
+            assert relayed(tap, data, cut) == data
+        readings = [tap.read() for tap in taps]
+        assert readings == readings[:1] * 4
     withholding = relayed(StreamTap(format, coding, withhold=True), data, repeated(sizes))
     if coding in (None, b"identity"):
         assert without_usage(format, withholding) == without_usage(format, data)
