@@ -138,6 +138,27 @@ class TestThreads:
         late = started(correlating_tool_call_id="call_0")
         assert await store.write([late]) == {}
 
+    async def test_of_two_conversations_with_calls_of_one_name_each_goes_on_with_its_own(self, store: Store) -> None:
+        here, there = (
+            exchange(call_id="call_0", client_session_id="a"),
+            exchange(call_id="call_0", client_session_id="b"),
+        )
+        await store.write([*here, *there])
+        more = [
+            exchange(call_id="call_0", client_session_id=name, correlating_tool_call_id="call_0") for name in ("a", "b")
+        ]
+        threads = await store.write([record for some in more for record in some])
+        assert threads == {
+            more[0][0].id: Thread(here[0].id, here[0].id),
+            more[1][0].id: Thread(there[0].id, there[0].id),
+        }
+        elsewhere = started(client_session_id="c", correlating_tool_call_id="call_0")
+        assert await store.write([elsewhere]) == {elsewhere.id: Thread(more[1][0].id, there[0].id)}
+
+    async def test_none_hangs_below_what_began_later(self, store: Store) -> None:
+        early, late = (exchange(call_id="call_0", correlating_tool_call_id="call_0") for _ in range(2))
+        assert await store.write([*early, *late]) == {late[0].id: Thread(early[0].id, early[0].id)}
+
     async def test_an_unknown_call_starts_a_thread(self, store: Store) -> None:
         assert await store.write([started(correlating_tool_call_id="call_unknown")]) == {}
 
