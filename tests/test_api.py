@@ -255,6 +255,8 @@ class TestSearch:
             ("initiator:nobody", "initiator", 'there is no user "nobody"'),
             ("started_after:yesterday", "started_after", "RFC 3339"),
             ("started_after:2026-02-30T00:00:00Z", "started_after", "RFC 3339"),
+            ("started_before:9999-12-31T23:59:59-01:00", "started_before", "RFC 3339"),
+            ("started_after:0001-01-01T00:00:00+23:59", "started_after", "RFC 3339"),
             (
                 "started_after:2026-02-02T00:00:00Z started_before:2026-02-01T00:00:00Z",
                 "started_before",

@@ -122,6 +122,30 @@ def test_an_endless_chunk_extension_is_refused(gateway: Gateway, provider: Provi
         assert until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
 
 
+def test_a_field_s_value_ends_before_its_blanks(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(whole(OK))
+    with connect(gateway) as client:
+        client.sendall(head(CHAT, token, "Transfer-Encoding: chunked ") + chunk(ASK) + LAST_CHUNK)
+        assert until(client, OK).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_target_as_a_proxy_is_asked(gateway: Gateway, provider: Provider, token: str) -> None:
+    """RFC 9112, section 3.2.2: every server takes it."""
+    provider.answers(whole(OK))
+    with connect(gateway) as client:
+        client.sendall(ask(f"HTTP://gateway.example:3000{CHAT}?a=b", token, ASK))
+        until(client, OK)
+        client.sendall(b"GET http://gateway.example/healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert rest(client).endswith(b"OK")
+    assert provider.requests[0].target == "/v1/chat/completions?a=b"
+
+
+def test_an_answer_that_is_no_http_is_called_that(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}")
+    assert gateway.request("POST", CHAT, ASK, {"X-Api-Key": token}).status == 502
+    assert gateway.records()[-1]["error_message"] == "the provider's answer is no valid HTTP"
+
+
 def test_an_unknown_transfer_coding_is_refused(gateway: Gateway, provider: Provider, token: str) -> None:
     with connect(gateway) as client:
         client.sendall(head(CHAT, token, "Transfer-Encoding: gzip, chunked") + chunk(ASK) + LAST_CHUNK)
@@ -148,21 +172,22 @@ def test_what_comes_before_the_answer_does_not_spoil_it(
 
 
 @pytest.mark.parametrize("next_path", ["/healthz", CHAT])
-def test_a_request_right_behind_a_refused_body(
-    gateway: Gateway, provider: Provider, token: str, next_path: str
+@pytest.mark.parametrize("again", [False, True], ids=["its first head", "a head known again"])
+def test_a_refusal_amid_a_body_ends_the_connection_and_says_so(
+    gateway: Gateway, provider: Provider, token: str, next_path: str, again: bool
 ) -> None:
-    """Both in one segment: the next one is served, or the connection closed for it to be sent again; never stuck."""
+    """The rest of the body and the next request may come as one: kept, the connection would lose the latter."""
     with connect(gateway) as client:
         first = ask(CHAT, "AAAAAAAAAA-0123456789abcdef012345", ASK)
+        if again:
+            client.sendall(first)
+            assert b"Connection: close" not in until(client, b"}}")
         client.sendall(first[:-5])
-        until(client, b"}}")
-        provider.answers(whole(OK))
+        assert b"\r\nConnection: close\r\n" in until(client, b"}}")
         follower = f"GET {next_path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
         client.sendall(first[-5:] + (follower if next_path != CHAT else ask(CHAT, token, ASK)))
-        if next_path == CHAT:
-            until(client, OK)
-        else:
-            assert client.recv(65536) == b""
+        assert rest(client) == b""
+    assert provider.requests == []
 
 
 def test_a_refusal_reaches_a_client_that_is_still_sending(gateway: Gateway, provider: Provider) -> None:

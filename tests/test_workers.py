@@ -99,3 +99,13 @@ def test_mistakes_end_it_with_one_message(tmp_path: Path, upstream: Provider) ->
     taken = {"CODER_SQLITE_PATH": str(tmp_path / "c.db"), "CODER_HTTP_ADDRESS": f"127.0.0.1:{upstream.port}"}
     done = coderai("server", "--workers", "2", env=taken, check=False)
     assert (done.returncode, "taken by another process" in done.stderr) == (1, True)
+
+
+def test_they_begin_where_one_alone_has_just_ended(tmp_path: Path, upstream: Provider) -> None:
+    """Connections that it ended are in TIME_WAIT for a minute."""
+    alone = Gateway(tmp_path, upstream.url)
+    assert alone.request("GET", "/healthz").status == 200  # ended by the server
+    assert alone.stop() == 0
+    two = Gateway(tmp_path, upstream.url, "--workers", "2", CODER_HTTP_ADDRESS=f"127.0.0.1:{alone.port}")
+    until(lambda: listening(two) == 2)
+    assert two.stop() == 0

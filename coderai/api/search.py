@@ -79,5 +79,9 @@ def microseconds(text: str) -> int:
         raise ValueError(text)
     day, clock, fraction, zone = parts.groups()
     whole = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}")
+    try:
+        whole = whole.astimezone(UTC)
+    except OverflowError:  # within a day of the calendar's ends
+        raise ValueError(text) from None
     micros = int((fraction or "").ljust(6, "0")[:6])
     return (whole - _EPOCH) // timedelta(microseconds=1) + micros

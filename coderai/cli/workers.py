@@ -139,6 +139,7 @@ def _reserve(option: str, at: HostPort, reserved: ExitStack) -> HostPort:
             alone.bind(address)
             port = alone.getsockname()[1]
         held = reserved.enter_context(socket.socket(family, kind))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of before may still be in TIME_WAIT
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind((address[0], port, *address[2:]))
     except OSError as error:

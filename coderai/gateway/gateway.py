@@ -132,7 +132,7 @@ class Gateway:
             raise Refusal(503, f"the audit trail cannot be written: {reason}", retry=True)
 
     async def _body(self, request: Request) -> bytes:
-        if request.head.fields.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+        if request.head.fields.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
             raise Refusal(501, "no transfer-encoding but chunked is understood here")
         try:
             return await request.body()

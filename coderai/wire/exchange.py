@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._until_close = False
         self._keep_alive = False
         self.expired = False  # given up because the provider was silent
+        self.malformed = False  # given up because what came is no HTTP
         self._heard = False  # a byte of the answer has come
         self._lately = False  # a byte has come since somebody looked
         self._silent_since = 0.0
@@ -127,6 +128,7 @@ class Connection(asyncio.Protocol):
             self._keep_alive = self._keep_alive and not broken  # what is broken came after the answer's end
             self._finish()
         elif broken:
+            self.malformed = True
             self._break()
 
     # -- parser

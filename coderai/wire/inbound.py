@@ -9,6 +9,7 @@ all, to another asyncio protocol. Spec: RFC 9112.
 """
 
 import asyncio
+import re
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
@@ -171,6 +172,7 @@ class ClientConnection(Ending):
         parser = self._parser
         self.keep_alive = parser.should_keep_alive()
         self.http10 = parser.get_http_version() != "1.1"
+        self._target = _AUTHORITY.sub(b"", self._target, count=1)  # as a proxy is asked (RFC 9112, section 3.2.2)
         if not self._target.startswith(b"/"):
             raise ValueError("a request target that is no path")
         if not self.site.serves(self._target.partition(b"?")[0]):
@@ -248,6 +250,7 @@ class ClientConnection(Ending):
         successor.data_received(data)
 
 
+_AUTHORITY = re.compile(rb"^https?://[^/?#]*(?=/)", re.IGNORECASE)
 # What tells where a request's body ends.
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 

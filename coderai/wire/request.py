@@ -171,8 +171,10 @@ class Request:
                 framing = b"Transfer-Encoding: chunked\r\n"
         if connection.site.stopping:
             connection.keep_alive = False
-        elif not self._complete and not self._continued and self._expects_continue():
-            connection.keep_alive = False  # whether the body comes now is the client's choice: nobody could tell
+        elif not self._complete:
+            connection.keep_alive = (
+                False  # the rest of the body, if it comes at all, would stand before the next request
+            )
         if not connection.keep_alive:
             framing += b"Connection: close\r\n"
         elif connection.http10:

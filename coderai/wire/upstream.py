@@ -92,6 +92,8 @@ class Upstreams:
     def _lost(self, connection: Connection, when: str) -> Exception:
         if connection.expired:
             return TimedOut(f"the provider has been silent for {self.idle_timeout:g} s")
+        if connection.malformed:
+            return Unreachable("the provider's answer is no valid HTTP", connected=True)
         return Unreachable(f"the provider closed the connection {when}", connected=True)
 
     def _reusable(self, origin: Origin) -> Connection | None:
