@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from coderai.records import AnsweredPrompt, Prompt, Record, Thought, Tokens, ToolCall
 from coderai.store.storable import storable
-from tests.trail import exchange, found, started
+from tests.trail import ended, exchange, found, started
 
 
 def test_clean_records_are_the_same_objects() -> None:
@@ -47,7 +47,7 @@ def test_texts_are_cut_to_their_columns() -> None:
     assert [len(text) for text in (kept.message_id, kept.call_id, kept.tool, kept.input)] == [
         512,
         512,
-        600,
+        512,
         100_000,
     ]
 
@@ -65,3 +65,13 @@ def test_any_text_can_be_encoded_afterwards(text: str) -> None:
     record: Record = storable(found(started(), Prompt(text)))
     assert "\x00" not in record.finding.text
     record.finding.text.encode()
+
+
+def test_an_error_that_repeats_the_request_is_cut() -> None:
+    """It is kept longer than contents are."""
+    start = started()
+    end = storable(ended(start, error_type="t" * 600, error_message="m" * 100_000)).finding
+    call = storable(
+        found(start, ToolCall(message_id="m", call_id="c", tool="t", input="", invocation_error="e" * 100_000))
+    ).finding
+    assert [len(text) for text in (end.error_type, end.error_message, call.invocation_error)] == [512, 4096, 4096]

@@ -1,7 +1,7 @@
 """OpenAI's chat completions, and what compatible providers make of them.
 
 Spec: https://platform.openai.com/docs/api-reference/chat, .../chat-streaming
-Beyond it: reasoning in `reasoning_content` (DeepSeek and others) or `reasoning` (OpenRouter, vLLM).
+Beyond it: reasoning, in a field of one of several names (chat_deltas.py).
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import UNSET, Raw, Struct, json
 
-from coderai.formats.chat_deltas import Choice
+from coderai.formats.chat_deltas import THOUGHTS, Choice
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, error_of, items, mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
@@ -31,6 +31,8 @@ class _Answer(Struct):
     usage: Any = None
     error: Any = None
     message: Any = None
+    type: Any = None
+    code: Any = None
 
 
 _ERRORS = {
@@ -52,7 +54,7 @@ class ChatCompletions:
     path = "/chat/completions"
     wanted = re.compile(
         rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"tool_calls"\s*:\s*\[|"function_call"\s*:\s*\{'
-        rb'|"reasoning(?:_content)?"\s*:\s*"[^"]|"error"\s*:\s*[{"]'
+        rb'|"reasoning(?:_content|_text)?"\s*:\s*"[^"]|"error"\s*:\s*[{"]|"object"\s*:\s*"error"'
     )
     terminal_hints: tuple[bytes, ...] = (b"[DONE]", b"error")
     # The end, or an error: first, or behind members that are neither object nor list (OpenRouter's has an id).
@@ -60,7 +62,7 @@ class ChatCompletions:
     # No possessive quantifier: Python before 3.11.5 matches it wrongly (https://github.com/python/cpython/issues/106052).
     terminal = re.compile(
         rb"data:(?<![^\r\n]data:)(?:(?<=event: error\ndata:)|(?<=event: error\r\ndata:)|\s*(?:\[DONE\]"
-        rb'|\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*\s*"error"\s*:\s*[{"]))'
+        rb'|\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*\s*"error"\s*:\s*(?:\{\s*"|"[^"])))'
     )
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:
@@ -81,7 +83,10 @@ class ChatCompletions:
 
     def whole(self, body: bytes) -> dict[str, Any]:
         answer = object_of(body, _Answer)
-        return {name: getattr(answer, name) for name in _Answer.__struct_fields__}
+        return {
+            **{name: getattr(answer, name) for name in ("id", "choices", "usage", "message")},
+            "error": _error(answer),
+        }
 
     def fold(self, events: Sequence[bytes]) -> dict[str, Any]:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
@@ -94,8 +99,8 @@ class ChatCompletions:
                 answer["id"] = text(chunk.id)
             if chunk.usage:
                 answer["usage"] = chunk.usage
-            if chunk.error:
-                answer |= {"error": chunk.error, "message": chunk.message}
+            if error := _error(chunk):
+                answer |= {"error": error, "message": chunk.message}
             for choice in map(mapping, items(chunk.choices)):
                 index = choice.get("index")
                 index = index if isinstance(index, int) else 0
@@ -112,10 +117,10 @@ class ChatCompletions:
             findings.append(_tokens(message_id, usage))
         for choice in map(mapping, items(answer.get("choices"))):
             message = mapping(choice.get("message"))
-            thought = text(message.get("reasoning_content")) or text(message.get("reasoning"))
-            if thought:
-                source = "reasoning_content" if message.get("reasoning_content") else "reasoning"
-                findings.append(Thought(thought, {"source": source}))
+            for source in THOUGHTS:
+                if thought := text(message.get(source)):
+                    findings.append(Thought(thought, {"source": source}))
+                    break
             findings += _tools(message_id, message)
         error_type, error_message = error_of(answer)
         return Reading(
@@ -136,6 +141,13 @@ class ChatCompletions:
         default = ("invalid_request_error", None) if status < 500 else ("server_error", None)
         kind, code = _ERRORS.get(status, default)
         return json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
+
+
+def _error(answer: _Answer) -> Any:
+    """What stands for the error: in `error`, or in the place of an answer (vLLM and others)."""
+    if answer.error or answer.choices is not None or not answer.message:
+        return answer.error
+    return {"type": answer.type, "code": answer.code, "message": answer.message}
 
 
 def _tools(message_id: str, message: dict[str, Any]) -> Iterable[ToolCall]:
@@ -162,7 +174,7 @@ def _input(given: Any) -> str:
 
 def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
     asked, made = mapping(usage.get("prompt_tokens_details")), mapping(usage.get("completion_tokens_details"))
-    cached = count(asked.get("cached_tokens"))
+    cached = count(asked.get("cached_tokens") or usage.get("cached_tokens"))  # the latter is Kimi's
     metadata = _figures(asked, _ASKED) | _figures(made, _MADE) if asked or made else {}
     return Tokens(
         message_id=message_id,

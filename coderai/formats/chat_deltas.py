@@ -6,8 +6,12 @@ Spec: https://platform.openai.com/docs/api-reference/chat-streaming
 from collections.abc import Container
 from typing import Any
 
+from msgspec import json
+
 from coderai.formats.loose import items, mapping, text
 
+# Where reasoning is found: DeepSeek's name and others', OpenRouter's and vLLM's, Copilot's.
+THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text")
 # What a part of a tool call adds to, by its kind.
 _CALLED = {"function": ("name", "arguments"), "custom": ("name", "input")}
 
@@ -17,9 +21,9 @@ class Choice:
 
     def __init__(self) -> None:
         self.finished = False
-        self.thoughts: dict[str, list[str]] = {"reasoning_content": [], "reasoning": []}
+        self.thoughts: dict[str, list[str]] = {name: [] for name in THOUGHTS}
         self.function: dict[str, list[str]] | None = None  # the legacy one: name, arguments
-        self.calls: dict[int, dict[str, list[str]]] = {}
+        self.calls: dict[int, list[dict[str, list[str]]]] = {}  # by index, of which each should have one
 
     def add(self, choice: dict[str, Any]) -> None:
         if choice.get("finish_reason"):
@@ -36,7 +40,10 @@ class Choice:
                 _gather(self.function, function, ("name", "arguments"))
 
     def _add_call(self, index: int, call: dict[str, Any]) -> None:
-        pieces = self.calls.setdefault(index, {})
+        calls = self.calls.setdefault(index, [{}])
+        if call.get("id") and _is_another(calls[-1], call):
+            calls.append({})
+        pieces = calls[-1]
         for name, given in call.items():
             if name in _CALLED:
                 _gather(pieces, mapping(given), _CALLED[name])
@@ -45,7 +52,7 @@ class Choice:
 
     def whole(self) -> dict[str, Any]:
         message: dict[str, Any] = {name: "".join(pieces) for name, pieces in self.thoughts.items()}
-        message["tool_calls"] = [self._call(self.calls[index]) for index in sorted(self.calls)]
+        message["tool_calls"] = [self._call(call) for index in sorted(self.calls) for call in self.calls[index]]
         if self.function is not None:
             message["function_call"] = _joined(self.function) | self._mark()
         return {"message": message}
@@ -59,13 +66,24 @@ class Choice:
         return {} if self.finished else {"incomplete": True}
 
 
+def _is_another(pieces: dict[str, list[str]], call: dict[str, Any]) -> bool:
+    """Whether a call begins though its index is that of the last one: Gemini's and older Ollamas' are 0, or missing.
+
+    An id that changes without a name is none: so wrote older vLLMs with every piece.
+    """
+    known = pieces.get("id")
+    return bool(known) and known != [call["id"]] and any(mapping(call.get(kind)).get("name") for kind in _CALLED)
+
+
 def _gather(pieces: dict[str, list[str]], fields: dict[str, Any], names: Container[str]) -> None:
     for name, piece in fields.items():
-        if name in names and isinstance(piece, str):
-            if name in pieces:
-                pieces[name].append(piece)
-            else:
+        if name in names and piece is not None:
+            if not isinstance(piece, str):  # arguments as an object, which some providers write
+                piece = json.encode(piece).decode()
+            if name not in pieces:
                 pieces[name] = [piece]
+            elif name != "name" or pieces[name] != [piece]:  # which some repeat with every piece
+                pieces[name].append(piece)
 
 
 def _joined(pieces: dict[str, list[str]]) -> dict[str, Any]:

@@ -137,7 +137,7 @@ class Messages:
                     blocks[index].incomplete = True
                 case "content_block_stop" if index in blocks:
                     blocks[index].incomplete = False
-                case "error":
+                case kind if kind == "error" or event.error:
                     answer.error_type, answer.error_message = error_of(asdict(event))
         for index, block in blocks.items():
             block.input = "".join(inputs.get(index, ())) or block.input

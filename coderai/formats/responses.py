@@ -51,6 +51,7 @@ class _Event(Struct):
     response: Raw = Raw(b"null")
     item: Raw = Raw(b"null")
     output_index: Any = None
+    item_id: Any = None
     delta: Any = None
     error: Any = None
     code: Any = None
@@ -163,35 +164,35 @@ class Responses:
     def fold(self, events: Sequence[bytes]) -> _Response:
         """The final event's response, else the items that came until the stream broke off."""
         seen = _Response(output=[])
-        unfinished: dict[int, _Item] = {}
-        deltas: dict[int, list[str]] = {}
+        final: _Response | None = None
+        unfinished: dict[Any, _Item] = {}  # by their place, or id
+        deltas: dict[Any, list[str]] = {}
         for event in objects(events, _EVENTS):
-            index = event.output_index if isinstance(event.output_index, int) else -1
+            place = event.output_index if isinstance(event.output_index, int) else _item_id(event)
             kind = text(event.type)
             if kind in _FINAL:
-                final = self.whole(bytes(event.response)) if mapping(event.response) else seen
-                final.output = final.output or seen.output  # Codex's own backend leaves it to the items
-                return final
+                final = self.whole(bytes(event.response)) if mapping(event.response) else None
+                break
             if kind == "response.output_item.added":
-                unfinished[index] = _item(event.item)
-                unfinished[index].incomplete = True
+                item = _item(event.item)
+                item.incomplete = True
+                unfinished[place] = item
             elif kind == "response.output_item.done":
-                unfinished.pop(index, None)
+                unfinished.pop(place, None)
                 seen.output.append(_item(event.item))
-            elif kind in _DELTAS and index in unfinished:
-                pieces = deltas.setdefault(index, [])
+            elif kind in _DELTAS and place in unfinished:
+                pieces = deltas.setdefault(place, [])
                 pieces.append(text(event.delta))
-                setattr(unfinished[index], _DELTAS[kind], pieces)
-            elif kind == "error" or event.error:
+                setattr(unfinished[place], _DELTAS[kind], pieces)
+            elif kind == "error" or event.error or (event.message and not kind):
                 seen.error = event.error or {"code": event.code, "message": event.message}
             if not seen.id:
                 seen.id = mapping(event.response).get("id", "")
-        for index in sorted(unfinished):
-            for field in ("arguments", "input", "code"):
-                if isinstance(pieces := getattr(unfinished[index], field), list):
-                    setattr(unfinished[index], field, "".join(pieces))
-            seen.output.append(unfinished[index])
-        return seen
+        seen.output += map(_joined, unfinished.values())
+        if final is None:
+            return seen
+        final.output = final.output or seen.output  # Codex's own backend leaves it to the items
+        return final
 
     def read(self, answer: _Response) -> Reading:
         message_id = text(answer.id)
@@ -213,6 +214,18 @@ class Responses:
 
     def withheld(self, event: bytes) -> bool:
         return False
+
+
+def _item_id(event: _Event) -> str:
+    return text(event.item_id) or text(mapping(event.item).get("id"))
+
+
+def _joined(item: _Item) -> _Item:
+    """One that was not finished: its input from pieces."""
+    for field in ("arguments", "input", "code"):
+        if isinstance(pieces := getattr(item, field), list):
+            setattr(item, field, "".join(pieces))
+    return item
 
 
 def _conversation(given: Any) -> str:

@@ -17,5 +17,5 @@ def terminal_event(*names: str) -> re.Pattern[bytes]:
     """Events of these types, and errors without one."""
     escaped = [re.escape(name) for name in names]
     lines = "|".join(f"(?<=event:{space}{name}{end}data:)" for name in escaped for space in _SPACES for end in _ENDS)
-    first = rf'\s*\{{\s*(?:"type"\s*:\s*"(?:{"|".join(escaped)})"|"error"\s*:\s*[{{"])'
+    first = rf'\s*\{{\s*(?:"type"\s*:\s*"(?:{"|".join(escaped)})"|"error"\s*:\s*(?:\{{\s*"|"[^"]))'
     return re.compile(rf"data:(?:{lines}|(?<![^\r\n]data:){first})".encode())

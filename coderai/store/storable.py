@@ -22,6 +22,8 @@ INT64_MIN = -(2**63)
 # Columns of Coder's schema with a width, and ids that are indexed: an index entry has to fit in a third of a
 # page, 2,704 bytes in PostgreSQL, and 512 characters are at most 2,048. The model name is cut likewise.
 ID_CHARACTERS = 512
+# Errors may repeat the whole request that they are about, and are kept longer than contents.
+ERROR_CHARACTERS = 4096
 WIDTHS = {
     "client": 64,
     "client_session_id": 256,
@@ -31,6 +33,11 @@ WIDTHS = {
     "call_id": ID_CHARACTERS,
     "correlating_tool_call_id": ID_CHARACTERS,
     "object_id": ID_CHARACTERS,
+    "tool": ID_CHARACTERS,
+    "error_type": ID_CHARACTERS,
+    "error_message": ERROR_CHARACTERS,
+    "invocation_error": ERROR_CHARACTERS,
+    "server_url": ERROR_CHARACTERS,
 }
 # What clients and providers write, of any length.
 TEXTS = frozenset(("text", "content", "tool", "input", "server_url", "invocation_error", "error_type", "error_message"))
