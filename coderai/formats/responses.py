@@ -4,17 +4,18 @@
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Raw, Struct, json
 
 from coderai.formats.chat_completions import ChatCompletions
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, error_of, items, mapping, object_of, objects, text, value, written
+from coderai.formats.loose import count, error_of, mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
+from coderai.formats.response_items import Item, item_of, joined, thoughts_of, tool_call
 from coderai.formats.terminal import terminal_event
-from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
+from coderai.records import AnswerFinding, Tokens
 
 
 class _Request(Struct):
@@ -31,7 +32,7 @@ class _Response(Struct):
     """An answer, whole or folded."""
 
     id: Any = ""
-    output: Any = None  # of Raw or _Item
+    output: Any = None  # of Raw or Item
     usage: Any = None
     error: Any = None
     message: Any = None
@@ -61,55 +62,6 @@ class _Event(Struct):
 _EVENTS = json.Decoder(_Event)
 
 
-class _Item(Struct):
-    type: Any = ""
-    id: Any = ""
-    call_id: Any = ""
-    name: Any = ""
-    role: Any = ""
-    phase: Any = ""
-    summary: Any = None
-    content: Any = None
-    server_url: Any = None
-    server_label: Any = None
-    error: Any = None
-    arguments: Raw | str = Raw(b"null")
-    input: Raw | str = Raw(b"null")
-    action: Raw = Raw(b"null")
-    operation: Raw = Raw(b"null")
-    queries: Raw = Raw(b"null")
-    code: Raw | str = Raw(b"null")
-    incomplete: bool = False
-
-
-class _RawItem(Struct):
-    type: Any = ""
-    id: Any = ""
-    call_id: Any = ""
-    name: Any = ""
-    role: Any = ""
-    phase: Any = ""
-    summary: Any = None
-    content: Any = None
-    server_url: Any = None
-    server_label: Any = None
-    error: Any = None
-    arguments: Raw = Raw(b"null")
-    input: Raw = Raw(b"null")
-    action: Raw = Raw(b"null")
-    operation: Raw = Raw(b"null")
-    queries: Raw = Raw(b"null")
-    code: Raw = Raw(b"null")
-
-
-_INPUTS = ("arguments", "input", "action", "operation", "queries", "code")
-_SERVER_SIDE = (
-    "mcp_call",
-    "web_search_call",
-    "file_search_call",
-    "code_interpreter_call",
-    "image_generation_call",
-)
 # Which field the deltas of an input belong to.
 _DELTAS = {
     "response.function_call_arguments.delta": "arguments",
@@ -156,7 +108,7 @@ class Responses:
 
     def whole(self, body: bytes) -> _Response:
         answer = object_of(body, _WholeResponse)
-        output = [_item(raw) for raw in answer.output] if isinstance(answer.output, list) else []
+        output = [item_of(raw) for raw in answer.output] if isinstance(answer.output, list) else []
         if answer.object == _COMPACTION:
             output = []
         return _Response(answer.id, output, answer.usage, answer.error, answer.message)
@@ -165,7 +117,7 @@ class Responses:
         """The final event's response, else the items that came until the stream broke off."""
         seen = _Response(output=[])
         final: _Response | None = None
-        unfinished: dict[Any, _Item] = {}  # by their place, or id
+        unfinished: dict[Any, Item] = {}  # by their place, or id
         deltas: dict[Any, list[str]] = {}
         for event in objects(events, _EVENTS):
             place = event.output_index if isinstance(event.output_index, int) else _item_id(event)
@@ -174,12 +126,12 @@ class Responses:
                 final = self.whole(bytes(event.response)) if mapping(event.response) else None
                 break
             if kind == "response.output_item.added":
-                item = _item(event.item)
+                item = item_of(event.item)
                 item.incomplete = True
                 unfinished[place] = item
             elif kind == "response.output_item.done":
                 unfinished.pop(place, None)
-                seen.output.append(_item(event.item))
+                seen.output.append(item_of(event.item))
             elif kind in _DELTAS and place in unfinished:
                 pieces = deltas.setdefault(place, [])
                 pieces.append(text(event.delta))
@@ -188,7 +140,7 @@ class Responses:
                 seen.error = event.error or {"code": event.code, "message": event.message}
             if not seen.id:
                 seen.id = mapping(event.response).get("id", "")
-        seen.output += map(_joined, unfinished.values())
+        seen.output += map(joined, unfinished.values())
         if final is None:
             return seen
         final.output = final.output or seen.output  # Codex's own backend leaves it to the items
@@ -201,9 +153,9 @@ class Responses:
             findings.append(_tokens(message_id, usage))
         for item in answer.output or ():
             if text(item.type).endswith("_call"):
-                findings.append(_tool(message_id, item))
+                findings.append(tool_call(message_id, item))
             else:
-                findings += _thoughts(item)
+                findings += thoughts_of(item)
         error_type, error_message = error_of({"error": answer.error, "message": answer.message})
         return Reading(
             message_id=message_id,
@@ -220,14 +172,6 @@ def _item_id(event: _Event) -> str:
     return text(event.item_id) or text(mapping(event.item).get("id"))
 
 
-def _joined(item: _Item) -> _Item:
-    """One that was not finished: its input from pieces."""
-    for field in ("arguments", "input", "code"):
-        if isinstance(pieces := getattr(item, field), list):
-            setattr(item, field, "".join(pieces))
-    return item
-
-
 def _conversation(given: Any) -> str:
     """Its id, which stands for itself or in an object."""
     return text(given) or text(mapping(given).get("id"))
@@ -242,47 +186,6 @@ def _items(raw: Raw) -> list[Any]:
 
 class _Items(Struct):
     items: list[Raw] | None = None
-
-
-def _item(raw: Raw) -> _Item:
-    try:
-        item = object_of(bytes(raw) if isinstance(raw, Raw) else b"{}", _RawItem)
-    except NotUnderstood:
-        return _Item()
-    return _Item(*(getattr(item, name) for name in _RawItem.__struct_fields__))
-
-
-def _tool(message_id: str, item: _Item) -> ToolCall:
-    kind = text(item.type)
-    metadata: Metadata = {}
-    if kind in _SERVER_SIDE:
-        metadata["kind"] = "server"
-    if isinstance(item.server_label, str):
-        metadata["server_label"] = item.server_label
-    if item.incomplete:
-        metadata["incomplete"] = True
-    inputs = (getattr(item, name) for name in _INPUTS)
-    given = next((some for some in inputs if some != Raw(b"null") and some != Raw(b"")), None)
-    return ToolCall(
-        message_id=message_id,
-        call_id=text(item.call_id) or text(item.id),
-        tool=text(item.name) or kind.removesuffix("_call"),
-        input=written(given),
-        server_url=item.server_url if isinstance(item.server_url, str) else None,
-        invocation_error=written(item.error) if item.error else None,
-        metadata=metadata,
-    )
-
-
-def _thoughts(item: _Item) -> Iterable[Thought]:
-    if item.type == "reasoning":
-        for part in map(mapping, items(item.summary)):
-            if words := text(part.get("text")):
-                yield Thought(words, {"source": "reasoning_summary"})
-    elif item.type == "message" and item.role == "assistant" and item.phase == "commentary":
-        words = "".join(text(mapping(part).get("text")) for part in items(item.content))
-        if words:
-            yield Thought(words, {"source": "commentary"})
 
 
 def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:

@@ -1,0 +1,113 @@
+"""The items of a response: what the model called, and what it thought.
+
+Spec: https://platform.openai.com/docs/api-reference/responses/object
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from coderai.formats.format import NotUnderstood
+from coderai.formats.loose import items, mapping, object_of, text, written
+from coderai.records import Metadata, Thought, ToolCall
+
+
+class Item(Struct):
+    type: Any = ""
+    id: Any = ""
+    call_id: Any = ""
+    name: Any = ""
+    role: Any = ""
+    phase: Any = ""
+    summary: Any = None
+    content: Any = None
+    server_url: Any = None
+    server_label: Any = None
+    error: Any = None
+    arguments: Raw | str = Raw(b"null")
+    input: Raw | str = Raw(b"null")
+    action: Raw = Raw(b"null")
+    operation: Raw = Raw(b"null")
+    queries: Raw = Raw(b"null")
+    code: Raw | str = Raw(b"null")
+    incomplete: bool = False
+
+
+class _RawItem(Struct):
+    type: Any = ""
+    id: Any = ""
+    call_id: Any = ""
+    name: Any = ""
+    role: Any = ""
+    phase: Any = ""
+    summary: Any = None
+    content: Any = None
+    server_url: Any = None
+    server_label: Any = None
+    error: Any = None
+    arguments: Raw = Raw(b"null")
+    input: Raw = Raw(b"null")
+    action: Raw = Raw(b"null")
+    operation: Raw = Raw(b"null")
+    queries: Raw = Raw(b"null")
+    code: Raw = Raw(b"null")
+
+
+_INPUTS = ("arguments", "input", "action", "operation", "queries", "code")
+_SERVER_SIDE = (
+    "mcp_call",
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "image_generation_call",
+)
+
+
+def item_of(raw: Raw) -> Item:
+    try:
+        item = object_of(bytes(raw) if isinstance(raw, Raw) else b"{}", _RawItem)
+    except NotUnderstood:
+        return Item()
+    return Item(*(getattr(item, name) for name in _RawItem.__struct_fields__))
+
+
+def joined(item: Item) -> Item:
+    """One that was not finished: its input from pieces."""
+    for field in ("arguments", "input", "code"):
+        if isinstance(pieces := getattr(item, field), list):
+            setattr(item, field, "".join(pieces))
+    return item
+
+
+def tool_call(message_id: str, item: Item) -> ToolCall:
+    kind = text(item.type)
+    metadata: Metadata = {}
+    if kind in _SERVER_SIDE:
+        metadata["kind"] = "server"
+    if isinstance(item.server_label, str):
+        metadata["server_label"] = item.server_label
+    if item.incomplete:
+        metadata["incomplete"] = True
+    inputs = (getattr(item, name) for name in _INPUTS)
+    given = next((some for some in inputs if some != Raw(b"null") and some != Raw(b"")), None)
+    return ToolCall(
+        message_id=message_id,
+        call_id=text(item.call_id) or text(item.id),
+        tool=text(item.name) or kind.removesuffix("_call"),
+        input=written(given),
+        server_url=item.server_url if isinstance(item.server_url, str) else None,
+        invocation_error=written(item.error) if item.error else None,
+        metadata=metadata,
+    )
+
+
+def thoughts_of(item: Item) -> Iterable[Thought]:
+    if item.type == "reasoning":
+        for part in map(mapping, items(item.summary)):
+            if words := text(part.get("text")):
+                yield Thought(words, {"source": "reasoning_summary"})
+    elif item.type == "message" and item.role == "assistant" and item.phase == "commentary":
+        words = "".join(text(mapping(part).get("text")) for part in items(item.content))
+        if words:
+            yield Thought(words, {"source": "commentary"})
