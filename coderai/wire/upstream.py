@@ -51,14 +51,17 @@ class Upstreams:
         self.idle_timeout = 0.0
         self._tls = tls
         self._proxies = proxies or Proxies({})
-        self._idle: dict[Origin, list[Connection]] = defaultdict(list)
+        self._idle: dict[Origin, dict[Connection, None]] = defaultdict(dict)  # longest idle first
         self._all: set[Connection] = set()
 
     async def run(self) -> None:
-        """Gives up connections on which the provider is silent for too long, as long as the process lives."""
+        """As long as the process lives, gives up connections that nobody uses, or whose provider is silent for too long."""
         while True:
             await asyncio.sleep(between_looks(self.idle_timeout))
             now = self.loop.time()
+            for idle in self._idle.values():
+                while idle and (longest := next(iter(idle))).idle_since <= now - KEEP_ALIVE:
+                    longest.abandon()  # and forgotten
             for connection in list(self._all) if self.idle_timeout else ():
                 if connection.silent_s(now) > self.idle_timeout:
                     connection.expire()
@@ -100,7 +103,7 @@ class Upstreams:
         idle = self._idle[origin]
         oldest = self.loop.time() - KEEP_ALIVE
         while idle:
-            connection = idle.pop()
+            connection, _ = idle.popitem()
             if connection.idle_since > oldest and not connection.transport.is_closing():
                 return connection
             connection.abandon()
@@ -133,13 +136,11 @@ class Upstreams:
 
     def release(self, connection: Connection) -> None:
         connection.idle_since = self.loop.time()
-        self._idle[connection.origin].append(connection)
+        self._idle[connection.origin][connection] = None
 
     def forget(self, connection: Connection) -> None:
         self._all.discard(connection)
-        idle = self._idle[connection.origin]
-        if connection in idle:
-            idle.remove(connection)
+        self._idle[connection.origin].pop(connection, None)
 
     def close(self) -> None:
         for connection in list(self._all):

@@ -3,12 +3,14 @@
 import asyncio
 import socket
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coderai.wire.exchange import Connection
 from coderai.wire.origin import Origin
 from coderai.wire.upstream import Upstreams
+from tests.provider import Provider, whole
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 # Payloads that look like framing, and events that end where their chunk does.
@@ -87,3 +89,23 @@ async def test_an_answer_of_which_a_part_could_not_be_taken_is_not_whole() -> No
     events = [chunked([event]) for event in (b"one\n\n", b"two\n\n", b"three\n\n")]
     await relayed([HEAD, *events, b"0\r\n\r\n"], sink)
     assert (sink.body, sink.ends, [str(fault) for fault in faults]) == (b"one\n\n", ["lost"], ["a fault"])
+
+
+async def test_connections_that_nobody_uses_any_more_are_closed(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A burst leaves hundreds of them, of which from then on one is used."""
+    monkeypatch.setattr("coderai.wire.upstream.KEEP_ALIVE", 0.0)
+    upstreams = Upstreams()
+    upstreams.idle_timeout = 0.2  # which makes it look often
+    origin = Origin.of(provider.url)
+    for _ in range(2):
+        provider.answers(whole(b"{}"))
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    answers = await asyncio.gather(*(upstreams.send(origin, head, b"") for _ in range(2)))
+    for answer in answers:
+        answer.pipe(Sink())
+    looking = asyncio.create_task(upstreams.run())
+    for _ in range(2):
+        assert await asyncio.to_thread(provider.closed.acquire, timeout=10)
+    looking.cancel()
