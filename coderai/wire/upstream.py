@@ -55,7 +55,7 @@ class Upstreams:
         self._all: set[Connection] = set()
 
     async def run(self) -> None:
-        """As long as the process lives, gives up connections that nobody uses, or whose provider is silent for too long."""
+        """Ever again, gives up connections that nobody uses, or whose provider is silent for too long."""
         while True:
             await asyncio.sleep(between_looks(self.idle_timeout))
             now = self.loop.time()
