@@ -228,7 +228,7 @@ def test_what_came_of_a_long_answer_is_recorded(gateway: Gateway, provider: Prov
     )
     silent = Pause()
     provider.answers(
-        stream(START, begin, *[some] * 299, some.replace(b"aaa", b"the last ", 1), ended=False), silent, CUT
+        stream(START, begin, *[some] * 299, some.replace(b"think ", b"the last ", 1), ended=False), silent, CUT
     )
     client = Reader(gateway, MESSAGES, ASK_STREAM, token)
     client.until(b"the last ")
@@ -241,7 +241,7 @@ def test_what_came_of_a_long_answer_is_recorded(gateway: Gateway, provider: Prov
         wait_for_end(gateway, "upstream_disconnected")
         client.socket.close()
     thought = next(r for r in reversed(gateway.records()) if r["record_type"] == "model_thought")
-    assert len(thought["content"]) == 300 * 900 + len("the last ") - 3
+    assert len(thought["content"]) == 300 * 900 + len("the last ") - len("think ")
 
 
 def wait_for_end(gateway: Gateway, error_type: str) -> None:

@@ -212,7 +212,7 @@ def test_a_passthrough_leaves_one_line_without_bodies(gateway: Gateway, provider
 def test_an_absurd_request_is_refused_and_closed(gateway: Gateway) -> None:
     for head in (
         b"NONSENSE\r\n\r\n",
-        b"GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n",
     ):
         with socket.create_connection((gateway.host, gateway.port), timeout=10) as client:
