@@ -224,7 +224,7 @@ def test_what_came_of_a_long_answer_is_recorded(gateway: Gateway, provider: Prov
     """So much of it that it is read in a thread of its own."""
     begin = b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"thinking"}}\n\n'
     some = b'data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"%b"}}\n\n' % (
-        b"a" * 900
+        b"think " * 150
     )
     silent = Pause()
     provider.answers(
