@@ -54,7 +54,7 @@ class ChatCompletions:
     path = "/chat/completions"
     wanted = re.compile(
         rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"tool_calls"\s*:\s*\[|"function_call"\s*:\s*\{'
-        rb'|"reasoning(?:_content|_text)?"\s*:\s*"[^"]|"error"\s*:\s*[{"]|"object"\s*:\s*"error"'
+        rb'|"reasoning(?:_content|_text)?"\s*:\s*"[^"]|"error"\s*(?::\s*[{"]|[,}])'
     )
     terminal_hints: tuple[bytes, ...] = (b"[DONE]", b"error")
     # The end, or an error: first, or behind members that are neither object nor list (OpenRouter's has an id).
@@ -84,8 +84,11 @@ class ChatCompletions:
     def whole(self, body: bytes) -> dict[str, Any]:
         answer = object_of(body, _Answer)
         return {
-            **{name: getattr(answer, name) for name in ("id", "choices", "usage", "message")},
+            "id": answer.id,
+            "choices": answer.choices,
+            "usage": answer.usage,
             "error": _error(answer),
+            "message": answer.message,
         }
 
     def fold(self, events: Sequence[bytes]) -> dict[str, Any]:
