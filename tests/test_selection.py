@@ -1,12 +1,14 @@
 """A filter selects the same interceptions whichever way they are found."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coderai.records import Record
 from coderai.store import Store, times
-from coderai.store.selection import MOST_FACETS, Filter
+from coderai.store.selection import MOST_BEGINNINGS, MOST_FACETS, Filter
+from tests.databases import opened
 from tests.trail import AT, started
 
 MODELS = MOST_FACETS + 10
@@ -66,3 +68,45 @@ async def test_every_filter_selects_what_it_says(store: Store, filter: Filter) -
     if len(wanted) > 4:
         place = (times.text(next(record.at for record in records if record.id == wanted[3])), wanted[3])
         assert [one.id for one in await store.trail.page(filter, limit=5, after=place)] == wanted[4:9]
+
+
+def on_models(count: int, **changes: Any) -> list[Record]:
+    return [started(at=AT + n, model=f"m{n % 150}", **changes) for n in range(count)]
+
+
+async def steps(store: Store, filter: Filter) -> int:
+    """Of SQLite's machine, in hundreds, for a page."""
+    seen: list[None] = []
+    reports: Any = store._driver._reports._connection  # type: ignore[attr-defined]
+    reports.set_progress_handler(lambda: seen.append(None), 100)
+    await store.trail.page(filter, limit=5)
+    reports.set_progress_handler(None, 0)
+    return len(seen)
+
+
+RARE = [
+    Filter(model="rare"),
+    Filter(client="rare"),
+    Filter(provider_name="other", client="Zed"),
+    Filter(model="none"),
+    Filter(provider="openai", model="none", client="Codex"),
+]
+
+
+@pytest.mark.parametrize("filter", RARE, ids=str)
+async def test_the_trail_is_not_read_for_what_is_rare(tmp_path: Path, filter: Filter) -> None:
+    """However many models there are beside it."""
+    store = await opened(tmp_path / "coderai.db")
+    rare = started(model="rare", client="rare"), started(at=AT + 5, provider_name="other", client="Zed")
+    await store.write([*rare, *on_models(600)])
+    few = await steps(store, filter)
+    await store.write(on_models(6000))
+    assert await steps(store, filter) < 1.5 * few + 10
+    await store.close()
+
+
+async def test_so_many_models_that_they_are_not_looked_into_one_by_one(store: Store) -> None:
+    records = [started(at=AT + n, model=f"m{n}") for n in range(MOST_BEGINNINGS + 10)]
+    await store.write([*records, rare := started(client="rare")])
+    assert [one.id for one in await store.trail.page(Filter(client="rare"), limit=5)] == [rare.id]
+    assert await store.trail.count(Filter(client="Codex")) == len(records)

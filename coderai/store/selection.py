@@ -1,6 +1,7 @@
 """Which interceptions a filter selects, and how they are found without reading the trail from end to end.
 
 Provider, name, model and client have few combinations ("facets"), each of which an index holds in the order of time.
+They are found column by column, of one that is wanted with that value alone, and by skipping what is between two.
 A filter of those is answered from the facets that fulfil it, so that a model that is rare, or long gone, costs no
 more than one that everybody uses. Where many facets fulfil it, what it selects is frequent, and the newest
 interceptions are simply looked through; likewise those of one user, or of one session.
@@ -17,13 +18,10 @@ from coderai.store.people import marks
 
 # Facets beyond that are not asked one by one.
 MOST_FACETS = 50
+# Nor are so many beginnings of facets looked into for the rest of them: some milliseconds' work.
+MOST_BEGINNINGS = 1000
 
 _FACET = ("provider", "provider_name", "model", "client")
-_COLUMNS = ", ".join(_FACET)
-# Behind all of a facet's times, so that the index leads past them at once.
-_NEXT = f"""
-    SELECT {_COLUMNS} FROM aibridge_interceptions WHERE ({_COLUMNS}, started_at) > (?, ?, ?, ?, '9999')
-    ORDER BY {_COLUMNS}, started_at LIMIT 1"""  # noqa: S608 - own names
 _NEWEST_FIRST = "ORDER BY i.started_at DESC, i.id DESC"
 
 Ask = Callable[[str, Sequence[Any]], Awaitable[list[Row]]]
@@ -88,18 +86,40 @@ async def _facets(ask: Ask, filter: Filter) -> list[Row] | None:
     wanted = [getattr(filter, column) for column in _FACET]
     if filter.initiator_ids is not None or filter.session_id is not None or not any(wanted):
         return None
-    found: list[Row] = []
-    facet: Row = ("", "", "", "")
-    for _ in range(2 * MOST_FACETS):
-        rows = await ask(_NEXT, facet)
-        if not rows:
-            return found
-        facet = tuple(rows[0])
-        if all(want in (None, has) for want, has in zip(wanted, facet, strict=True)):
-            found.append(facet)
-            if len(found) > MOST_FACETS:
-                break
-    return None
+    facets: list[Row] = [()]
+    for depth, want in enumerate(wanted, 1):
+        most = MOST_BEGINNINGS if any(wanted[depth:]) else MOST_FACETS
+        facets = await ask(*_longer(facets, want, most + 1))
+        if not facets:
+            return []
+        if len(facets) > most:
+            return None
+    return facets
+
+
+def _longer(beginnings: Sequence[Row], want: str | None, most: int) -> Query:
+    """For these beginnings of facets, each with every value of its next column, or with the one that is wanted.
+
+    An index leads from one value straight to the next, in the order of the database's collation.
+    """
+    column = _FACET[len(beginnings[0])]
+    known = ["top", *_FACET[: len(beginnings[0])]]  # `top`, for a row needs a column before the first one, too
+    wants = [] if want is None else [want]
+    same = [f"i.{name} = b.{name}" for name in known[1:]] + [f"i.{column} = ?" for _ in wants]
+    first, later = (
+        # not min(): PostgreSQL reads all the values for it where it takes them for few
+        f"(SELECT i.{column} FROM aibridge_interceptions AS i WHERE {' AND '.join(every)} ORDER BY i.{column} LIMIT 1)"  # noqa: S608 - own names
+        for every in (["1 = 1", *same], [*same, f"i.{column} > b.{column}"])
+    )
+    names = ", ".join(known)
+    sql = f"""
+        WITH RECURSIVE beginnings ({names}) AS (VALUES {", ".join([marks(len(known))] * len(beginnings))}),
+        longer ({names}, {column}) AS (
+            SELECT {names}, {first} FROM beginnings AS b
+            UNION ALL SELECT {names}, {later} FROM longer AS b WHERE {column} IS NOT NULL)
+        SELECT {", ".join([*known[1:], column])} FROM longer WHERE {column} IS NOT NULL LIMIT ?"""  # noqa: S608 - own names
+    values = [value for beginning in beginnings for value in ("", *beginning)]
+    return Query(sql, [*values, *wants, *wants, most])
 
 
 def _where(filter: Filter, after: Place | None) -> Query:
