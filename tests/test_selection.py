@@ -7,7 +7,7 @@ import pytest
 
 from coderai.records import Record
 from coderai.store import Store, times
-from coderai.store.selection import MOST_BEGINNINGS, MOST_FACETS, Filter
+from coderai.store.selection import MOST_BEGINNINGS, MOST_FACETS, Filter, Query, select
 from tests.databases import opened
 from tests.trail import AT, started
 
@@ -50,7 +50,9 @@ FILTERS = [
     Filter(client="Zed", provider_name="other", model="m5"),
     Filter(model="m3", initiator_ids=("user-0", "user-1")),
     Filter(initiator_ids=()),
+    Filter(session_id="s2"),
     Filter(session_id="s2", model="m6"),
+    Filter(session_id="s1", initiator_ids=("user-0", "user-2"), started_after=AT + 20),
     Filter(client="Codex", started_after=AT + 20, started_before=AT + 90),
     Filter(model="m4", started_after=AT + 20, started_before=AT + 90),
 ]
@@ -110,3 +112,25 @@ async def test_so_many_models_that_they_are_not_looked_into_one_by_one(store: St
     await store.write([*records, rare := started(client="rare")])
     assert [one.id for one in await store.trail.page(Filter(client="rare"), limit=5)] == [rare.id]
     assert await store.trail.count(Filter(client="Codex")) == len(records)
+
+
+@pytest.mark.parametrize("filter", [Filter(session_id="s"), Filter(session_id="s", initiator_ids=("user-1",))], ids=str)
+async def test_nothing_is_sorted_but_what_began_at_the_same_time(tmp_path: Path, filter: Filter) -> None:
+    store = await opened(tmp_path / "coderai.db")
+    for after in (None, ("2026-01-01T00:00:00.000000Z", "id")):
+        found = await plan(store, (await select(store._driver.report, filter, after)).newest(5))
+        assert not {"MULTI-INDEX OR", "USE TEMP B-TREE FOR ORDER BY"}.intersection(found), found
+    await store.close()
+
+
+async def test_a_users_interceptions_of_a_session_are_counted_by_the_session(tmp_path: Path) -> None:
+    store = await opened(tmp_path / "coderai.db")
+    filter = Filter(session_id="s", initiator_ids=("user-1",))
+    found = await plan(store, (await select(store._driver.report, filter)).any(5))
+    assert not any("_initiator" in line for line in found), found
+    await store.close()
+
+
+async def plan(store: Store, query: Query | None) -> list[str]:
+    assert query
+    return [row[3] for row in await store._driver.report(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters)]

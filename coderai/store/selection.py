@@ -22,6 +22,8 @@ MOST_FACETS = 50
 MOST_BEGINNINGS = 1000
 
 _FACET = ("provider", "provider_name", "model", "client")
+# Who is a session alone, and who is in one with others: as the index has it, see migrations.py.
+_OF_SESSION = ("i.id = ? AND i.session_id = i.id", "i.session_id = ? AND i.session_id <> i.id")
 _NEWEST_FIRST = "ORDER BY i.started_at DESC, i.id DESC"
 
 Ask = Callable[[str, Sequence[Any]], Awaitable[list[Row]]]
@@ -74,11 +76,11 @@ async def select(ask: Ask, filter: Filter, after: Place | None = None) -> Select
     """after: only what stands behind this place in the list."""
     facets = await _facets(ask, filter)
     if facets is None:
-        return Selection([_where(filter, after)])
-    of_facet = "".join(f" AND i.{column} = ?" for column in _FACET)
+        return Selection(_parts(filter, after))
+    of_facet = " AND ".join(f"i.{column} = ?" for column in _FACET)
     times_only = Filter(started_after=filter.started_after, started_before=filter.started_before)
-    where, values = _where(times_only, after)
-    return Selection([Query(where + of_facet, [*values, *facet]) for facet in facets])
+    part = _where(times_only, after)
+    return Selection([_and(part, of_facet, facet) for facet in facets])
 
 
 async def _facets(ask: Ask, filter: Filter) -> list[Row] | None:
@@ -122,24 +124,35 @@ def _longer(beginnings: Sequence[Row], want: str | None, most: int) -> Query:
     return Query(sql, [*values, *wants, *wants, most])
 
 
+def _parts(filter: Filter, after: Place | None) -> list[Query]:
+    """So that an index has each of them in the order of time."""
+    part = _where(filter, after)
+    if filter.session_id is None:
+        return [part]
+    return [_and(part, of_session, (filter.session_id,)) for of_session in _OF_SESSION]
+
+
+def _and(part: Query, condition: str, values: Sequence[Any]) -> Query:
+    return Query(f"{part.sql} AND {condition}", [*part.parameters, *values])
+
+
 def _where(filter: Filter, after: Place | None) -> Query:
+    """All but the session."""
     conditions = ["1 = 1"]
     parameters: list[Any] = []
     for column in _FACET:
         if (value := getattr(filter, column)) is not None:
             conditions.append(f"i.{column} || '' = ?")  # by no index: it would have to be sorted
             parameters.append(value)
-    if filter.session_id is not None:
-        # as the index has it, see migrations.py
-        conditions.append("(i.id = ? AND i.session_id = i.id OR i.session_id = ? AND i.session_id <> i.id)")
-        parameters += (filter.session_id, filter.session_id)
     for limit, comparison in ((filter.started_after, ">="), (filter.started_before, "<=")):
         if limit is not None:
             conditions.append(f"i.started_at {comparison} ?")
             parameters.append(times.text(limit))
     if filter.initiator_ids is not None:
         ids = filter.initiator_ids
-        conditions.append(f"i.initiator_id IN {marks(len(ids))}" if ids else "1 = 0")
+        # within a session by no index: the session's is mostly the shorter way
+        column = "i.initiator_id" if filter.session_id is None else "i.initiator_id || ''"
+        conditions.append(f"{column} IN {marks(len(ids))}" if ids else "1 = 0")
         parameters += ids
     if after is not None:
         conditions.append("(i.started_at, i.id) < (?, ?)")
