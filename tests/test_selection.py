@@ -49,7 +49,10 @@ FILTERS = [
     Filter(model="m7", client="Zed"),
     Filter(client="Zed", provider_name="other", model="m5"),
     Filter(model="m3", initiator_ids=("user-0", "user-1")),
+    Filter(initiator_ids=("user-2", "user-0", "user-9")),
+    Filter(initiator_ids=tuple(f"user-{n}" for n in range(1, 1000))),
     Filter(initiator_ids=()),
+    Filter(initiator_ids=(), session_id="s2"),
     Filter(session_id="s2"),
     Filter(session_id="s2", model="m6"),
     Filter(session_id="s1", initiator_ids=("user-0", "user-2"), started_after=AT + 20),
@@ -114,7 +117,14 @@ async def test_so_many_models_that_they_are_not_looked_into_one_by_one(store: St
     assert await store.trail.count(Filter(client="Codex")) == len(records)
 
 
-@pytest.mark.parametrize("filter", [Filter(session_id="s"), Filter(session_id="s", initiator_ids=("user-1",))], ids=str)
+SORTED = [
+    Filter(session_id="s"),
+    Filter(session_id="s", initiator_ids=("user-1", "user-2")),
+    Filter(initiator_ids=("user-1", "user-2"), model="m1"),
+]
+
+
+@pytest.mark.parametrize("filter", SORTED, ids=str)
 async def test_nothing_is_sorted_but_what_began_at_the_same_time(tmp_path: Path, filter: Filter) -> None:
     store = await opened(tmp_path / "coderai.db")
     for after in (None, ("2026-01-01T00:00:00.000000Z", "id")):

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from coderai.store import times
 from coderai.store.driver import Row
@@ -126,10 +127,13 @@ def _longer(beginnings: Sequence[Row], want: str | None, most: int) -> Query:
 
 def _parts(filter: Filter, after: Place | None) -> list[Query]:
     """So that an index has each of them in the order of time."""
-    part = _where(filter, after)
-    if filter.session_id is None:
-        return [part]
-    return [_and(part, of_session, (filter.session_id,)) for of_session in _OF_SESSION]
+    ids = filter.initiator_ids
+    if filter.session_id is not None:
+        part = _where(filter, after)
+        return [_and(part, of_session, (filter.session_id,)) for of_session in _OF_SESSION]
+    if ids is not None and len(ids) <= MOST_FACETS:  # a statement has room for 500 parts
+        return [_where(replace(filter, initiator_ids=(id,)), after) for id in ids]
+    return [_where(filter, after)]
 
 
 def _and(part: Query, condition: str, values: Sequence[Any]) -> Query:
