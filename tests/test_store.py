@@ -2,7 +2,7 @@
 
 import pytest
 
-from coderai.records import Prompt, Thread, Tokens
+from coderai.records import Prompt, Record, Thread, Tokens
 from coderai.store import BadData, Store, StoreUnavailable, times
 from tests.databases import Place, counts, opened, read_only, rows
 from tests.trail import AT, ended, exchange, found, started
@@ -96,6 +96,17 @@ async def test_an_end_is_kept_but_for_an_inferred_one(store: Store, place: Place
     assert (row["status"], row["error_type"], row["error_message"]) == (200, None, None)
 
 
+class Counted(str):
+    """An id that counts how often it is compared."""
+
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+
 class TestThreads:
     async def test_a_tool_result_hangs_below_the_call_and_its_root(self, store: Store, place: Place) -> None:
         first = exchange(call_id="call_a")
@@ -119,6 +130,15 @@ class TestThreads:
         }
         row = {row["id"]: row for row in rows(place, "aibridge_interceptions")}[third[0].id]
         assert (row["thread_parent_id"], row["session_id"]) == (second[0].id, first[0].id)
+
+    async def test_a_batch_of_many_compares_none_with_each_other(self, store: Store) -> None:
+        first = exchange(call_id="call_a")
+        answers = [started(correlating_tool_call_id="call_a") for _ in range(150)]
+        others = [started(correlating_tool_call_id="call_b") for _ in range(150)]
+        batch = [*first, *(Record(Counted(r.id), Counted(r.id), r.at, r.finding) for r in [*answers, *others])]
+        Counted.compared = 0
+        assert len(await store.write(batch)) == len(answers)
+        assert Counted.compared <= len(batch)
 
     async def test_newest_call_of_the_same_user_counts(self, store: Store) -> None:
         old, new = exchange(call_id="call_1"), exchange(AT + 1, call_id="call_1")

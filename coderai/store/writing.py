@@ -94,7 +94,8 @@ class Writing:
     def _begun(self, db: Connection, kinds: Kinds, later: Sequence[Any]) -> tuple[dict[str, Thread], list[Row]]:
         """The threads of the interceptions that begin, and their rows."""
         started = kinds.get(Started, ())
-        found = threads.find(db, [record for record in started if record not in later] if later else started)
+        last = {record.id for record in later}
+        found = threads.find(db, [record for record in started if record.id not in last] if last else started)
         begun = [rows.interception(record, record.finding, found.get(record.id)) for record in started]
         for row in begun:
             self._open[row[0]] = Rows(row)
