@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 
 from coderai.logs import open_logs
+from coderai.records import Thought
 from coderai.retention import Retention
 from coderai.store import Store
-from coderai.store.purge import BATCH
+from coderai.store.purge import BATCH, BATCH_BYTES
 from coderai.store.selection import Filter
 from coderai.store.sqlite_care import RECLAIMED_PAGES
 from tests.databases import Place, counts, opened, query, read_only, tables
-from tests.trail import exchange, now
+from tests.trail import exchange, found, now
 
 HOUR = 3600
 TABLES = (
@@ -114,6 +115,17 @@ async def test_e13_16_it_is_done_in_small_batches_and_writers_get_in_between(sto
     assert not purge.done()
     await purge
     assert counts(place, TABLES) == dict.fromkeys(TABLES, 1)
+
+
+async def test_long_texts_go_a_few_at_a_time(store: Store) -> None:
+    for n in range(5):
+        batch = exchange(n)
+        await store.write([*batch[:-1], found(batch[0], Thought("." * (BATCH_BYTES // 2))), batch[-1]])
+    contents, whole = [
+        [(await delete(now())).get(what, 0) for _ in range(4)]
+        for delete, what in ((store.purge.contents, "contents"), (store.purge.batch, "aibridge_interceptions"))
+    ]
+    assert (contents, whole) == ([2, 2, 1, 0], [5, 0, 0, 0])
 
 
 async def test_a_failing_store_is_logged_and_tried_again_later(store: Store, place: Place, tmp_path: Path) -> None:

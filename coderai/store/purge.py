@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from coderai.store import times
-from coderai.store.driver import Connection, Driver, Occupied
+from coderai.store.driver import Connection, Cursor, Driver, Occupied, Row
 from coderai.store.people import marks
 
 Counts = dict[str, int]  # rows by table
 
 # Interceptions (or provider objects) in one transaction: with their rows some 2 ms of the writer's time.
 BATCH = 40
+# And no more once their texts are so long: SQLite overwrites every page of them, at 3 ms a megabyte or more.
+BATCH_BYTES = 1_000_000
 
 CHILD_TABLES = (
     "aibridge_model_thoughts",
@@ -27,7 +29,17 @@ CHILD_TABLES = (
 CONTENT_TABLES = ("aibridge_model_thoughts", "aibridge_user_prompts")
 CONTENTS = "contents"  # the name of their mark
 
-_OLD = "SELECT id FROM aibridge_interceptions WHERE started_at < ? ORDER BY started_at, id LIMIT ?"
+_LENGTH = " + ".join(
+    f"(SELECT coalesce(sum(octet_length(t.{column})), 0) FROM {table} AS t WHERE t.interception_id = i.id)"  # noqa: S608 - own names
+    for table, column in (
+        ("aibridge_user_prompts", "prompt"),
+        ("aibridge_tool_usages", "input"),
+        ("aibridge_model_thoughts", "content"),
+    )
+)
+_OLD = f"""
+    SELECT i.id, {_LENGTH} FROM aibridge_interceptions AS i
+    WHERE i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""  # noqa: S608 - own names
 _KEEP_SEALS = """
     INSERT INTO aibridge_past_seals (instance_id, seal_number, interception_id, started_at, counts_digest,
         content_digest, seal, reason)
@@ -49,9 +61,9 @@ _MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name =
 _SET_MARK = """
     INSERT INTO aibridge_retention (name, started_at, interception_id) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at, interception_id = excluded.interception_id"""
-_OLD_CONTENTS = """
-    SELECT started_at, id, ended_at FROM aibridge_interceptions
-    WHERE (started_at, id) > (?, ?) AND started_at < ? ORDER BY started_at, id LIMIT ?"""
+_OLD_CONTENTS = f"""
+    SELECT i.started_at, i.id, i.ended_at, {_LENGTH} FROM aibridge_interceptions AS i
+    WHERE (i.started_at, i.id) > (?, ?) AND i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""  # noqa: S608 - own names
 
 _OLD_OBJECTS = """
     SELECT provider_name, object_id FROM aibridge_provider_objects WHERE created_at < ?
@@ -87,7 +99,7 @@ def _all(parts: Sequence[Callable[[Connection, str], Counts]], before: str, db: 
 
 
 def _interceptions(db: Connection, before: str) -> Counts:
-    ids = [row[0] for row in db.execute(_OLD, (before, BATCH)).fetchall()]
+    ids = [row[0] for row in _some(db.execute(_OLD, (before, BATCH)))]
     if not ids:
         return {}
     db.execute(_KEEP_SEALS + marks(len(ids)), ids)
@@ -95,6 +107,16 @@ def _interceptions(db: Connection, before: str) -> Counts:
     counts["aibridge_interceptions"] = _delete(db, "aibridge_interceptions", "id", ids)
     _move_anchors(db)
     return counts
+
+
+def _some(found: Cursor) -> list[Row]:
+    """Of these rows, which end with the length of their texts. SQLite measures those of a row when it is fetched."""
+    rows: list[Row] = []
+    length = 0
+    while length < BATCH_BYTES and (row := found.fetchone()):
+        rows.append(row)
+        length += row[-1]
+    return rows
 
 
 def _move_anchors(db: Connection) -> None:
@@ -115,7 +137,7 @@ def _instances(db: Connection, before: str) -> Counts:
 
 def _contents(db: Connection, before: str) -> Counts:
     mark = db.execute(_MARK, (CONTENTS,)).fetchone() or ("", "")
-    old = db.execute(_OLD_CONTENTS, (*mark, before, BATCH)).fetchall()
+    old = _some(db.execute(_OLD_CONTENTS, (*mark, before, BATCH)))
     # One that is still under way will be sealed with its content: it, and what follows, is for the next time.
     done = next((index for index, row in enumerate(old) if row[2] is None), len(old))
     if not done:

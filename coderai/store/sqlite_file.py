@@ -21,6 +21,8 @@ CACHE_KIBIBYTES = 8192
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 # Read through at every start of a server, a fifth of a second's work; what is larger is left to `coderai db check`.
 CHECKED_BYTES = 128 * 1024 * 1024
+# Standard SQL, by which PostgreSQL and SQLite measure a text without reading it, as they have to for length().
+_OCTET_LENGTH_SINCE = (3, 43)
 
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 _FIRST_TABLES = (
@@ -62,6 +64,8 @@ def _prepare(writer: sqlite3.Connection, path: Path, synchronous: str) -> None:
     writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
     writer.execute("PRAGMA secure_delete = ON")  # not every build of SQLite overwrites what retention deletes
     writer.execute("PRAGMA wal_autocheckpoint = 0")  # sqlite.py has a thread for that
+    if sqlite3.sqlite_version_info < _OCTET_LENGTH_SINCE:
+        writer.create_function("octet_length", 1, lambda text: len(text.encode()), deterministic=True)
     _migrate(writer, path)
 
 
