@@ -1,5 +1,6 @@
 """SQLite's own: files, their modes and their faults. What both databases share is in test_store.py."""
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -7,14 +8,17 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from coderai.records import Prompt
 from coderai.store import Store, StoreUnavailable, open_sqlite
 from coderai.store.migrations import MIGRATIONS
-from coderai.store.sqlite_file import open_writer
+from coderai.store.sqlite_file import WAL_LIMIT_BYTES, open_writer
+from coderai.store.sqlite_wal import CHECKPOINT_BYTES
 from tests.databases import rows
-from tests.trail import exchange, started
+from tests.trail import AT, ended, exchange, found, started
 
 
 @pytest.fixture
@@ -111,6 +115,26 @@ class TestOpening:
         second = await open_sqlite(path)
         assert len(rows(path, "aibridge_interceptions")) == 1
         await second.close()
+
+
+async def test_the_wal_stays_short_however_long_the_prompts(store: Store, path: Path) -> None:
+    driver: Any = store._driver
+    longest = {"written": 0, "deleted": 0, "reclaimed": 0}
+
+    async def measure(what: str) -> None:
+        if driver._checkpoint:  # else as much may be written meanwhile as the disk takes time
+            await asyncio.wait([driver._checkpoint])
+        longest[what] = max(longest[what], path.with_name("coderai.db-wal").stat().st_size)
+
+    for n in range(100):
+        start = started(n if n < 50 else AT + n)  # the pages of the later ones are to move into the earlier ones' place
+        await store.write([start, found(start, Prompt("long " * 200_000)), ended(start)])
+        await measure("written")
+    while await store.purge.batch(AT):
+        await measure("deleted")
+    while await store.purge.reclaim():
+        await measure("reclaimed")
+    assert max(longest.values()) < WAL_LIMIT_BYTES + 2 * CHECKPOINT_BYTES, longest
 
 
 def test_a_store_that_nobody_closed_lets_the_process_end(path: Path) -> None:

@@ -21,13 +21,12 @@ from coderai.store import sqlite_care
 from coderai.store.driver import BadData, Connection, Row, StoreUnavailable
 from coderai.store.presence import Presence
 from coderai.store.sqlite_file import open_checkpointer, open_reader, open_writer, unavailable
+from coderai.store.sqlite_wal import Wal
 from coderai.store.store import Store
 from coderai.store.worker import Worker
 
 T = TypeVar("T")
 
-# Rows written between two checkpoints: some 10 to 20 MB of WAL, a quarter of a second of the heaviest load.
-CHECKPOINT_ROWS = 5000
 # Raised by sqlite3 for values, not for the state of the file. The last four come before SQLite sees the
 # value.
 DATA_ERRORS = (
@@ -67,8 +66,7 @@ class SQLite:
         self._reports = _Thread(path, "reports")
         self._checkpoints = _Thread(path, "checkpoints")
         self._checkpoint: asyncio.Task[None] | None = None
-        self._changes = 0  # rows written, of which so many had been written at the last checkpoint:
-        self._checkpointed = 0
+        self._wal = Wal(path)
         self._presence = Presence(path)
 
     async def open(self, *, checked: bool) -> None:
@@ -78,8 +76,8 @@ class SQLite:
         await self._checkpoints.open(open_checkpointer)
 
     async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False, failures: int = 0) -> T:
-        result, self._changes = await self._writer.run(lambda writer: _transaction(writer, work))
-        if self._changes - self._checkpointed >= CHECKPOINT_ROWS:
+        result, self._wal.rows = await self._writer.run(lambda writer: _transaction(writer, work))
+        if self._wal.is_long():
             self._start_checkpoint()
         return result
 
@@ -95,7 +93,7 @@ class SQLite:
         try:
             await self._checkpoints.run(_checkpoint)
             await self._writer.run(_checkpoint)
-            self._checkpointed = self._changes
+            self._wal.moved()
         except StoreUnavailable:
             pass  # a disk that is full, say: the next transaction will tell, and try again
         finally:
@@ -114,6 +112,8 @@ class SQLite:
         given = await self._writer.run(sqlite_care.reclaim)
         if not given:  # the end of a purge: only with a checkpoint does the file itself become smaller
             await asyncio.wait([self._start_checkpoint()])
+        elif self._wal.is_long():  # pages that move into the place of free ones
+            self._start_checkpoint()
         return given
 
     async def check(self) -> list[str]:

@@ -17,8 +17,9 @@ BUSY_TIMEOUT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.01
 # The writer's pages in memory: the upper levels of every index it inserts into (default: 2 MB).
 CACHE_KIBIBYTES = 8192
-# A WAL that a long reader let grow is cut back to this at the next checkpoint.
-WAL_LIMIT_BYTES = 64 * 1024 * 1024
+# A WAL that grew beyond is cut back to this after a checkpoint; below, its file is kept, for what the heaviest load
+# writes between two (CHECKPOINT_ROWS).
+WAL_LIMIT_BYTES = 16 * 1024 * 1024
 # Read through at every start of a server, a fifth of a second's work; what is larger is left to `coderai db check`.
 CHECKED_BYTES = 128 * 1024 * 1024
 # Standard SQL, by which PostgreSQL and SQLite measure a text without reading it, as they have to for length().

@@ -1,0 +1,37 @@
+"""When the WAL has become so long that its pages are to be moved into the database (a checkpoint).
+
+By the rows written, and by the bytes of its file, as long prompts make many of a few rows. A WAL that has been moved
+whole is written over from its beginning: its file then keeps its size, cut to WAL_LIMIT_BYTES (sqlite_file.py), and
+grows only once that is full. So it stays below both limits together, and what is written during a checkpoint.
+https://sqlite.org/walformat.html#checkpoints
+"""
+
+from pathlib import Path
+
+# Rows written between two checkpoints: some 10 to 20 MB of WAL, a quarter of a second of the heaviest load.
+CHECKPOINT_ROWS = 5000
+# By how much its file grows between two, at most.
+CHECKPOINT_BYTES = 4 * 1024 * 1024
+
+
+class Wal:
+    def __init__(self, database: Path) -> None:
+        self._file = database.with_name(f"{database.name}-wal")
+        self.rows = 0  # written in all
+        self._rows_moved = 0
+        self._size_moved = 0  # of the file at the last checkpoint, or less, when it has been cut since
+
+    def is_long(self) -> bool:
+        size = self._size()
+        self._size_moved = min(self._size_moved, size)
+        return self.rows - self._rows_moved >= CHECKPOINT_ROWS or size - self._size_moved >= CHECKPOINT_BYTES
+
+    def moved(self) -> None:
+        """As far as readers allow: what they hold up is for the next time."""
+        self._rows_moved, self._size_moved = self.rows, self._size()
+
+    def _size(self) -> int:
+        try:
+            return self._file.stat().st_size
+        except OSError:  # nothing has been written yet
+            return 0
