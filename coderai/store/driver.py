@@ -41,6 +41,8 @@ class Connection(Protocol):
 
 
 class Driver(Protocol):
+    octets: str  # SQL for the bytes of a text, whose place is `{}`
+
     async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False, failures: int = 0) -> T:
         """`work` in one write transaction: committed when it returns, rolled back when it raises.
 

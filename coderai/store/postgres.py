@@ -48,6 +48,8 @@ async def open_postgres(url: str) -> Store:
 class Postgres:
     """A `Driver`."""
 
+    octets = "octet_length({})"  # unlike length(), without decompressing it
+
     def __init__(self, url: str) -> None:
         self._writer = Link(url, "writer", COMMIT_SECONDS)
         self._lookups = Link(url, "lookups", LOOKUP_SECONDS, reads=True)

@@ -29,17 +29,14 @@ CHILD_TABLES = (
 CONTENT_TABLES = ("aibridge_model_thoughts", "aibridge_user_prompts")
 CONTENTS = "contents"  # the name of their mark
 
-_LENGTH = " + ".join(
-    f"(SELECT coalesce(sum(octet_length(t.{column})), 0) FROM {table} AS t WHERE t.interception_id = i.id)"  # noqa: S608 - own names
-    for table, column in (
-        ("aibridge_user_prompts", "prompt"),
-        ("aibridge_tool_usages", "input"),
-        ("aibridge_model_thoughts", "content"),
-    )
+_TEXTS = (
+    ("aibridge_user_prompts", "prompt"),
+    ("aibridge_tool_usages", "input"),
+    ("aibridge_model_thoughts", "content"),
 )
-_OLD = f"""
-    SELECT i.id, {_LENGTH} FROM aibridge_interceptions AS i
-    WHERE i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""  # noqa: S608 - own names
+_OLD = """
+    SELECT i.id, {length} FROM aibridge_interceptions AS i
+    WHERE i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""
 _KEEP_SEALS = """
     INSERT INTO aibridge_past_seals (instance_id, seal_number, interception_id, started_at, counts_digest,
         content_digest, seal, reason)
@@ -61,9 +58,9 @@ _MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name =
 _SET_MARK = """
     INSERT INTO aibridge_retention (name, started_at, interception_id) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at, interception_id = excluded.interception_id"""
-_OLD_CONTENTS = f"""
-    SELECT i.started_at, i.id, i.ended_at, {_LENGTH} FROM aibridge_interceptions AS i
-    WHERE (i.started_at, i.id) > (?, ?) AND i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""  # noqa: S608 - own names
+_OLD_CONTENTS = """
+    SELECT i.started_at, i.id, i.ended_at, {length} FROM aibridge_interceptions AS i
+    WHERE (i.started_at, i.id) > (?, ?) AND i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""
 
 _OLD_OBJECTS = """
     SELECT provider_name, object_id FROM aibridge_provider_objects WHERE created_at < ?
@@ -74,14 +71,17 @@ _DELETE_OBJECT = "DELETE FROM aibridge_provider_objects WHERE provider_name = ? 
 class Purge:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        length = _length(driver.octets)
+        self._old = _OLD.format(length=length)
+        self._old_contents = _OLD_CONTENTS.format(length=length)
 
     async def batch(self, cutoff: int) -> Counts:
         """Delete some of what is older than this time; rows by table, and nothing once all is gone."""
-        return await self._work(cutoff, _interceptions, _objects, _instances)
+        return await self._work(cutoff, partial(_interceptions, self._old), _objects, _instances)
 
     async def contents(self, cutoff: int) -> Counts:
         """Delete some of the prompts, tool inputs and thoughts that are older than this time."""
-        return await self._work(cutoff, _contents)
+        return await self._work(cutoff, partial(_contents, self._old_contents))
 
     async def reclaim(self) -> bool:
         """Give some freed space back to the file system; whether there was any, and may be more."""
@@ -98,8 +98,8 @@ def _all(parts: Sequence[Callable[[Connection, str], Counts]], before: str, db: 
     return {table: count for part in parts for table, count in part(db, before).items() if count}
 
 
-def _interceptions(db: Connection, before: str) -> Counts:
-    ids = [row[0] for row in _some(db.execute(_OLD, (before, BATCH)))]
+def _interceptions(old: str, db: Connection, before: str) -> Counts:
+    ids = [row[0] for row in _some(db.execute(old, (before, BATCH)))]
     if not ids:
         return {}
     db.execute(_KEEP_SEALS + marks(len(ids)), ids)
@@ -107,6 +107,14 @@ def _interceptions(db: Connection, before: str) -> Counts:
     counts["aibridge_interceptions"] = _delete(db, "aibridge_interceptions", "id", ids)
     _move_anchors(db)
     return counts
+
+
+def _length(octets: str) -> str:
+    """Of all texts of the interception `i`."""
+    return " + ".join(
+        f"(SELECT coalesce(sum({octets.format(f't.{column}')}), 0) FROM {table} AS t WHERE t.interception_id = i.id)"  # noqa: S608 - own names
+        for table, column in _TEXTS
+    )
 
 
 def _some(found: Cursor) -> list[Row]:
@@ -135,18 +143,18 @@ def _instances(db: Connection, before: str) -> Counts:
     return {"aibridge_instances": db.execute(_DROP_INSTANCES, (before,)).rowcount}
 
 
-def _contents(db: Connection, before: str) -> Counts:
+def _contents(old: str, db: Connection, before: str) -> Counts:
     mark = db.execute(_MARK, (CONTENTS,)).fetchone() or ("", "")
-    old = _some(db.execute(_OLD_CONTENTS, (*mark, before, BATCH)))
+    found = _some(db.execute(old, (*mark, before, BATCH)))
     # One that is still under way will be sealed with its content: it, and what follows, is for the next time.
-    done = next((index for index, row in enumerate(old) if row[2] is None), len(old))
+    done = next((index for index, row in enumerate(found) if row[2] is None), len(found))
     if not done:
         return {}
-    ids = [row[1] for row in old[:done]]
+    ids = [row[1] for row in found[:done]]
     counts = {table: _delete(db, table, "interception_id", ids) for table in CONTENT_TABLES}
     blank = f"UPDATE aibridge_tool_usages SET input = '' WHERE interception_id IN {marks(len(ids))}"  # noqa: S608 - question marks only
     counts["aibridge_tool_usages.input"] = db.execute(blank, ids).rowcount
-    db.execute(_SET_MARK, (CONTENTS, *old[done - 1][:2]))
+    db.execute(_SET_MARK, (CONTENTS, *found[done - 1][:2]))
     return counts | {"contents": done}
 
 

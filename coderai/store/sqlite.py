@@ -59,6 +59,8 @@ async def open_sqlite(path: Path, synchronous: str = "normal", *, checked: bool 
 class SQLite:
     """A `Driver`."""
 
+    octets = "length(CAST({} AS BLOB))"  # whatever stands there; octet_length is known from 3.43 on
+
     def __init__(self, path: Path, synchronous: str = "normal") -> None:
         self._synchronous = synchronous
         self._writer = _Thread(path, "writer")

@@ -18,12 +18,10 @@ _PAUSE_SECONDS = 0.01
 # The writer's pages in memory: the upper levels of every index it inserts into (default: 2 MB).
 CACHE_KIBIBYTES = 8192
 # A WAL that grew beyond is cut back to this after a checkpoint; below, its file is kept, for what the heaviest load
-# writes between two (CHECKPOINT_ROWS).
-WAL_LIMIT_BYTES = 16 * 1024 * 1024
+# writes between two (CHECKPOINT_ROWS), as commits of one exchange each do.
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
 # Read through at every start of a server, a fifth of a second's work; what is larger is left to `coderai db check`.
 CHECKED_BYTES = 128 * 1024 * 1024
-# Standard SQL, by which PostgreSQL and SQLite measure a text without reading it, as they have to for length().
-_OCTET_LENGTH_SINCE = (3, 43)
 
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 _FIRST_TABLES = (
@@ -65,8 +63,6 @@ def _prepare(writer: sqlite3.Connection, path: Path, synchronous: str) -> None:
     writer.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
     writer.execute("PRAGMA secure_delete = ON")  # not every build of SQLite overwrites what retention deletes
     writer.execute("PRAGMA wal_autocheckpoint = 0")  # sqlite.py has a thread for that
-    if sqlite3.sqlite_version_info < _OCTET_LENGTH_SINCE:
-        writer.create_function("octet_length", 1, lambda text: len(text.encode()), deterministic=True)
     _migrate(writer, path)
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 # Rows written between two checkpoints: some 10 to 20 MB of WAL, a quarter of a second of the heaviest load.
 CHECKPOINT_ROWS = 5000
-# By how much its file grows between two, at most.
-CHECKPOINT_BYTES = 4 * 1024 * 1024
+# By how much its file grows between two, at most: a checkpoint waits for the disk, so there are to be few.
+CHECKPOINT_BYTES = 32 * 1024 * 1024
+# Commits between two looks at the file, each of which costs a commit of one exchange a hundredth.
+LOOK_COMMITS = 8
 
 
 class Wal:
@@ -19,12 +21,19 @@ class Wal:
         self._file = database.with_name(f"{database.name}-wal")
         self.rows = 0  # written in all
         self._rows_moved = 0
+        self._commits = 0
         self._size_moved = 0  # of the file at the last checkpoint, or less, when it has been cut since
 
     def is_long(self) -> bool:
+        """To be asked after every commit."""
+        self._commits += 1
+        if self.rows - self._rows_moved >= CHECKPOINT_ROWS:
+            return True
+        if self._commits % LOOK_COMMITS:
+            return False
         size = self._size()
         self._size_moved = min(self._size_moved, size)
-        return self.rows - self._rows_moved >= CHECKPOINT_ROWS or size - self._size_moved >= CHECKPOINT_BYTES
+        return size - self._size_moved >= CHECKPOINT_BYTES
 
     def moved(self) -> None:
         """As far as readers allow: what they hold up is for the next time."""
