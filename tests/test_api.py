@@ -1,6 +1,7 @@
 """The audit API and health over a socket, on a real store."""
 
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -8,17 +9,20 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coderai.api import application
+from coderai.api.interceptions import LARGE, PIECE_BYTES, SLICE, interceptions
 from coderai.api.search import KEYS, BadSearch, microseconds, terms
-from coderai.auth import Authenticator, new_token
+from coderai.auth import Authenticator, User, new_token
 from coderai.logs import open_logs
 from coderai.records import Thought, new_id
 from coderai.store import Store, open_sqlite, times
+from coderai.store.selection import Filter
 from tests.trail import AT, ended, exchange, found, started
 
 LOG = open_logs(human="")
@@ -37,14 +41,14 @@ class Api:
         self._runner = web.AppRunner(
             application(store, Authenticator(store, LOG), enabled, lambda: self.reasons), access_log=None
         )
-        self._session: aiohttp.ClientSession | None = None
+        self.session: aiohttp.ClientSession | None = None
 
     async def start(self) -> "Api":
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         host, port = self._runner.addresses[0]
-        self._session = aiohttp.ClientSession(f"http://{host}:{port}")
+        self.session = aiohttp.ClientSession(f"http://{host}:{port}")
         for name, role in (("alice", "member"), ("bob", "member"), ("carol", "auditor"), ("dora", "owner")):
             user = await self.store.people.create_user(name, "", role)
             token, token_id, digest = new_token()
@@ -53,15 +57,15 @@ class Api:
         return self
 
     async def close(self) -> None:
-        assert self._session is not None
-        await self._session.close()
+        assert self.session is not None
+        await self.session.close()
         await self._runner.cleanup()
 
     async def request(
         self, method: str, path: str, headers: Mapping[str, str] = {}
     ) -> tuple[int, Mapping[str, str], bytes]:
-        assert self._session is not None
-        async with self._session.request(method, path, headers=headers) as response:
+        assert self.session is not None
+        async with self.session.request(method, path, headers=headers) as response:
             return response.status, response.headers, await response.read()
 
     async def get(self, query: str = "", user: str = "dora", path: str = PATH) -> tuple[int, Any]:
@@ -338,6 +342,60 @@ class TestPages:
         status, body = await api.get(query)
         assert (status, body["message"]) == (400, message)
         assert part in json.dumps(body)
+
+
+class TestLargePages:
+    """Of contents that are not all in memory at once."""
+
+    async def written(self, api: Api, count: int, text: str) -> bytes:
+        """What the whole page has to be."""
+        batch = [started(AT + n) for n in range(count)]
+        await api.store.write(batch)
+        for start in batch:
+            await api.store.write([found(start, Thought(text, {}))])
+        page = await api.store.trail.page(Filter(), limit=count)
+        results = b",".join(msgspec.json.encode(interception) for interception in page)
+        return b'{"count":%d,"results":[%b]}\n' % (count, results)
+
+    @pytest.mark.parametrize(
+        ("count", "size"), [(0, 0), (1, 1), (60, 100), (60, 10_000), (2, 2 * LARGE), (60, 2 * LARGE)]
+    )
+    async def test_the_bytes_are_those_of_one_text(self, api: Api, count: int, size: int) -> None:
+        whole = await self.written(api, count, '"\u20ac' * (size // 2))
+        token = {"Coder-Session-Token": api.tokens["dora"]}
+        status, headers, body = await api.request("GET", PATH, token)
+        assert (status, headers["Content-Type"]) == (200, "application/json; charset=utf-8")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert body == whole
+        length = str(len(whole)) if len(whole) < PIECE_BYTES else None
+        assert headers.get("Content-Length") == length
+        status, headers, body = await api.request("HEAD", PATH, token)
+        assert (status, headers["Content-Type"], body) == (200, "application/json; charset=utf-8", b"")
+        assert headers.get("Content-Length") == length
+
+    async def test_only_a_few_are_in_memory(self, api: Api) -> None:
+        await self.written(api, 60, "x" * 1_000_000)
+        pieces = interceptions(api.store, User(api.ids["dora"], "dora", "owner", ""), {})
+        tracemalloc.start()
+        sizes = [len(await anext(pieces)) for _ in range(SLICE + 5)]
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000  # a slice of the most that it may hold, and the next one
+        tracemalloc.reset_peak()
+        sizes += [len(piece) async for piece in pieces]
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000  # and smaller ones
+        tracemalloc.stop()
+        assert len(sizes) == 61
+        assert max(sizes) < 1_010_000
+
+    async def test_a_database_that_fails_while_the_client_reads_breaks_the_connection(self, api: Api) -> None:
+        """Which also shows that nothing is read ahead of a client that does not read."""
+        await self.written(api, 60, "x" * 1_000_000)
+        assert api.session is not None
+        async with api.session.get(PATH, headers={"Coder-Session-Token": api.tokens["dora"]}) as response:
+            assert response.status == 200
+            await api.store.close()
+            with pytest.raises(aiohttp.ClientError):
+                await response.read()
+        assert (await api.get())[0] == 503
 
 
 @pytest.mark.parametrize("q", ["model:%ff", "model:%ed%a0%80", "%00", "initiator:%ed%b2%80", "model:%22%22"])

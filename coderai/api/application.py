@@ -7,7 +7,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from coderai.api.answers import Refused, json
+from coderai.api.answers import Refused, json, streamed
 from coderai.api.interceptions import interceptions
 from coderai.auth import Authenticator, Suspended, Unauthenticated, User, token_of
 from coderai.logs import Logger
@@ -81,8 +81,8 @@ class _API:
             return False
         return True
 
-    async def interceptions(self, request: web.Request) -> web.Response:
-        return json(await interceptions(self._store, await self._user(request), request.query))
+    async def interceptions(self, request: web.Request) -> web.StreamResponse:
+        return await streamed(request, interceptions(self._store, await self._user(request), request.query))
 
     async def _user(self, request: web.Request) -> User:
         try:

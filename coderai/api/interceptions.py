@@ -1,5 +1,6 @@
 """`GET /interceptions`: the audit trail, newest first. Owners and auditors see all, members their own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,12 @@ MAX_OFFSET = 2**31 - 1
 # Interceptions read and encoded in one go, half a millisecond of the event loop, so that answers being relayed do not
 # stand still.
 SLICE = 25
+# Beyond so many bytes of the last one, a slice holds fewer.
+SLICE_BYTES = 4 * 1024 * 1024
+# What is sent at a time: a page of a hundred short ones is less.
+PIECE_BYTES = 256 * 1024
+# Characters whose encoding takes longer than the hop to a thread and back.
+LARGE = 128 * 1024
 
 _BAD_PARAMETERS = "Query parameters have invalid values."
 _BAD_SEARCH = "Invalid session search query."
@@ -33,8 +40,8 @@ class Page(Struct, frozen=True):
     after_id: str | None
 
 
-async def interceptions(store: Store, user: User, parameters: Mapping[str, str]) -> bytes:
-    """The answer's body. Raises Refused, StoreUnavailable."""
+async def interceptions(store: Store, user: User, parameters: Mapping[str, str]) -> AsyncIterator[bytes]:
+    """The answer's body in pieces. Raises Refused before the first, StoreUnavailable."""
     page = _page(parameters)
     filter = await _filter(store, user, parameters.get("q", ""))
     after = None
@@ -47,21 +54,39 @@ async def interceptions(store: Store, user: User, parameters: Mapping[str, str])
                 "Query parameter has invalid value.",
                 f'after_id: interception "{page.after_id}" not found',
             )
-    count = await store.trail.count(filter)
-    pieces = [piece async for piece in _pieces(store, filter, page, after)]
-    return b'{"count":%d,"results":[%b]}\n' % (count, b",".join(pieces))
+    parts, size = [b'{"count":%d,"results":[' % await store.trail.count(filter)], 0
+    async for interception in _encoded(store, filter, page, after):
+        parts.append(interception)
+        size += len(interception)
+        if size >= PIECE_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+            await asyncio.sleep(0)  # a fast client's socket takes all at once, and others have their turn
+    yield b"".join((*parts, b"]}\n"))
 
 
-async def _pieces(store: Store, filter: Filter, page: Page, after: Place | None) -> AsyncIterator[bytes]:
-    left, offset = page.limit, page.offset
+async def _encoded(store: Store, filter: Filter, page: Page, after: Place | None) -> AsyncIterator[bytes]:
+    """The page's interceptions, with a comma before each but the first."""
+    left, offset, slice, comma = page.limit, page.offset, SLICE, b""
     while left > 0:
-        found: list[Interception] = await store.trail.page(filter, limit=min(left, SLICE), offset=offset, after=after)
+        asked, size = min(left, slice), 0
+        found: list[Interception] = await store.trail.page(filter, limit=asked, offset=offset, after=after)
         for interception in found:
-            yield _encode(interception)
-        if len(found) < SLICE:
+            large = _text_length(interception) > LARGE
+            encoded = await asyncio.to_thread(_encode, interception) if large else _encode(interception)
+            yield comma + encoded
+            size, comma = size + len(encoded), b","
+        if len(found) < asked:
             return
-        left -= len(found)
+        left -= asked
         offset, after = 0, (found[-1].started_at, found[-1].id)
+        slice = max(1, min(SLICE, 2 * asked, asked * SLICE_BYTES // size))
+
+
+def _text_length(interception: Interception) -> int:
+    prompts = sum(len(prompt.prompt) for prompt in interception.user_prompts)
+    inputs = sum(len(tool.input) for tool in interception.tool_usages)
+    return prompts + inputs + sum(len(thought.content) for thought in interception.model_thoughts)
 
 
 def _page(parameters: Mapping[str, str]) -> Page:
