@@ -1,12 +1,13 @@
 """Seals: an untouched trail verifies, and whatever somebody changes, removes or inserts is found and named."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from coderai.records import Ended, Record, Tokens, new_id
+from coderai.records import Ended, Record, Thought, Tokens, new_id
 from coderai.store import Store, StoreUnavailable
-from coderai.store.audit import Verdict
+from coderai.store.audit import MOST_CHUNK, Verdict
 from coderai.store.chains import Anchor
 from coderai.store.purge import CHILD_TABLES
 from coderai.store.seals import Head
@@ -186,6 +187,24 @@ async def test_only_the_given_time_is_read(store: Store, place: Place) -> None:
     verdict = await verify(store, "2026-02-02T06:00", "2026-02-02T07:00")
     assert (verdict.interceptions, verdict.links, verdict.breaks) == (1, 5, [])
     assert len((await verify(store, "2026-02-02T04:00", "2026-02-02T05:00")).breaks) == 1
+
+
+async def test_many_short_ones_are_all_read(store: Store) -> None:
+    batches = [exchange(AT + n, call_id=f"call_{n}") for n in range(MOST_CHUNK + 50)]
+    await store.write([record for batch in batches for record in batch])
+    assert (await verify(store)).interceptions == MOST_CHUNK + 50
+
+
+async def test_of_large_contents_only_a_few_are_in_memory(store: Store) -> None:
+    for n in range(60):
+        batch = exchange(AT + n, call_id=f"call_{n}")
+        await store.write([*batch[:-1], found(batch[0], Thought("x" * 1_000_000, {})), batch[-1]])
+    tracemalloc.start()
+    verdict = await verify(store)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert verdict == Verdict(interceptions=60, links=60)
+    assert peak < 25_000_000
 
 
 class TestRetention:

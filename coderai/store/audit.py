@@ -17,8 +17,11 @@ from coderai.store.purge import CHILD_TABLES, CONTENTS
 from coderai.store.sealed import Sealed
 from coderai.store.seals import Head
 
-# Interceptions read at a time.
-CHUNK = 200
+# Interceptions read at a time: few at first, twice as many from chunk to chunk, but not when contents are large.
+FIRST_CHUNK = 10
+MOST_CHUNK = 200
+# Characters of contents in one chunk, as far as the last one tells.
+CHUNK_CHARACTERS = 8_000_000
 
 _CHUNK = """
     SELECT started_at, id FROM aibridge_interceptions WHERE (started_at, id) > (?, ?)
@@ -140,12 +143,16 @@ class _Verification:
         return str(started_at), str(interception_id)  # SQLite takes other types, whoever writes them
 
     def _entries(self) -> Iterator[Sealed]:
-        place = ("", "")
-        while chunk := self._db.execute(_CHUNK, (*place, CHUNK)).fetchall():
+        place, most = ("", ""), FIRST_CHUNK
+        while chunk := self._db.execute(_CHUNK, (*place, most)).fetchall():
             found = sealed.read(self._db, [row[1] for row in chunk])
+            characters = 0
             for started_at, interception_id in chunk:
                 place = (started_at, interception_id)
-                yield found[interception_id]
+                entry = found.pop(interception_id)  # so that this chunk is gone when the next one is read
+                characters += entry.characters
+                yield entry
+            most = max(1, min(MOST_CHUNK, 2 * most, len(chunk) * CHUNK_CHARACTERS // max(1, characters)))
 
     def _held_against_its_seal(self, entry: Sealed, content_deleted: bool) -> None:
         counts, content = entry.digests()

@@ -69,6 +69,15 @@ class Sealed(Struct):
         return bool(rows.prompts or rows.thoughts or any(tool[seals.INPUT] for tool in rows.tools))
 
     @property
+    def characters(self) -> int:
+        """Of its content: what else there is of an interception is short."""
+        rows = self.rows
+        texts = [prompt[seals.TEXT] for prompt in rows.prompts]
+        texts += [thought[seals.TEXT] for thought in rows.thoughts]
+        texts += [tool[seals.INPUT] for tool in rows.tools]
+        return sum(map(len, texts))
+
+    @property
     def half_ended(self) -> bool:
         """Whether a part of its end or seal is there: coderai writes all of it at once."""
         return (self.end[1], self.number, self.counts_digest, self.content_digest) != (None,) * 4

@@ -37,6 +37,7 @@ INPUT = 6  # its place in TOOL
 _INJECTED = 7
 PROMPT = "id, interception_id, prompt, metadata, created_at, provider_response_id"
 THOUGHT = "id, interception_id, content, metadata, created_at"
+TEXT = 2  # its place in PROMPT and in THOUGHT
 
 encode = msgspec.json.Encoder().encode
 
