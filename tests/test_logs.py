@@ -9,10 +9,12 @@ import os
 import re
 import resource
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import orjson
 import pytest
@@ -31,6 +33,7 @@ from coderai.logs.layouts import (
     json_line,
     stackdriver_line,
 )
+from coderai.logs.notation import quote
 from coderai.logs.redaction import SECRETS_KEPT, Secrets
 from coderai.logs.sinks import Sink
 from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Thought, Thread, Tokens, ToolCall
@@ -103,6 +106,33 @@ def test_no_value_breaks_a_line_or_reaches_the_terminal_as_a_command(message, ke
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", line)
     fields = json.loads(json_line(written))["fields"]
     assert fields == {key: value, "metadata": metadata} or key == "metadata"
+
+
+@given(
+    st.text(st.sampled_from('ab \t\n"\\\x00\x7f\x85\xa0\xadé€я\u200d\u202e\u3000\ud800\ue000👩\U000e0001\U0010ffff'))
+)
+def test_quoting_a_text_is_quoting_its_characters(text: str) -> None:
+    assert quote(text) == f'"{"".join(quote(char)[1:-1] for char in text)}"'
+    for char in text:
+        shown = quote(char)[1:-1]
+        assert shown == char if char.isprintable() and char not in '"\\' else shown.startswith("\\") and shown.isascii()
+
+
+def test_no_character_of_a_run_that_prints_is_looked_at_by_itself() -> None:
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    text = "Съешь ещё этих мягких французских булок\n" * 1000
+    sys.setprofile(count)
+    try:
+        quoted = quote(text)
+    finally:
+        sys.setprofile(None)
+    assert quoted == f'"{text}"'.replace("\n", r"\n")
+    assert calls < 1100  # one for each line feed
 
 
 @pytest.mark.parametrize(

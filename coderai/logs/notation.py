@@ -26,18 +26,23 @@ SHORT_ESCAPES = {
 }
 # In a string that `str.isprintable` refuses: everything but letters, marks, numbers, punctuation, symbols and
 # the space, which is Go's IsPrint too (control, format with the bidi overrides, separators, unassigned).
-QUOTED_OR_BEYOND_ASCII = re.compile(r'[\x00-\x1f"\\\x7f]|[^\x00-\x7f]')
-NOT_PLAIN_IN_MESSAGE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\x7f]")  # a tab stays, as in Go's layout
+QUOTED = re.compile(r'[\x00-\x1f"\\\x7f]')
+# From what is beyond ASCII on, runs: most of them print, and a call for each character of a Russian prompt takes its
+# time. Short ones, as one that does not print is looked at character by character. A tab stays, as in Go's layout.
+NOT_PLAIN_IN_MESSAGE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\x7f][^\x00-\x1f\x7f]{0,15}")
 
 
 def _escape(match: re.Match[str]) -> str:
-    char = match[0]
-    short = SHORT_ESCAPES.get(char)
+    text = match[0]
+    short = SHORT_ESCAPES.get(text)
     if short is not None:
         return short
-    if char.isprintable():
-        return char
-    code = ord(char)
+    if text.isprintable():
+        return text
+    return "".join([char if char.isprintable() else _by_number(ord(char)) for char in text])
+
+
+def _by_number(code: int) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
@@ -45,7 +50,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def quote(text: str) -> str:
     """strconv.Quote: in double quotes, with everything escaped that does not print."""
-    return f'"{QUOTED_OR_BEYOND_ASCII.sub(_escape, text)}"'
+    return f'"{one_line(QUOTED.sub(_escape, text))}"'
 
 
 def quote_where_needed(text: str) -> str:
