@@ -281,6 +281,23 @@ class TestSearch:
             assert set(terms(q)) <= set(KEYS)
 
     @pytest.mark.parametrize(
+        ("q", "found"),
+        [
+            ('model:"a:b: c"', {"model": "a:b: c"}),
+            ('mod":"el', {"initiator": "mod:el"}),
+            ('model:a":"b":"c client:""x', {"model": "a:b:c", "client": "x"}),
+            ("started_after:1:2:3", {"started_after": "1:2:3"}),
+        ],
+    )
+    def test_colons_in_quotes_part_nothing(self, q: str, found: dict[str, str]) -> None:
+        assert terms(q) == found
+
+    def test_a_million_colons_are_read(self) -> None:
+        """Which took the square of their number: hours."""
+        with pytest.raises(BadSearch, match="can only contain 1"):
+            terms("model:" + "a:" * 1_000_000 + "b")
+
+    @pytest.mark.parametrize(
         ("text", "value"),
         [
             ("1970-01-01T00:00:00Z", 0),

@@ -13,7 +13,7 @@ TIMES = ("started_after", "started_before")
 KEYS = (*EQUAL, *TIMES)
 
 _ELEMENT = re.compile(r'(?:"[^"]*"|[^"\s])+')
-_COLON = re.compile(r':(?=(?:[^"]*"[^"]*")*[^"]*$)')  # outside of quotes
+_QUOTED = re.compile(r'"[^"]*"')
 # https://www.rfc-editor.org/rfc/rfc3339#section-5.6
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def terms(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     problems: list[Validation] = []
     for element in _ELEMENT.findall(query):
-        parts = _COLON.split(element)
+        parts = _parts(element)
         shown = element.replace("\\", "\\\\").replace('"', '\\"')
         if parts[0].lower() in TIMES:
             parts = [parts[0], ":".join(parts[1:])] if len(parts) > 2 else parts
@@ -52,6 +52,12 @@ def terms(query: str) -> dict[str, str]:
     if problems:
         raise BadSearch(problems)
     return found
+
+
+def _parts(element: str) -> list[str]:
+    """What stands between the colons outside of quotes; those in quotes are NUL meanwhile, which no query holds."""
+    hidden = _QUOTED.sub(lambda quoted: quoted[0].replace(":", "\0"), element)
+    return [part.replace("\0", ":") for part in hidden.split(":")]
 
 
 def started(found: dict[str, str]) -> dict[str, int]:
