@@ -75,7 +75,7 @@ class Sealed(Struct):
         texts = [prompt[seals.TEXT] for prompt in rows.prompts]
         texts += [thought[seals.TEXT] for thought in rows.thoughts]
         texts += [tool[seals.INPUT] for tool in rows.tools]
-        return sum(map(len, texts))
+        return sum(len(text) for text in texts if isinstance(text, str | bytes))  # SQLite takes any type
 
     @property
     def half_ended(self) -> bool:
