@@ -85,9 +85,11 @@ def test_e13_10_a_body_over_the_limit_is_413_in_the_provider_s_shape(
         error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
         assert "--aibridge-max-request-body" in error["message"]
         assert error["type"] == ("request_too_large" if path == MESSAGES else "invalid_request_error")
-        # what was refused has been read to its end: the connection serves on
-        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert client.recv(10_000).startswith(b"HTTP/1.1 200 OK")
+        if b"\r\nConnection: close\r\n" in answer:  # refused before all of it had come
+            assert client.recv(10_000) == b""
+        else:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(10_000).startswith(b"HTTP/1.1 200 OK")
     assert provider.requests == []
 
 

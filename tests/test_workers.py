@@ -106,6 +106,7 @@ def test_they_begin_where_one_alone_has_just_ended(tmp_path: Path, upstream: Pro
     alone = Gateway(tmp_path, upstream.url)
     assert alone.request("GET", "/healthz").status == 200  # ended by the server
     assert alone.stop() == 0
-    two = Gateway(tmp_path, upstream.url, "--workers", "2", CODER_HTTP_ADDRESS=f"127.0.0.1:{alone.port}")
+    (tmp_path / "two").mkdir()
+    two = Gateway(tmp_path / "two", upstream.url, "--workers", "2", CODER_HTTP_ADDRESS=f"127.0.0.1:{alone.port}")
     until(lambda: listening(two) == 2)
     assert two.stop() == 0
