@@ -169,12 +169,9 @@ class Request:
             else:
                 self._chunked = True
                 framing = b"Transfer-Encoding: chunked\r\n"
-        if connection.site.stopping:
+        # The rest of a body, if it comes at all, would stand before the next request.
+        if connection.site.stopping or not self._complete:
             connection.keep_alive = False
-        elif not self._complete:
-            connection.keep_alive = (
-                False  # the rest of the body, if it comes at all, would stand before the next request
-            )
         if not connection.keep_alive:
             framing += b"Connection: close\r\n"
         elif connection.http10:
