@@ -82,7 +82,6 @@ class Request:
         self._size = 0
         self._refusal: type[BodyTooLarge] | type[NoRoomForBody] | None = None
         self._complete = False
-        self._continued = False  # the client has been told to go on with its body
         self._waiting: asyncio.Future[None] | None = None
         self._head: bytes | None = None  # the answer's
         self._chunked = False
@@ -95,7 +94,6 @@ class Request:
             if self._length is not None and self._length > self._connection.site.max_body:
                 raise BodyTooLarge
             if self._expects_continue():
-                self._continued = True
                 self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._waiting = self._connection.loop.create_future()
             await self._waiting
