@@ -68,7 +68,7 @@ class StreamTap:
             self._between = not self.terminal
             return self._out(chunk, 0, events)
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
-            self._give_up(f"{type(fault).__name__} at an event")
+            self._fail(fault)
             return chunk
 
     def _end(self, events: bytes) -> Found:
@@ -81,7 +81,12 @@ class StreamTap:
 
     def _feed(self, chunk: bytes) -> bytes:
         self._between = False
-        out = self._read(chunk)
+        half, pieces = self._half, self._pieces
+        try:
+            out = self._read(chunk)
+        except Exception as fault:  # see above; with what the client has not got yet
+            self._fail(fault)
+            return b"".join((*(pieces if self._withhold else ()), half, chunk))
         pending = self._pieces or self._half or self.terminal or self._unreadable or not self._kept
         self._between = self._decoder is None and not pending
         return out
@@ -131,7 +136,7 @@ class StreamTap:
         events = data[:end] if rest else data
         if self._pieces:
             events = b"".join((*self._pieces, events))
-            self._pieces.clear()
+            self._pieces = []
         self._pieces_size = 0
         self._tail = b""
         # one after the other: each begins with a literal, which makes its search fast; joined they would not
@@ -223,6 +228,10 @@ class StreamTap:
             self.fault = f"more than {KEPT_LIMIT} bytes to note"
         else:
             self._kept.append(events)
+
+    def _fail(self, fault: Exception) -> None:
+        self._half = b""
+        self._give_up(f"{type(fault).__name__} at an event")
 
     def _give_up(self, fault: str) -> None:
         self.fault = fault

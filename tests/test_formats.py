@@ -105,6 +105,12 @@ def test_invalid_utf_8_in_one_event_costs_no_other_record() -> None:
     assert MESSAGES.read(MESSAGES.fold(events)).message_id == "msg_1"
 
 
+def test_arguments_as_an_object_may_hold_half_a_surrogate_pair() -> None:
+    call = b'{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":{"a":"\\ud800"}}}]}}]}'
+    (found,) = CHAT_COMPLETIONS.read(CHAT_COMPLETIONS.fold([call])).findings
+    assert isinstance(found, ToolCall) and found.input == '{"a":"\ud800"}'
+
+
 @pytest.mark.parametrize(
     "odd", [b'{"id":"\xff"}', b'{"id":', b"", b"[]", b"5", b'{"id":"\\ud800"}', b"{} {}", b"{}\n{}"]
 )

@@ -92,6 +92,13 @@ def test_a_fault_of_ours_costs_no_byte() -> None:
     assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
 
 
+def test_nor_what_was_held_back_until_then() -> None:
+    tap = StreamTap(Broken(), None, withhold=True)
+    pieces = [b'data: {"id":"x"', b'}\n\ndata: {"usa', b'ge":{}}\n\n', b"data: [DONE]\n\n"]
+    assert b"".join(map(tap.feed, pieces)) == b"".join(pieces)
+    assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
+
+
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
 def test_a_million_tiny_events(format) -> None:
     data = b'data: {"type":"x"}\n\n' * 1_000_000

@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, Struct, json
 
 from coderai.formats.chat_deltas import THOUGHTS, Choice
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, error_of, items, mapping, object_of, objects, text, value
+from coderai.formats.loose import count, error_of, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.splice import with_usage
 from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
@@ -163,16 +163,9 @@ def _tools(message_id: str, message: dict[str, Any]) -> Iterable[ToolCall]:
             message_id=message_id,
             call_id=text(call.get("id")),
             tool=text((function or custom).get("name")),
-            input=_input(function.get("arguments") if function else custom.get("input")),
+            input=written(function.get("arguments") if function else custom.get("input")),
             metadata=metadata,
         )
-
-
-def _input(given: Any) -> str:
-    """A string of JSON by the spec; some providers send the object itself."""
-    if isinstance(given, str):
-        return given
-    return "" if given is None else json.encode(value(given)).decode()
 
 
 def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:

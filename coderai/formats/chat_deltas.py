@@ -6,9 +6,7 @@ Spec: https://platform.openai.com/docs/api-reference/chat-streaming
 from collections.abc import Container
 from typing import Any
 
-from msgspec import json
-
-from coderai.formats.loose import items, mapping, text
+from coderai.formats.loose import items, mapping, text, written
 
 # Where reasoning is found: DeepSeek's name and others', OpenRouter's and vLLM's, Copilot's.
 THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text")
@@ -78,8 +76,7 @@ def _is_another(pieces: dict[str, list[str]], call: dict[str, Any]) -> bool:
 def _gather(pieces: dict[str, list[str]], fields: dict[str, Any], names: Container[str]) -> None:
     for name, piece in fields.items():
         if name in names and piece is not None:
-            if not isinstance(piece, str):  # arguments as an object, which some providers write
-                piece = json.encode(piece).decode()
+            piece = written(piece)  # arguments are an object where some providers write them
             if name not in pieces:
                 pieces[name] = [piece]
             elif name != "name" or pieces[name] != [piece]:  # which some repeat with every piece

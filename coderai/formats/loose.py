@@ -132,7 +132,7 @@ def written(raw: Any) -> str:
         raw = value(found)
     if raw is None:
         return ""
-    return raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
+    return raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
 
 
 def error_of(answer: dict[str, Any]) -> tuple[str | None, str | None]:

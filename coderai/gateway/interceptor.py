@@ -91,9 +91,7 @@ class Interceptor:
         except asyncio.CancelledError:
             if not interception.ended:
                 why = "client_disconnected" if request.gone else "interrupted"
-                if answer is not None:
-                    answer.abandon()  # nothing more of it is to come while it is read
-                interception.end(request.status, await _read_all_the_same(tap) if tap else Reading(), why)
+                interception.end(request.status, await _read_all_the_same(answer, tap), why)
             raise
         finally:
             if answer is not None:
@@ -153,8 +151,11 @@ def _takes_long(tap: Tap) -> bool:
     return isinstance(tap, StreamTap) and tap.long
 
 
-async def _read_all_the_same(tap: Tap) -> Reading:
+async def _read_all_the_same(answer: Answer | None, tap: Tap | None) -> Reading:
     """What was found until the task was cancelled, even if it is cancelled again meanwhile."""
+    if answer is None or tap is None:
+        return Reading()
+    answer.abandon()  # nothing more of it is to come while it is read
     if not _takes_long(tap):
         return tap.read()
     reading = asyncio.ensure_future(asyncio.to_thread(tap.read))
