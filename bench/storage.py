@@ -90,17 +90,16 @@ def sealing() -> tuple[str, str]:
 
 def large(folder: Path, count: int) -> list[tuple[str, str]]:
     path = folder / "large.db"
-    asyncio.run(_small(path))
-    figures = asyncio.run(_commits(path, "commit, empty trail"))
+    figures = asyncio.run(_small(path))
     _fill(path, count)
     return figures + asyncio.run(_large(path, count))
 
 
-async def _small(path: Path) -> None:
+async def _small(path: Path) -> list[tuple[str, str]]:
     store = await open_sqlite(path)
-    start, end = exchange(times.now())
-    await store.write([*start, *end])
+    figures = await _commits(store, "commit, empty trail")
     await store.close()
+    return figures
 
 
 def _fill(path: Path, count: int) -> None:
@@ -136,9 +135,8 @@ def _fill(path: Path, count: int) -> None:
     database.close()
 
 
-async def _commits(path: Path, name: str, beside: asyncio.Task[object] | None = None) -> list[tuple[str, str]]:
+async def _commits(store: Store, name: str, beside: asyncio.Task[object] | None = None) -> list[tuple[str, str]]:
     """Two hundred exchanges a second, as long as the other work takes, or ten seconds."""
-    store = await open_sqlite(path)
     recorder = Recorder(store, open_logs(human=""))
     taken: list[float] = []
 
@@ -157,7 +155,6 @@ async def _commits(path: Path, name: str, beside: asyncio.Task[object] | None = 
         await asyncio.sleep(0.005)
     await asyncio.gather(*running)
     await recorder.close()
-    await store.close()
     return [
         (f"{name}, 200 a second: median, p99", f"{shown(percentile(taken, 0.5))}, {shown(percentile(taken, 0.99))}")
     ]
@@ -169,10 +166,10 @@ _USERS = itertools.cycle(range(500))
 async def _large(path: Path, count: int) -> list[tuple[str, str]]:
     store = await open_sqlite(path)
     figures = await _questions(store, count)
-    figures += await _commits(path, f"commit, trail of {count:,}")
+    figures += await _commits(store, f"commit, trail of {count:,}")
     retention = Retention(store, open_logs(human=""), seconds=1)
     purge: asyncio.Task[object] = asyncio.create_task(retention.purge())
-    figures += await _commits(path, "commit while all of it is purged", purge)
+    figures += await _commits(store, "commit while all of it is purged", purge)
     deleted = count - await _left(store)
     figures.append(("purged in those ten seconds", f"{deleted:,} interceptions"))
     purge.cancel()

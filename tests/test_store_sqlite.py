@@ -1,6 +1,7 @@
 """SQLite's own: files, their modes and their faults. What both databases share is in test_store.py."""
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 
 from coderai.records import Prompt
-from coderai.store import Store, StoreUnavailable, open_sqlite
+from coderai.store import Store, StoreUnavailable, open_sqlite, sqlite, times
 from coderai.store.migrations import MIGRATIONS
 from coderai.store.sqlite_file import open_writer
 from tests.databases import rows
 from tests.trail import AT, ended, exchange, found, started
+
+DESCRIPTORS = Path("/proc/self/fd")
 
 
 @pytest.fixture
@@ -139,6 +142,58 @@ async def test_the_wal_stays_short_however_long_the_prompts(path: Path, monkeypa
         await measure("reclaimed")
     await store.close()
     assert max(longest.values()) < limit + 4 * growth, longest
+
+
+class TestCheckpoint:
+    @pytest.fixture
+    def held(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+        """Until this is set, the disk takes no pages out of the WAL; and every commit asks it to."""
+        monkeypatch.setattr("coderai.store.sqlite_wal.CHECKPOINT_ROWS", 1)
+        may_go_on = threading.Event()
+
+        def slow(connection: sqlite3.Connection) -> None:
+            may_go_on.wait(30)
+            checkpoint(connection)
+
+        checkpoint = sqlite._checkpoint
+        monkeypatch.setattr(sqlite, "_checkpoint", slow)
+        return may_go_on
+
+    async def test_a_purge_waits_for_its_end_and_nobody_else(self, store: Store, held: threading.Event) -> None:
+        """The writer has to move what is written meanwhile, and everybody would wait for that."""
+        await store.write(exchange())
+        purge = asyncio.create_task(store.purge.batch(times.now()))
+        reclaim = asyncio.create_task(store.purge.reclaim())
+        for _ in range(3):
+            await store.write(exchange())
+        assert not purge.done() and not reclaim.done()
+        held.set()
+        assert (await purge)["aibridge_interceptions"] == 4
+        await reclaim
+
+    async def test_waits_for_the_disk_beside_the_writer(
+        self, store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without a descriptor of its own, as its end would be the end of SQLite's locks."""
+        flushed: list[tuple[str, Path]] = []
+
+        def fsync(descriptor: int) -> None:
+            own = DESCRIPTORS / str(descriptor)
+            assert own in before
+            flushed.append((threading.current_thread().name, own.readlink()))
+            real(descriptor)
+
+        real = os.fsync
+        before = descriptors()
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr("coderai.store.sqlite_wal.CHECKPOINT_ROWS", 1)
+        await store.write(exchange())
+        await store.purge.batch(AT)  # waits for the checkpoint
+        assert set(flushed) == {("sqlite-checkpoints", path)}
+
+
+def descriptors() -> set[Path]:
+    return set(DESCRIPTORS.iterdir())
 
 
 def test_a_store_that_nobody_closed_lets_the_process_end(path: Path) -> None:

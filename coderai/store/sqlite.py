@@ -78,6 +78,8 @@ class SQLite:
         await self._checkpoints.open(open_checkpointer)
 
     async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False, failures: int = 0) -> T:
+        if alone:
+            await self._pages_moved()
         result, self._wal.rows = await self._writer.run(lambda writer: _transaction(writer, work))
         if self._wal.is_long():
             self._start_checkpoint()
@@ -93,13 +95,22 @@ class SQLite:
         written meanwhile is so little that the writer moves it by itself, and begins the WAL anew.
         """
         try:
-            await self._checkpoints.run(_checkpoint)
+            await self._checkpoints.run(self._move_most)
             await self._writer.run(_checkpoint)
             self._wal.moved()
         except StoreUnavailable:
             pass  # a disk that is full, say: the next transaction will tell, and try again
         finally:
             self._checkpoint = None
+
+    def _move_most(self, connection: sqlite3.Connection) -> None:
+        _checkpoint(connection)
+        self._wal.flush()
+
+    async def _pages_moved(self) -> None:
+        """What can wait does, until a checkpoint is over: the writer would have to move what it writes meanwhile."""
+        if self._checkpoint is not None:
+            await asyncio.wait([self._checkpoint])
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return await self._lookups.run(lambda reader: reader.execute(sql, parameters).fetchall())
@@ -111,6 +122,7 @@ class SQLite:
         return await self._reports.run(lambda reader: _snapshot(reader, work))
 
     async def reclaim(self) -> bool:
+        await self._pages_moved()
         given = await self._writer.run(sqlite_care.reclaim)
         if not given:  # the end of a purge: only with a checkpoint does the file itself become smaller
             await asyncio.wait([self._start_checkpoint()])

@@ -6,6 +6,8 @@ grows only once that is full. So it stays below both limits together, and what i
 https://sqlite.org/walformat.html#checkpoints
 """
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 # Rows written between two checkpoints: some 10 to 20 MB of WAL, a quarter of a second of the heaviest load.
@@ -18,6 +20,7 @@ LOOK_COMMITS = 8
 
 class Wal:
     def __init__(self, database: Path) -> None:
+        self._database = database
         self._file = database.with_name(f"{database.name}-wal")
         self.rows = 0  # written in all
         self._rows_moved = 0
@@ -35,6 +38,17 @@ class Wal:
         self._size_moved = min(self._size_moved, size)
         return size - self._size_moved >= CHECKPOINT_BYTES
 
+    def flush(self) -> None:
+        """Blocks until the disk has the pages that were moved, where the system tells how to.
+
+        SQLite leaves that to the pass that comes to the WAL's end, which is the writer's, with all who wait for it. It
+        is asked for by a descriptor that SQLite has open: to open and close another would end SQLite's locks.
+        https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+        """
+        descriptor = _descriptor(self._database)
+        if descriptor is not None:
+            os.fsync(descriptor)
+
     def moved(self) -> None:
         """As far as readers allow: what they hold up is for the next time."""
         self._rows_moved, self._size_moved = self.rows, self._size()
@@ -44,3 +58,11 @@ class Wal:
             return self._file.stat().st_size
         except OSError:  # nothing has been written yet
             return 0
+
+
+def _descriptor(path: Path) -> int | None:
+    """One of this process's, of those that were opened first."""
+    with suppress(OSError), os.scandir("/proc/self/fd") as descriptors:  # Linux has it
+        file = path.stat()
+        return next((int(entry.name) for entry in descriptors if os.path.samestat(entry.stat(), file)), None)
+    return None
