@@ -3,7 +3,10 @@
 import gzip
 import http.client
 import json
+import os
+import signal
 import socket
+import struct
 import threading
 
 import pytest
@@ -217,6 +220,23 @@ def test_a_client_that_hangs_up_closes_the_providers_request(gateway: Gateway, p
     wait_for_end(gateway, "client_disconnected")
     silent.go()
     assert provider.closed.acquire(timeout=5)
+
+
+def test_a_client_that_goes_as_the_next_event_comes(gateway: Gateway, provider: Provider, token: str) -> None:
+    """The server learns of both in one turn of its loop."""
+    before, after = Pause(), Pause()
+    provider.answers(stream(START, TEXT, ended=False), before, chunk(DELTA), after)
+    client = Reader(gateway, MESSAGES, ASK_STREAM, token)
+    client.until(b"text_delta")
+    os.kill(gateway.process.pid, signal.SIGSTOP)
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+    before.go()
+    assert after.reached.wait(10)
+    os.kill(gateway.process.pid, signal.SIGCONT)
+    wait_for_end(gateway, "client_disconnected")
+    after.go()
+    assert "not taken" not in gateway.log.read_text()
 
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["the client leaves", "the provider breaks off"])

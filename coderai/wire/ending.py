@@ -58,6 +58,13 @@ class Ending(asyncio.Protocol):
         else:
             self._close()
 
+    def send(self, data: bytes) -> None:
+        try:
+            self.transport.write(data)
+        except RuntimeError:  # uvloop's, where the client was lost in this very turn of the loop; asyncio raises nothing
+            if not self.transport.is_closing():
+                raise
+
     def pause_writing(self) -> None:
         self.stalled = True
         if self.request is not None and self.request.flow is not None:

@@ -53,11 +53,13 @@ class Carrier(Protocol):
     @property
     def site(self) -> Limits: ...
 
-    transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
     keep_alive: bool
     http10: bool
     stalled: bool
+
+    def send(self, data: bytes) -> None:
+        """To the client, unless it has gone."""
 
     def finished(self) -> None:
         """The answer is out."""
@@ -94,7 +96,7 @@ class Request:
             if self._length is not None and self._length > self._connection.site.max_body:
                 raise BodyTooLarge
             if self._expects_continue():
-                self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._waiting = self._connection.loop.create_future()
             await self._waiting
         if self._refusal is not None:
@@ -179,7 +181,7 @@ class Request:
     def flush(self) -> None:
         """Sends the head by itself: a stream's client sees its status before the first event."""
         if self._head is not None:
-            self._connection.transport.write(self._head)
+            self._connection.send(self._head)
             self._head = None
 
     def write(self, data: bytes, framed: bytes = b"") -> None:
@@ -189,7 +191,7 @@ class Request:
         if self._head is not None:
             data = self._head + data
             self._head = None
-        self._connection.transport.write(data)
+        self._connection.send(data)
 
     def end(self, data: bytes = b"") -> None:
         """The last bytes, and the end of the answer."""
@@ -199,7 +201,7 @@ class Request:
             data = self._head + data
             self._head = None
         if data:
-            self._connection.transport.write(data)
+            self._connection.send(data)
         self._connection.finished()
 
     def answer(self, status: int, body: bytes, headers: Headers) -> None:
