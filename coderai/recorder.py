@@ -29,6 +29,8 @@ GATHER_SECONDS = 0.002
 # half of what it costs is the same for one record as for twenty.
 BUSY_TURNS = 8
 BUSY_SECONDS = 0.001
+# Unless so many wait already.
+ENOUGH = 16
 # Waiters that are no others: an exchange's start and its end.
 ALONE = 2
 # Records in one transaction: 10 ms of the writer's time, so that one commit never holds up the next for long.
@@ -56,6 +58,7 @@ class NotStored(Exception):
 class _Waiter(NamedTuple):
     records: Sequence[Record]
     done: asyncio.Future[None]
+    then: Callable[[], None] | None
 
 
 class Recorder:
@@ -85,10 +88,14 @@ class Recorder:
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._write_on(), name="recorder")
 
-    def put(self, records: Sequence[Record], *, hurry: bool = True) -> asyncio.Future[None]:
+    def put(
+        self, records: Sequence[Record], *, hurry: bool = True, then: Callable[[], None] | None = None
+    ) -> asyncio.Future[None]:
         """Accept these records, to be stored together and in order; the future is done when they are.
 
-        Without hurry they wait a moment for others to be stored with, unless somebody calls `hurry`.
+        Without hurry they wait a moment for others to be stored with, unless somebody calls `hurry`. `then` is called
+        when they are stored, unless the future has been cancelled: a turn of the loop before the future's waiter goes on,
+        who gets what it raises.
         """
         done = self._loop.create_future()
         if self._closed or self._task.done():
@@ -96,7 +103,7 @@ class Recorder:
         elif not records:
             done.set_result(None)
         else:
-            self._waiting.append(_Waiter([fitted(record) for record in records], done))
+            self._waiting.append(_Waiter([fitted(record) for record in records], done, then))
             self.backlog += len(records)
             self._idle.clear()
             if hurry:
@@ -162,9 +169,9 @@ class Recorder:
         """Waits a moment for what else is about to come."""
         until = self._loop.time() + BUSY_SECONDS
         for _ in range(BUSY_TURNS):
-            await asyncio.sleep(0)
-            if self._loop.time() > until:
+            if len(self._waiting) >= ENOUGH or self._loop.time() > until:
                 break
+            await asyncio.sleep(0)
 
     def _gather(self) -> list[_Waiter]:
         """The next batch; at least one waiter's, whose records are never parted."""
@@ -223,10 +230,28 @@ class Recorder:
     def _release(self, waiters: Sequence[_Waiter], count: int) -> None:
         self.backlog -= count
         for waiter in waiters:
-            if not waiter.done.done():  # a waiter that was cancelled has its records stored like any other
-                waiter.done.set_result(None)
+            _tell(waiter)
         if not self.backlog:
             self._idle.set()
+
+
+def _tell(waiter: _Waiter) -> None:
+    """These records are stored."""
+    done = waiter.done
+    if done.done():  # cancelled, or given up: they are stored like any others
+        return
+    fault = None
+    try:
+        if waiter.then is not None:
+            waiter.then()
+    except Exception as error:
+        fault = error
+    if done.cancelled():  # by what was called
+        return
+    if fault is None:
+        done.set_result(None)
+    else:
+        done.set_exception(fault)
 
 
 def _give_up(done: asyncio.Future[None]) -> None:

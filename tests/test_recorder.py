@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coderai.logs import Logger, open_logs
-from coderai.recorder import NotStored, Recorder
+from coderai.recorder import ENOUGH, NotStored, Recorder
 from coderai.records import Prompt, Record, Thread
 from coderai.store import Store, StoreUnavailable
 from tests.databases import Place, query, read_only
@@ -108,6 +108,72 @@ async def test_a_waiter_that_is_cancelled_harms_nobody(store: Store, place: Plac
     await other
     assert ids(place) == {cancelled.id, kept.id}
     assert await recorder.close() == []
+
+
+async def test_where_enough_wait_a_commit_waits_for_no_more(
+    store: Store, place: Place, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coderai.recorder.BUSY_SECONDS", 60)
+    lines = Lines(place)
+    recorder = Recorder(store, log.logger, lines)
+    first = asyncio.gather(*(recorder.put([started()]) for _ in range(ENOUGH)))
+    await asyncio.sleep(0)  # it has begun: these are the second
+    second = asyncio.gather(*(recorder.put([started()]) for _ in range(ENOUGH)))
+    await first
+    third = recorder.put([started()])
+    await asyncio.gather(second, third)
+    assert [len(batch) for batch in lines.batches] == [ENOUGH, ENOUGH, 1]
+    await recorder.close()
+
+
+class TestThen:
+    """What is called when records are stored, for those who would lose a turn of the loop by awaiting it."""
+
+    async def test_is_called_once_they_are_stored(self, store: Store, place: Place, log: Log) -> None:
+        recorder = Recorder(store, log.logger)
+        seen: list[object] = []
+        start = started()
+        done = recorder.put([start], then=lambda: seen.append(ids(place)))
+        done.add_done_callback(seen.append)
+        await done
+        assert seen == [{start.id}, done]
+        await recorder.close()
+
+    async def test_is_not_called_for_who_has_left(self, store: Store, place: Place, log: Log) -> None:
+        recorder = Recorder(store, log.logger)
+        seen: list[int] = []
+        recorder.put([started()], then=lambda: seen.append(1)).cancel()
+        await recorder.put([started()], then=lambda: seen.append(2))
+        assert seen == [2]
+        await recorder.close()
+
+    async def test_is_not_called_where_the_grace_period_ended(self, store: Store, place: Place, log: Log) -> None:
+        recorder = Recorder(store, log.logger, grace=0.1)
+        read_only(place, store, True)
+        seen: list[int] = []
+        with pytest.raises(NotStored):
+            await recorder.put([started()], then=lambda: seen.append(1))
+        read_only(place, store, False)
+        assert await recorder.close() == []
+        assert seen == []
+
+    async def test_its_fault_is_its_waiter_s_alone(self, store: Store, place: Place, log: Log) -> None:
+        recorder = Recorder(store, log.logger)
+        seen: list[int] = []
+        first = recorder.put([started()], then=[].pop)
+        await recorder.put([started()], then=lambda: seen.append(2))
+        assert seen == [2]
+        with pytest.raises(IndexError, match="pop from empty list"):
+            await first
+        await recorder.close()
+
+    async def test_it_may_be_the_end_of_who_waits(self, store: Store, place: Place, log: Log) -> None:
+        recorder = Recorder(store, log.logger)
+        waiting: list[asyncio.Future[None]] = []
+        waiting.append(recorder.put([started()], then=lambda: waiting[0].cancel()))
+        await recorder.put([started()])
+        assert waiting[0].cancelled()
+        await recorder.close()
 
 
 async def test_values_that_the_database_refuses_are_made_storable(store: Store, place: Place, log: Log) -> None:

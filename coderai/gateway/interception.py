@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -83,8 +83,12 @@ class Interception:
         error_type: str | None = None,
         error_message: str | None = None,
         key: Key | None = None,
+        then: Callable[[], None] | None = None,
     ) -> asyncio.Future[None]:
-        """Resolved when all that was found in the answer, and the end, are stored. key: with which it was served."""
+        """Resolved when all that was found in the answer, and the end, are stored; `then` is called a moment before.
+
+        key: with which it was served.
+        """
         self.begin()
         self.ended = True
         at = time.time_ns() // 1000
@@ -101,7 +105,7 @@ class Interception:
             credential_hint=None if key is None or key.hint == self._hint else key.hint,
         )
         records.append(Record(self.id, self.id, at, ended))
-        return self._recorder.put(records)
+        return self._recorder.put(records, then=then)
 
     def _record(self, at: int, finding: Finding) -> Record:
         return Record(new_id(), self.id, at, finding)

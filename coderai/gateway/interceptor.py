@@ -75,8 +75,7 @@ class Interceptor:
             ending = await relay.settled
             if (turn := self._turns.wait()) is not None:
                 await turn
-            await self._end(interception, answer, tap, ending, call.key)
-            relay.release()
+            await self._end(interception, answer, tap, ending, call.key, relay)
             await relay.done
         except Failed as failed:
             if dump is not None:
@@ -135,7 +134,9 @@ class Interceptor:
         await interception.end(403, Reading(), "model_not_allowed", message)
         raise Refusal(403, message)
 
-    async def _end(self, interception: Interception, answer: Answer, tap: Tap, ending: Ending, key: Key | None) -> None:
+    async def _end(
+        self, interception: Interception, answer: Answer, tap: Tap, ending: Ending, key: Key | None, relay: Relay
+    ) -> None:
         reading = await asyncio.to_thread(tap.read) if _takes_long(tap) else tap.read()
         if tap.fault is not None:
             self._log.warn("answer not read", interception_id=interception.id, error=tap.fault)
@@ -144,7 +145,7 @@ class Interceptor:
             error_type = "upstream_timeout" if answer.timed_out else "upstream_disconnected"
         elif isinstance(tap, StreamTap) and not tap.terminal:
             error_type = "incomplete_stream"
-        await interception.end(answer.status, reading, error_type, key=key)
+        await interception.end(answer.status, reading, error_type, key=key, then=relay.release)
 
 
 def _takes_long(tap: Tap) -> bool:

@@ -6,11 +6,51 @@ What an executor does, at half its cost: two hops between threads are a good par
 import asyncio
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
+Job = tuple[Callable[[], Any], "Result[Any]"]
+
+
+class Result(asyncio.Future[T]):
+    """Wakes who awaits it in the very turn of the loop in which it comes, where a future does in the next one: amid
+    hundreds of streams that takes 10 ms, and many wait for what one commit stores.
+
+    A task that awaits a future of a class that is not asyncio's own asks it by its methods.
+    """
+
+    _waiter: tuple[Callable[["Result[T]"], object], Context | None] | None = None
+
+    def add_done_callback(
+        self, callback: Callable[["Result[T]"], object], /, *, context: Context | None = None
+    ) -> None:
+        if self._waiter is None and not self.done():
+            self._waiter = callback, context
+        else:
+            super().add_done_callback(callback, context=context)
+
+    def remove_done_callback(self, callback: Callable[["Result[T]"], object], /) -> int:
+        if self._waiter is not None and self._waiter[0] == callback:
+            self._waiter = None
+            return 1
+        return super().remove_done_callback(callback)
+
+    def cancel(self, msg: Any = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled and self._waiter is not None:
+            super().add_done_callback(self._waiter[0], context=self._waiter[1])
+        return cancelled
+
+    def wake(self) -> None:
+        """By the loop itself, once it is done."""
+        if self._waiter is not None:
+            callback, context = self._waiter
+            if context is None:
+                callback(self)
+            else:
+                context.run(callback, self)
 
 
 class Worker:
@@ -22,9 +62,9 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def do(self, work: Callable[[], T]) -> "asyncio.Future[T]":
+    def do(self, work: Callable[[], T]) -> Result[T]:
         """Done, or failed with what the work raised, in the loop's thread. Cancelled, the work is done all the same."""
-        done: asyncio.Future[T] = self._loop.create_future()
+        done: Result[T] = Result(loop=self._loop)
         self._jobs.put((work, done))
         return done
 
@@ -45,16 +85,18 @@ class Worker:
                 self._tell(_succeed, done, result)
             del job, work, done  # not to be kept alive until the next one comes
 
-    def _tell(self, how: Callable[["asyncio.Future[Any]", Any], None], done: "asyncio.Future[Any]", what: Any) -> None:
+    def _tell(self, how: Callable[[Result[Any], Any], None], done: Result[Any], what: Any) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(how, done, what)
 
 
-def _succeed(done: "asyncio.Future[Any]", result: Any) -> None:
+def _succeed(done: Result[Any], result: Any) -> None:
     if not done.done():
         done.set_result(result)
+        done.wake()
 
 
-def _fail(done: "asyncio.Future[Any]", error: BaseException) -> None:
+def _fail(done: Result[Any], error: BaseException) -> None:
     if not done.done():
         done.set_exception(error)
+        done.wake()

@@ -61,7 +61,7 @@ class Ending(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         try:
             self.transport.write(data)
-        except RuntimeError:  # uvloop's, where the client was lost in this very turn of the loop; asyncio raises nothing
+        except RuntimeError:  # uvloop's, where the client was lost in this very turn of the loop; asyncio's is silent
             if not self.transport.is_closing():
                 raise
 
