@@ -29,8 +29,8 @@ GATHER_SECONDS = 0.002
 # half of what it costs is the same for one record as for twenty.
 BUSY_TURNS = 8
 BUSY_SECONDS = 0.001
-# Unless so many wait already.
-ENOUGH = 16
+# Unless the first of them has waited for so long already: amid many streams a turn takes as long as ten commits.
+PATIENCE_SECONDS = 0.01
 # Waiters that are no others: an exchange's start and its end.
 ALONE = 2
 # Records in one transaction: 10 ms of the writer's time, so that one commit never holds up the next for long.
@@ -77,6 +77,7 @@ class Recorder:
         self._record_log_failing = False
         self._backlog_limit = backlog_limit
         self._waiting: deque[_Waiter] = deque()
+        self._since = 0.0  # when the first of them came
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -94,8 +95,8 @@ class Recorder:
         """Accept these records, to be stored together and in order; the future is done when they are.
 
         Without hurry they wait a moment for others to be stored with, unless somebody calls `hurry`. `then` is called
-        when they are stored, unless the future has been cancelled: a turn of the loop before the future's waiter goes on,
-        who gets what it raises.
+        when they are stored, unless the future has been cancelled. That is a turn of the loop before whoever awaits the
+        future goes on, and gets what it raises.
         """
         done = self._loop.create_future()
         if self._closed or self._task.done():
@@ -103,6 +104,8 @@ class Recorder:
         elif not records:
             done.set_result(None)
         else:
+            if not self._waiting:
+                self._since = self._loop.time()
             self._waiting.append(_Waiter([fitted(record) for record in records], done, then))
             self.backlog += len(records)
             self._idle.clear()
@@ -167,9 +170,9 @@ class Recorder:
 
     async def _busy(self) -> None:
         """Waits a moment for what else is about to come."""
-        until = self._loop.time() + BUSY_SECONDS
+        until = min(self._loop.time() + BUSY_SECONDS, self._since + PATIENCE_SECONDS)
         for _ in range(BUSY_TURNS):
-            if len(self._waiting) >= ENOUGH or self._loop.time() > until:
+            if self._loop.time() > until:
                 break
             await asyncio.sleep(0)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coderai.logs import Logger, open_logs
-from coderai.recorder import ENOUGH, NotStored, Recorder
+from coderai.recorder import NotStored, Recorder
 from coderai.records import Prompt, Record, Thread
 from coderai.store import Store, StoreUnavailable
 from tests.databases import Place, query, read_only
@@ -110,19 +110,20 @@ async def test_a_waiter_that_is_cancelled_harms_nobody(store: Store, place: Plac
     assert await recorder.close() == []
 
 
-async def test_where_enough_wait_a_commit_waits_for_no_more(
-    store: Store, place: Place, log: Log, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("patience", "batches"), [(0, [3, 1, 1]), (60, [3, 2])])
+async def test_who_has_waited_long_waits_for_no_more(
+    store: Store, place: Place, log: Log, monkeypatch: pytest.MonkeyPatch, patience: float, batches: list[int]
 ) -> None:
     monkeypatch.setattr("coderai.recorder.BUSY_SECONDS", 60)
+    monkeypatch.setattr("coderai.recorder.PATIENCE_SECONDS", patience)
     lines = Lines(place)
     recorder = Recorder(store, log.logger, lines)
-    first = asyncio.gather(*(recorder.put([started()]) for _ in range(ENOUGH)))
-    await asyncio.sleep(0)  # it has begun: these are the second
-    second = asyncio.gather(*(recorder.put([started()]) for _ in range(ENOUGH)))
+    first = asyncio.gather(*(recorder.put([started()]) for _ in range(3)))
+    await asyncio.sleep(0)  # it has begun: what comes now is the second
+    second = recorder.put([started()])
     await first
-    third = recorder.put([started()])
-    await asyncio.gather(second, third)
-    assert [len(batch) for batch in lines.batches] == [ENOUGH, ENOUGH, 1]
+    await asyncio.gather(second, recorder.put([started()]))
+    assert [len(batch) for batch in lines.batches] == batches
     await recorder.close()
 
 
