@@ -93,6 +93,26 @@ def test_e13_10_a_body_over_the_limit_is_413_in_the_provider_s_shape(
     assert provider.requests == []
 
 
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_what_is_over_the_limit_amid_a_body_ends_the_connection_and_says_so(
+    small: Gateway, provider: Provider, small_token: str, path: str
+) -> None:
+    """Else the next request, in one read with the body's rest, would be lost."""
+    with socket.create_connection((small.host, small.port), timeout=10) as client:
+        client.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {small_token}\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n".encode()
+            + b"%x\r\n" % 300_000
+            + b" " * 200_000
+        )
+        answer = client.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"\r\nConnection: close\r\n" in answer
+        client.sendall(b" " * 100_000 + b"\r\n0\r\n\r\n")  # and yet it is read, so that the answer is
+        assert client.recv(10_000) == b""
+    assert provider.requests == []
+
+
 def test_bodies_in_flight_are_bounded_together(small: Gateway, provider: Provider, small_token: str) -> None:
     body = b'{"model":"m","messages":[' + b" " * 90_000 + b"]}"
     head = (

@@ -127,10 +127,13 @@ class Request:
     def _refuse(self, refusal: type[BodyTooLarge] | type[NoRoomForBody]) -> None:
         self._refusal = refusal
         self.forget()
-        self.received()
+        self._go_on()
 
     def received(self) -> None:
         self._complete = True
+        self._go_on()
+
+    def _go_on(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
