@@ -6,6 +6,7 @@ terminal event on (an answer's last bytes, where there is none) it holds everyth
 once the records are stored. A tap never raises; what it cannot read, it relays unread. Streams: stream_tap.py.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from coderai.formats.format import NotUnderstood, Reading
@@ -24,6 +25,12 @@ class Tap(Protocol):
     def fault(self) -> str | None:
         """Why this answer could not be read, for one log line."""
 
+    @property
+    def admits(self) -> Callable[[bytes], bool] | None:
+        """What tells of a chunk, framed as by HTTP, whether it may go on without being fed; None if all has to be fed.
+        It holds until the next `feed`.
+        """
+
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the client now."""
 
@@ -41,6 +48,7 @@ class NoTap:
     fault: str | None = None
 
     def __init__(self, streamed: bool) -> None:
+        self.admits = _anything if streamed else None
         self._streamed = streamed
         self._last = b""
 
@@ -70,6 +78,7 @@ class WholeTap:
     """A whole body: kept for reading, and its latest chunk held back until the next one or the end."""
 
     terminal = False
+    admits = None
 
     def __init__(self, format: WholeReader, coding: bytes | None) -> None:
         self.fault: str | None = None
@@ -103,3 +112,7 @@ class WholeTap:
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
             self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
         return Reading()
+
+
+def _anything(chunk: bytes) -> bool:
+    return True

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from coderai.formats.chat_completions import ChatCompletions
 from coderai.stream_tap import StreamTap
 from coderai.tap import WholeTap
+from coderai.wire.chunked import framed
 from tests.fuzz.taps import CODINGS, FORMATS, check_all, relayed, repeated
 from tests.recording import Recording, recordings
 
@@ -90,6 +91,28 @@ def test_a_fault_of_ours_costs_no_byte() -> None:
     events = [b'data: {"id":"x"}\n\n', b'data: {"usage":{}}\n\n', b"data: [DONE]\n\n"]
     assert [tap.feed(event) for event in events] == events
     assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
+def test_what_need_not_be_fed(format) -> None:
+    """Behind an event that told nothing, until one has been fed that does."""
+    dull, told = b'data: {"type":"x"}\n\n', b'data: {"type":"error","error":{"message":"m"}}\n\n'
+    tap = StreamTap(format, None)
+    tap.feed(dull)
+    assert tap.admits is None  # the first is kept
+    tap.feed(dull)
+    assert tap.admits is not None
+    assert tap.admits(framed(dull))
+    assert tap.admits(framed(dull + dull))
+    assert not tap.admits(framed(dull[:-1]))
+    assert not tap.admits(framed(dull + b"data"))
+    assert not tap.admits(framed(told))
+    assert not tap.admits(framed(dull + told + dull))
+    tap.feed(dull[:-1])
+    assert tap.admits is None
+    tap.feed(b"\n" + dull)
+    tap.feed(told)
+    assert tap.admits is None
 
 
 def test_nor_what_was_held_back_until_then() -> None:

@@ -47,6 +47,8 @@ class Dumper:
 class DumpingTap:
     """A Tap."""
 
+    admits = None
+
     def __init__(self, tap: Tap, dump: Dump, answer: Answer) -> None:
         self._tap = tap
         self._dump = dump

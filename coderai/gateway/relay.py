@@ -1,15 +1,15 @@
 """One answer on its way from the provider to the client, at the callback level.
 
-What the provider sends goes through the tap to the client in the same callback. The relay settles when all
-that can be noted of the answer has come (its terminal event, its end, or its break); what the tap holds back
-from then on goes out at `release`, when the records are stored.
+What the provider sends goes through the tap to the client in the same callback; where the tap says which chunks tell
+nothing, those do not even come here. The relay settles when all that can be noted of the answer has come (its terminal
+event, its end, or its break); what the tap holds back from then on goes out at `release`, when the records are stored.
 """
 
 import asyncio
 from enum import Enum
 
 from coderai.tap import Tap
-from coderai.wire.answer import Answer
+from coderai.wire.answer import Answer, Bypass
 from coderai.wire.headers import HOP_BY_HOP, end_to_end
 from coderai.wire.request import Request
 
@@ -71,14 +71,19 @@ class Relay:
         if not self._stalled and (self._released or self._held <= HELD_LIMIT):
             self._answer.resume()
 
-    def data(self, data: bytes, framed: bytes = b"") -> None:
+    def data(self, data: bytes, framed: bytes = b"") -> Bypass | None:
         if self._released:
-            return self._request.write(data, framed)
-        out = self._tap.feed(data)
+            self._request.write(data, framed)
+            return None
+        tap = self._tap
+        out = tap.feed(data)
         if out:
             self._request.write(out, framed if out is data else b"")
-        if self._tap.terminal:
+        if tap.terminal:
             self._hold(len(data))
+        elif framed and tap.admits is not None and (way := self._request.way) is not None:
+            return Bypass(tap.admits, way)
+        return None
 
     def _hold(self, size: int) -> None:
         self._held += size

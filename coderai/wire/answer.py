@@ -6,7 +6,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from coderai.wire.headers import Headers, Named
 
@@ -14,11 +14,20 @@ from coderai.wire.headers import Headers, Named
 BACKLOG_LIMIT = 256 * 1024
 
 
+class Bypass(NamedTuple):
+    """A way past a sink, for whole chunks with their framing: `send` takes those that `admits` lets pass."""
+
+    admits: Callable[[bytes], bool]
+    send: Callable[[bytes], None]
+
+
 class Sink(Protocol):
     """Where an answer's body goes."""
 
-    def data(self, data: bytes, framed: bytes = b"") -> None:
-        """framed: the same as it came, where that is one whole chunk."""
+    def data(self, data: bytes, framed: bytes = b"") -> Bypass | None:
+        """framed: the same as it came, where that is one whole chunk. What is returned is for those that follow, until
+        the first that cannot take it.
+        """
 
     def end(self) -> None: ...
     def lost(self) -> None:
@@ -42,7 +51,7 @@ class Answer:
         self.reason = reason
         self.headers = headers
         self.fields = fields
-        self.take: Callable[[bytes, bytes], None] = self._keep  # what arrives, see Sink.data
+        self.take: Callable[[bytes, bytes], Bypass | None] = self._keep  # what arrives, see Sink.data
         self._connection = connection
         self._sink: Sink | None = None
         self._backlog: list[bytes] = []

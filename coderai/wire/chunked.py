@@ -14,12 +14,10 @@ def framed(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def sole(data: bytes) -> bytes | None:
-    """What these bytes hold if they are one whole chunk; None if they are anything else, or written unusually."""
+def begins(data: bytes) -> int:
+    """Where the content begins of what is one whole chunk; 0 if it is anything else, or framed unusually."""
     begin = _begin(len(data))
-    if begin and data.startswith(begin) and data.endswith(b"\r\n"):
-        return data[len(begin) : -2]
-    return None
+    return len(begin) if begin and data.startswith(begin) and data.endswith(b"\r\n") else 0
 
 
 @lru_cache(maxsize=4096)  # events are alike in length; a look is then cheaper than reading the number

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 import httptools
 
 from coderai.wire import chunked
-from coderai.wire.answer import Answer
+from coderai.wire.answer import Answer, Bypass
 from coderai.wire.headers import Headers, named
 from coderai.wire.origin import Origin
 from coderai.wire.reads import Reads
@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         self.on_body = self._parts.append
         self._chunked = False
         self._between = False  # all that has come of a chunked body is whole chunks
+        self._bypass: Bypass | None = None  # past the answer, for chunks like the last one
         self._complete = False
         self._until_close = False
         self._keep_alive = False
@@ -70,6 +71,7 @@ class Connection(asyncio.Protocol):
         self._answer = None
         self._reason, self._headers = b"", []
         self._complete = self._until_close = self._heard = self._chunked = self._between = False
+        self._bypass = None
         self._head_size = 0
         self._lately = True  # the time that counts begins now
         head: asyncio.Future[Answer] = self._pool.loop.create_future()
@@ -94,9 +96,14 @@ class Connection(asyncio.Protocol):
         if self.closed:
             return
         try:
-            if self._between and self._answer is not None and (held := chunked.sole(data)) is not None:
-                self._answer.take(held, data)
+            if self._between and self._answer is not None and (begin := chunked.begins(data)):
+                if self._bypass is not None:
+                    admits, send = self._bypass
+                    if admits(data):
+                        return send(data)
+                self._bypass = self._answer.take(data[begin:-2], data)
             else:
+                self._bypass = None
                 self._parse(data)
         except Exception:
             self._break()  # as a transport does where data_received fails: an answer with a hole is not whole

@@ -5,6 +5,7 @@ the framing that the client's version of HTTP and the answer's headers ask for. 
 """
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
@@ -186,6 +187,11 @@ class Request:
         if self._head is not None:
             self._connection.send(self._head)
             self._head = None
+
+    @property
+    def way(self) -> Callable[[bytes], None] | None:
+        """Where whole chunks go as they are; None where the client gets no chunks, or has not got the head yet."""
+        return self._connection.send if self._chunked and self._head is None else None
 
     def write(self, data: bytes, framed: bytes = b"") -> None:
         """framed: the same as one chunk, where the provider has sent it so."""

@@ -7,6 +7,7 @@ from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format, NotUnderstood, Reading
 from coderai.stream_tap import StreamTap
 from coderai.tap import Tap, WholeTap
+from coderai.wire.chunked import framed
 
 FORMATS = (CHAT_COMPLETIONS, RESPONSES, MESSAGES)
 CODINGS = (None, b"identity", b"gzip", b"deflate", b"br", b"zstd", b"unknown")
@@ -16,12 +17,14 @@ OWN_FAULT = "at an event"
 
 
 def relayed(tap: Tap, data: bytes, sizes: Iterator[int]) -> bytes:
-    """All that the client gets, in the order of the relay: what `feed` lets out, then what was held."""
+    """All that the client gets, in the order of the relay: what passes or `feed` lets out, then what was held."""
     out = []
     at = 0
     while at < len(data):
         size = next(sizes)
-        out.append(tap.feed(data[at : at + size]))
+        piece = data[at : at + size]
+        passes = piece and tap.admits is not None and tap.admits(framed(piece))
+        out.append(piece if passes else tap.feed(piece))
         at += size
     reading = tap.read()
     assert isinstance(reading, Reading)

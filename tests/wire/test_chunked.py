@@ -2,13 +2,13 @@
 
 import pytest
 
-from coderai.wire.chunked import framed, sole
+from coderai.wire.chunked import begins, framed
 
 
 @pytest.mark.parametrize("size", [1, 9, 15, 16, 17, 224, 255, 256, 257, 4095, 4096, 65535, 65536, 1 << 20])
 def test_a_whole_chunk(size: int) -> None:
-    data = bytes(size)
-    assert sole(framed(data)) == data
+    chunk = framed(bytes(size))
+    assert chunk[begins(chunk) : -2] == bytes(size)
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ def test_a_whole_chunk(size: int) -> None:
     ],
 )
 def test_anything_else(data: bytes) -> None:
-    assert sole(data) is None
+    assert begins(data) == 0

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coderai.wire.answer import Bypass
 from coderai.wire.exchange import Connection
 from coderai.wire.origin import Origin
 from coderai.wire.upstream import Upstreams
@@ -18,16 +19,27 @@ TRICKY = [b"2", b"12", b"\r\n", b"\r\n\r\n", b"5\r\nhello\r\n", b"1\r\n1\r\n", b
 
 
 class Sink:
-    def __init__(self, fails_at: int | None = None) -> None:
+    """A sink, past which chunks go that end in a blank line, if it has been made so."""
+
+    def __init__(self, fails_at: int | None = None, *, bypassed: bool = False) -> None:
+        self.passed = 0
+        self._bypassed = bypassed
         self.body = b""
         self.ends: list[str] = []
         self._fails_at = fails_at
 
-    def data(self, data: bytes, framed: bytes = b"") -> None:
+    def data(self, data: bytes, framed: bytes = b"") -> Bypass | None:
         if self._fails_at is not None and len(self.body) >= self._fails_at:
             raise ValueError("a fault")
         assert framed in (b"", b"%x\r\n%b\r\n" % (len(data), data))
         self.body += data
+        return Bypass(lambda chunk: chunk.endswith(b"\n\n\r\n"), self.send) if framed and self._bypassed else None
+
+    def send(self, chunk: bytes) -> None:
+        size, _, rest = chunk.partition(b"\r\n")
+        assert len(rest) == int(size, 16) + 2
+        self.body += rest[:-2]
+        self.passed += 1
 
     def end(self) -> None:
         self.ends.append("end")
@@ -66,12 +78,16 @@ def chunked(payloads: list[bytes]) -> bytes:
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.lists(st.sampled_from(TRICKY) | st.binary(min_size=1, max_size=20), min_size=1, max_size=8), st.data())
-def test_whatever_the_chunks_and_the_cuts(payloads: list[bytes], data: st.DataObject) -> None:
+@given(
+    st.lists(st.sampled_from(TRICKY) | st.binary(min_size=1, max_size=20), min_size=1, max_size=8),
+    st.booleans(),
+    st.data(),
+)
+def test_whatever_the_chunks_and_the_cuts(payloads: list[bytes], bypassed: bool, data: st.DataObject) -> None:
     raw = chunked(payloads) + b"0\r\n\r\n"
     cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1), max_size=8)))
     pieces = [raw[start:end] for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
-    sink = Sink()
+    sink = Sink(bypassed=bypassed)
     asyncio.run(relayed([HEAD, *pieces], sink))
     assert (sink.body, sink.ends) == (b"".join(payloads), ["end"])
 
@@ -80,6 +96,14 @@ async def test_a_size_line_that_looks_like_the_end_of_the_chunk_before() -> None
     sink = Sink()
     await relayed([HEAD, b"2\r\n12\r\n12\r\n", b"5\r\nhello\r\n", b"12345678\r\n0\r\n\r\n"], sink)
     assert (sink.body, sink.ends) == (b"125\r\nhello\r\n12345678", ["end"])
+
+
+async def test_whole_chunks_pass_a_sink_until_one_is_its_own_to_take() -> None:
+    sink = Sink(bypassed=True)
+    events = [b"one\n\n", b"two\n\n", b"three\n\n", b"fo", b"ur\n\n", b"five\n\n", b"six\n\n"]
+    await relayed([HEAD, *(chunked([event]) for event in events), b"0\r\n\r\n"], sink)
+    assert (sink.body, sink.ends) == (b"".join(events), ["end"])
+    assert sink.passed == 4  # not the first two, by which the way was found, nor what is no event's end
 
 
 async def test_an_answer_of_which_a_part_could_not_be_taken_is_not_whole() -> None:
