@@ -5,13 +5,14 @@ on. The rest is put together to whole events, searched, and from the terminal on
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from coderai import sse
 from coderai.formats.format import Format, Reading
 from coderai.tap import KEPT_LIMIT
 from coderai.wire.encodings import Decoder, Undecodable, decoder
+from coderai.wire.reads import Dull
 
 # Bytes kept of one stream: a tool's input of some thousand tokens, 3 ms to read.
 LONG = 128 * 1024
@@ -28,12 +29,12 @@ class StreamTap:
     def __init__(self, format: Format, coding: bytes | None, withhold: bool = False) -> None:
         self.terminal = False
         self.fault: str | None = None
-        self.admits: Callable[[bytes], bool] | None = None  # behind an event that told nothing
+        self.dull: Dull | None = None  # behind an event that told nothing
         self._between = False  # plain bytes, the next of which begins an event, and none is held back
         self._format = format
         self._wanted = format.wanted.search
         self._hints = format.terminal_hints
-        self._admits = _telling_nothing(format.wanted, format.terminal_hints)
+        self._dull = _dull(format.wanted, format.terminal_hints)
         self._decoder: Decoder | None = None
         self._unreadable = False
         try:
@@ -53,7 +54,7 @@ class StreamTap:
     def feed(self, chunk: bytes) -> bytes:
         """What of it the client is to get now. Most chunks are whole events that nobody has to look at further."""
         try:
-            self.admits = None
+            self.dull = None
             if not (self._between and chunk.endswith(_BLANK)):
                 return self._feed(chunk)
             wanted = self._wanted(chunk)
@@ -62,7 +63,7 @@ class StreamTap:
                     break
             else:
                 if wanted is None:
-                    self.admits = self._admits
+                    self.dull = self._dull
                     return chunk
                 if (
                     chunk.find(_BLANK) == len(chunk) - 2 and chunk.find(b"\r") < 0 and not self._withhold
@@ -272,20 +273,10 @@ class StreamTap:
             return Reading()
 
 
-@cache
-def _telling_nothing(wanted: re.Pattern[bytes], hints: tuple[bytes, ...]) -> Callable[[bytes], bool]:
-    """Tells of a chunk whether it holds whole events, none of which is wanted or terminal."""
-    search = wanted.search
-
-    def admits(chunk: bytes) -> bool:
-        if not chunk.endswith(b"\n\n\r\n"):
-            return False
-        for hint in hints:
-            if chunk.find(hint) >= 0:
-                return False
-        return search(chunk) is None
-
-    return admits
+@cache  # one for all streams of a format: each object of a stream's own costs the processor's caches a line
+def _dull(wanted: re.Pattern[bytes], terminal_hints: tuple[bytes, ...]) -> Dull:
+    """Whole events, none of which is wanted or terminal."""
+    return Dull(_BLANK + b"\r\n", terminal_hints, wanted.search)
 
 
 def _slices(kept: Sequence[bytes]) -> Iterator[bytes]:

@@ -6,11 +6,14 @@ terminal event on (an answer's last bytes, where there is none) it holds everyth
 once the records are stored. A tap never raises; what it cannot read, it relays unread. Streams: stream_tap.py.
 """
 
-from collections.abc import Callable
+import re
 from typing import Any, Protocol
 
 from coderai.formats.format import NotUnderstood, Reading
 from coderai.wire.encodings import Undecodable, decode
+from coderai.wire.reads import Dull
+
+_ANYTHING = Dull(b"\r\n", (), re.compile(rb"(?!)").search)
 
 # What is kept of one answer for reading: more than any model writes in one, and a bound on memory.
 KEPT_LIMIT = 64 * 1024 * 1024
@@ -26,10 +29,8 @@ class Tap(Protocol):
         """Why this answer could not be read, for one log line."""
 
     @property
-    def admits(self) -> Callable[[bytes], bool] | None:
-        """What tells of a chunk, framed as by HTTP, whether it may go on without being fed; None if all has to be fed.
-        It holds until the next `feed`.
-        """
+    def dull(self) -> Dull | None:
+        """What may go on without being fed, until the next `feed`; None if all has to be fed."""
 
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the client now."""
@@ -48,7 +49,7 @@ class NoTap:
     fault: str | None = None
 
     def __init__(self, streamed: bool) -> None:
-        self.admits = _anything if streamed else None
+        self.dull = _ANYTHING if streamed else None
         self._streamed = streamed
         self._last = b""
 
@@ -78,7 +79,7 @@ class WholeTap:
     """A whole body: kept for reading, and its latest chunk held back until the next one or the end."""
 
     terminal = False
-    admits = None
+    dull = None
 
     def __init__(self, format: WholeReader, coding: bytes | None) -> None:
         self.fault: str | None = None
@@ -112,7 +113,3 @@ class WholeTap:
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
             self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
         return Reading()
-
-
-def _anything(chunk: bytes) -> bool:
-    return True

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from coderai.formats.chat_completions import ChatCompletions
 from coderai.stream_tap import StreamTap
 from coderai.tap import WholeTap
-from coderai.wire.chunked import framed
-from tests.fuzz.taps import CODINGS, FORMATS, check_all, relayed, repeated
+from tests.fuzz.taps import CODINGS, FORMATS, Fed, check_all, feed, relayed, repeated
 from tests.recording import Recording, recordings
 
 STREAMS = [recording for recording in recordings() if recording.streamed]
@@ -95,24 +94,25 @@ def test_a_fault_of_ours_costs_no_byte() -> None:
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
 def test_what_need_not_be_fed(format) -> None:
-    """Behind an event that told nothing, until one has been fed that does."""
+    """What tells nothing, behind an event that told nothing, until one has been fed that does."""
     dull, told = b'data: {"type":"x"}\n\n', b'data: {"type":"error","error":{"message":"m"}}\n\n'
-    tap = StreamTap(format, None)
-    tap.feed(dull)
-    assert tap.admits is None  # the first is kept
-    tap.feed(dull)
-    assert tap.admits is not None
-    assert tap.admits(framed(dull))
-    assert tap.admits(framed(dull + dull))
-    assert not tap.admits(framed(dull[:-1]))
-    assert not tap.admits(framed(dull + b"data"))
-    assert not tap.admits(framed(told))
-    assert not tap.admits(framed(dull + told + dull))
-    tap.feed(dull[:-1])
-    assert tap.admits is None
-    tap.feed(b"\n" + dull)
-    tap.feed(told)
-    assert tap.admits is None
+    chunks = {
+        dull: [False, False, True],  # the first is kept, the second shows that they tell nothing
+        dull + dull: [True],
+        dull[:-1]: [False],
+        b"\n" + dull: [False],
+        b": a comment\n\n": [False, True],
+        told[:-2] + b"  \n\n" + dull: [False],
+    }
+    fed = Fed(StreamTap(format, None))
+    for chunk, expected in chunks.items():
+        passed = []
+        for _ in expected:
+            before = fed.passed
+            feed(fed, iter([chunk]))
+            passed.append(fed.passed > before)
+        assert passed == expected, chunk
+    assert fed.bypass is None
 
 
 def test_nor_what_was_held_back_until_then() -> None:

@@ -47,7 +47,7 @@ class Dumper:
 class DumpingTap:
     """A Tap."""
 
-    admits = None
+    dull = None
 
     def __init__(self, tap: Tap, dump: Dump, answer: Answer) -> None:
         self._tap = tap

@@ -9,8 +9,9 @@ import asyncio
 from enum import Enum
 
 from coderai.tap import Tap
-from coderai.wire.answer import Answer, Bypass
+from coderai.wire.answer import Answer
 from coderai.wire.headers import HOP_BY_HOP, end_to_end
+from coderai.wire.reads import Bypass
 from coderai.wire.request import Request
 
 # What may pile up behind a terminal event while its records are being stored.
@@ -81,8 +82,8 @@ class Relay:
             self._request.write(out, framed if out is data else b"")
         if tap.terminal:
             self._hold(len(data))
-        elif framed and tap.admits is not None and (way := self._request.way) is not None:
-            return Bypass(tap.admits, way)
+        elif framed and tap.dull is not None and (way := self._request.way) is not None:
+            return Bypass(tap.dull, way)
         return None
 
     def _hold(self, size: int) -> None:

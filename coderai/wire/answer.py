@@ -6,19 +6,13 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from coderai.wire.headers import Headers, Named
+from coderai.wire.reads import Bypass
 
 # What may wait for a sink before reading stops.
 BACKLOG_LIMIT = 256 * 1024
-
-
-class Bypass(NamedTuple):
-    """A way past a sink, for whole chunks with their framing: `send` takes those that `admits` lets pass."""
-
-    admits: Callable[[bytes], bool]
-    send: Callable[[bytes], None]
 
 
 class Sink(Protocol):

@@ -16,12 +16,12 @@ def framed(data: bytes) -> bytes:
 
 def begins(data: bytes) -> int:
     """Where the content begins of what is one whole chunk; 0 if it is anything else, or framed unusually."""
-    begin = _begin(len(data))
+    begin = beginning(len(data))
     return len(begin) if begin and data.startswith(begin) and data.endswith(b"\r\n") else 0
 
 
 @lru_cache(maxsize=4096)  # events are alike in length; a look is then cheaper than reading the number
-def _begin(size: int) -> bytes:
+def beginning(size: int) -> bytes:
     """How a chunk begins that is so many bytes long with its framing; nothing where no chunk is."""
     for digits in range(1, 8):
         held = size - digits - 4

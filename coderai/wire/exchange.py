@@ -6,10 +6,10 @@ from typing import Any, Protocol, cast
 import httptools
 
 from coderai.wire import chunked
-from coderai.wire.answer import Answer, Bypass
+from coderai.wire.answer import Answer
 from coderai.wire.headers import Headers, named
 from coderai.wire.origin import Origin
-from coderai.wire.reads import Reads
+from coderai.wire.reads import Bypass, Reads
 
 # All fields of an answer's head together, as for requests.
 HEAD_LIMIT = 256 * 1024
@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self.on_body = self._parts.append
         self._chunked = False
         self._between = False  # all that has come of a chunked body is whole chunks
-        self._bypass: Bypass | None = None  # past the answer, for chunks like the last one
+        self.bypass: Bypass | None = None  # only amid a chunked body, behind a whole chunk
         self._complete = False
         self._until_close = False
         self._keep_alive = False
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._answer = None
         self._reason, self._headers = b"", []
         self._complete = self._until_close = self._heard = self._chunked = self._between = False
-        self._bypass = None
+        self.bypass = None
         self._head_size = 0
         self._lately = True  # the time that counts begins now
         head: asyncio.Future[Answer] = self._pool.loop.create_future()
@@ -95,19 +95,11 @@ class Connection(asyncio.Protocol):
         """A whole chunk is handed on with its framing; the parser, which stands between two, need not see it."""
         if self.closed:
             return
-        try:
-            if self._between and self._answer is not None and (begin := chunked.begins(data)):
-                if self._bypass is not None:
-                    admits, send = self._bypass
-                    if admits(data):
-                        return send(data)
-                self._bypass = self._answer.take(data[begin:-2], data)
-            else:
-                self._bypass = None
-                self._parse(data)
-        except Exception:
-            self._break()  # as a transport does where data_received fails: an answer with a hole is not whole
-            raise
+        if self._between and self._answer is not None and (begin := chunked.begins(data)):
+            self.bypass = self._answer.take(data[begin:-2], data)
+        else:
+            self.bypass = None
+            self._parse(data)
 
     def _parse(self, data: bytes) -> None:
         if self._parser is None:  # what nobody asked for
@@ -136,7 +128,7 @@ class Connection(asyncio.Protocol):
             self._finish()
         elif broken:
             self.malformed = True
-            self._break()
+            self.break_off()
 
     # -- parser
 
@@ -186,7 +178,8 @@ class Connection(asyncio.Protocol):
         else:
             self.abandon()
 
-    def _break(self) -> None:
+    def break_off(self) -> None:
+        """Ends it and its answer, which is not whole."""
         self.abandon()
         if self._head is not None and not self._head.done():
             self._head.set_exception(Lost())
@@ -213,15 +206,16 @@ class Connection(asyncio.Protocol):
         self.expired = True
         if self._answer is not None:
             self._answer.timed_out = True
-        self._break()
+        self.break_off()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.reads.hand_on()
-        self._break()
+        self.break_off()
         self._head = None  # it knows its answer, and that this connection
 
     def abandon(self) -> None:
         self.closed = True
+        self.bypass = None
         self._parser = None
         self._pool.forget(self)
         self.transport.abort()

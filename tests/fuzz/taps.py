@@ -1,5 +1,6 @@
 """What every fuzzer asserts: whatever comes, the tap raises nothing and the client gets the provider's bytes."""
 
+import asyncio
 from collections.abc import Iterator
 
 from coderai import sse
@@ -7,7 +8,8 @@ from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format, NotUnderstood, Reading
 from coderai.stream_tap import StreamTap
 from coderai.tap import Tap, WholeTap
-from coderai.wire.chunked import framed
+from coderai.wire.chunked import begins, framed
+from coderai.wire.reads import Bypass, Reads
 
 FORMATS = (CHAT_COMPLETIONS, RESPONSES, MESSAGES)
 CODINGS = (None, b"identity", b"gzip", b"deflate", b"br", b"zstd", b"unknown")
@@ -16,21 +18,51 @@ CODINGS = (None, b"identity", b"gzip", b"deflate", b"br", b"zstd", b"unknown")
 OWN_FAULT = "at an event"
 
 
-def relayed(tap: Tap, data: bytes, sizes: Iterator[int]) -> bytes:
-    """All that the client gets, in the order of the relay: what passes or `feed` lets out, then what was held."""
-    out = []
+class Fed:
+    """A tap that is fed chunks, and what its client gets."""
+
+    def __init__(self, tap: Tap) -> None:
+        self.tap = tap
+        self.bypass: Bypass | None = None
+        self.out: list[bytes] = []
+        self.passed = 0
+
+    def take(self, chunk: bytes) -> None:
+        self.out.append(self.tap.feed(chunk[begins(chunk) : -2]))
+        self.bypass = None if self.tap.dull is None else Bypass(self.tap.dull, self.send)
+
+    def send(self, chunk: bytes) -> None:
+        self.out.append(chunk[begins(chunk) : -2])
+        self.passed += 1
+
+
+def feed(fed: Fed, pieces: Iterator[bytes]) -> None:
+    loop = asyncio.new_event_loop()
+    reads = Reads(loop)
+    for piece in pieces:
+        reads.add(fed, framed(piece))
+        reads.hand_on()
+    loop.close()
+
+
+def cut(data: bytes, sizes: Iterator[int]) -> Iterator[bytes]:
     at = 0
     while at < len(data):
         size = next(sizes)
-        piece = data[at : at + size]
-        passes = piece and tap.admits is not None and tap.admits(framed(piece))
-        out.append(piece if passes else tap.feed(piece))
+        if size:
+            yield data[at : at + size]
         at += size
+
+
+def relayed(tap: Tap, data: bytes, sizes: Iterator[int]) -> bytes:
+    """All that the client gets, in the order of the relay: what passes or `feed` lets out, then what was held."""
+    fed = Fed(tap)
+    feed(fed, cut(data, sizes))
     reading = tap.read()
     assert isinstance(reading, Reading)
     assert tap.read() == reading
     assert OWN_FAULT not in (tap.fault or "")
-    return b"".join([*out, tap.held()])
+    return b"".join([*fed.out, tap.held()])
 
 
 def repeated(sizes: list[int]) -> Iterator[int]:

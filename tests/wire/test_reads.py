@@ -1,16 +1,28 @@
 """What one turn of the loop has read is handed on at its end: all of it, in order, and to each its own."""
 
 import asyncio
+import re
 
-from coderai.wire.reads import Reads
+import pytest
+
+from coderai.wire.chunked import framed
+from coderai.wire.reads import Bypass, Dull, Reads
+
+ENDED = Dull(b".\r\n", (b"one m", b"mark"), re.compile(rb"m\drk").search)
 
 
 class Taken(list[bytes]):
+    bypass: Bypass | None = None
+    broken = False
+
     def take(self, data: bytes) -> None:
         self.append(data)
 
+    def break_off(self) -> None:
+        self.broken = True
 
-class Faulty:
+
+class Faulty(Taken):
     def take(self, data: bytes) -> None:
         raise ValueError(data)
 
@@ -40,9 +52,33 @@ async def test_one_that_fails_keeps_nothing_from_the_others() -> None:
     loop = asyncio.get_running_loop()
     faults: list[object] = []
     loop.set_exception_handler(lambda loop, context: faults.append(context["exception"]))
-    reads, one = Reads(loop), Taken()
-    reads.add(Faulty(), b"0")
+    reads, one, faulty, unsent = Reads(loop), Taken(), Faulty(), Taken()
+    unsent.bypass = Bypass(ENDED, Faulty().take)
+    reads.add(faulty, b"0")
+    reads.add(unsent, framed(b"2."))
     reads.add(one, b"1")
     reads.hand_on()
     assert one == [b"1"]
-    assert [repr(fault) for fault in faults] == ["ValueError(b'0')"]
+    assert [repr(fault) for fault in faults] == ["ValueError(b'0')", "ValueError(b'2\\r\\n2.\\r\\n')"]
+    assert (one.broken, faulty.broken, unsent.broken) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "passes"),
+    [
+        (framed(b"one."), True),
+        (framed(b"one"), False),  # another end
+        (framed(b"mark one."), False),
+        (framed(b"m1rk."), False),
+        (framed(b"one.") * 2, False),  # two chunks
+        (b"4\r\none.\r", False),
+        (b"one.\r\n", False),
+        (b"04\r\none.\r\n", False),
+    ],
+)
+async def test_what_tells_nothing_passes_its_reader_by(data: bytes, passes: bool) -> None:
+    reads, one, client = Reads(asyncio.get_running_loop()), Taken(), Taken()
+    one.bypass = Bypass(ENDED, client.take)
+    reads.add(one, data)
+    reads.hand_on()
+    assert (client, one) == (([data], []) if passes else ([], [data]))
