@@ -1,0 +1,55 @@
+"""What is kept of one stream: the events that its format wants, as they came; read when the answer is over."""
+
+from collections.abc import Iterator, Sequence
+
+from coderai import sse
+from coderai.formats.format import Format, Reading
+from coderai.tap import KEPT_LIMIT
+
+# Bytes of one stream: a tool's input of some thousand tokens, 3 ms to read.
+LONG = 128 * 1024
+# Bytes that are searched in one go: well under a millisecond in which no other thread runs.
+SLICE = 256 * 1024
+
+
+class Kept:
+    def __init__(self, format: Format) -> None:
+        self.events: list[bytes] = []  # whole ones, one or several
+        self.fault: str | None = None  # why not all of it is kept, or could be read
+        self._format = format
+        self._size = 0
+
+    def add(self, events: bytes) -> None:
+        self._size += len(events)
+        if self._size > KEPT_LIMIT:
+            self.fault = f"more than {KEPT_LIMIT} bytes to note"
+        else:
+            self.events.append(events)
+
+    @property
+    def long(self) -> bool:
+        """Whether reading takes so long that no other stream should have to wait for it."""
+        return self._size > LONG
+
+    def read(self, last: bytes) -> Reading:
+        """What was found; `last` is an event without its end. May be called again: nothing is used up."""
+        kept = [*self.events, last] if last else self.events
+        try:
+            payloads = [data for events in _slices(kept) for data in sse.payloads(events)]
+            return self._format.read(self._format.fold(payloads))
+        except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
+            self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
+            return Reading()
+
+
+def _slices(kept: Sequence[bytes]) -> Iterator[bytes]:
+    """All of it, in slices of whole events: between two of them, other threads have their turn."""
+    events: list[bytes] = []
+    size = 0
+    for some in kept:
+        events.append(some)
+        size += len(some)
+        if size > SLICE:
+            yield b"".join(events)
+            events, size = [], 0
+    yield b"".join(events)

@@ -1,0 +1,86 @@
+"""Which of a stream's whole events are kept: the first one, those that its format wants, and the terminal one. Pure."""
+
+import re
+from typing import NamedTuple
+
+from coderai import sse
+from coderai.formats.format import Format
+
+BLANK = b"\n\n"
+Found = re.Match[bytes] | None
+
+
+class Picked(NamedTuple):
+    kept: list[bytes]  # one or several events each
+    terminal_at: int | None  # where the terminal one begins; what comes behind it is none of the answer's
+
+
+def pick(format: Format, events: bytes, wanted: Found, *, first: bool) -> Picked:
+    """wanted: the mark of the first wanted one. first: the stream begins with these."""
+    if b"\r" not in events and (picked := _at_once(format, events, wanted, first=first)) is not None:
+        return picked
+    return _one_by_one(format, events, first=first)
+
+
+def shown(format: Format, events: bytes) -> bytes:
+    """What of these events the client is to see that did not ask for its usage."""
+    return b"".join(event for event in sse.split(events)[0] if not format.withheld(event))
+
+
+def _one_by_one(format: Format, events: bytes, *, first: bool) -> Picked:
+    kept: list[bytes] = []
+    at = 0
+    for event in sse.split(events)[0]:
+        if _terminal(format, event) is not None:
+            return Picked([*kept, event], at)
+        if first or format.wanted.search(event):
+            kept.append(event)
+        first = False
+        at += len(event)
+    return Picked(kept, None)
+
+
+def _at_once(format: Format, events: bytes, wanted: Found, *, first: bool) -> Picked | None:
+    """Of events that end in one blank line, from one match to the next instead of event by event.
+
+    None where the terminal event is not what it seemed to be.
+    """
+    limit = len(events)
+    if (match := _terminal(format, events)) is not None:
+        before = events.rfind(BLANK, 0, match.start())
+        limit = before + 2 if before >= 0 else 0
+        last = events[limit : events.index(BLANK, limit) + 2]
+        if format.terminal.search(last) is None:
+            return None
+    kept: list[bytes] = []
+    at = 0
+    if first and limit:
+        at = events.index(BLANK) + 2
+        kept.append(events[:at])
+    while wanted is not None and wanted.end() <= limit:
+        if wanted.start() >= at:
+            begin = events.rfind(BLANK, at, wanted.start())
+            begin = at if begin < 0 else begin + 2
+            at = _run(format, events, events.index(BLANK, wanted.end()) + 2, limit)
+            kept.append(events[begin:at])
+        wanted = format.wanted.search(events, at, limit)
+    return Picked(kept, None) if limit == len(events) else Picked([*kept, last], limit)
+
+
+def _terminal(format: Format, events: bytes) -> Found:
+    """The terminal event's mark, where it is among these."""
+    found = [at for hint in format.terminal_hints if (at := events.find(hint)) >= 0]
+    if not found:
+        return None
+    # it cannot begin before the event that the first hint is in
+    return format.terminal.search(events, max(0, events.rfind(BLANK, 0, min(found))))
+
+
+def _run(format: Format, events: bytes, end: int, limit: int) -> int:
+    """Where the wanted events that follow one upon the other from `end` on stop: often many do."""
+    while end < limit:
+        following = events.find(BLANK, end) + 2
+        if following < 2 or format.wanted.search(events, end, following) is None:  # or a third LF is all that is left
+            break
+        end = following
+    return end
