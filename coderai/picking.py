@@ -80,7 +80,8 @@ def _run(format: Format, events: bytes, end: int, limit: int) -> int:
     """Where the wanted events that follow one upon the other from `end` on stop: often many do."""
     while end < limit:
         following = events.find(BLANK, end) + 2
-        if following < 2 or format.wanted.search(events, end, following) is None:  # or a third LF is all that is left
+        # where a third LF is all that is left, the next end is none, or the terminal event's
+        if not 2 <= following <= limit or format.wanted.search(events, end, following) is None:
             break
         end = following
     return end

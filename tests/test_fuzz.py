@@ -115,6 +115,16 @@ def test_what_need_not_be_fed(format) -> None:
     assert fed.bypass is None
 
 
+@pytest.mark.parametrize("withhold", [False, True])
+def test_a_terminal_event_behind_a_third_line_feed_is_kept_once(withhold: bool) -> None:
+    tap = StreamTap(FORMATS[0], None, withhold)
+    begin = b'data: {"id":"i","choices":[]}\n\n'
+    told = b'data: {"choices":[{"index":0,"delta":{"reasoning":"a"}}]}\n\n'
+    last = b'data: {"error":{"message":"m"},"choices":[{"index":0,"delta":{"reasoning":"b"}}]}\n\n'
+    assert relayed(tap, begin + told + b"\n" + last, iter([len(begin), 1000])).endswith(last)
+    assert [finding.content for finding in tap.read().findings] == ["ab"]
+
+
 def test_nor_what_was_held_back_until_then() -> None:
     tap = StreamTap(Broken(), None, withhold=True)
     pieces = [b'data: {"id":"x"', b'}\n\ndata: {"usa', b'ge":{}}\n\n', b"data: [DONE]\n\n"]

@@ -66,5 +66,11 @@ class Reads:
                             continue
                 reader.take(data)
             except Exception as fault:  # one's own: the others get theirs
-                reader.break_off()
-                self._loop.call_exception_handler({"message": "data was not taken", "exception": fault})
+                self._failed(fault)
+                try:
+                    reader.break_off()
+                except Exception as another:
+                    self._failed(another)
+
+    def _failed(self, fault: Exception) -> None:
+        self._loop.call_exception_handler({"message": "data was not taken", "exception": fault})
