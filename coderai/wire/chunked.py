@@ -14,7 +14,7 @@ def framed(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def begins(data: bytes) -> int:
+def content_at(data: bytes) -> int:
     """Where the content begins of what is one whole chunk; 0 if it is anything else, or framed unusually."""
     begin = beginning(len(data))
     return len(begin) if begin and data.startswith(begin) and data.endswith(b"\r\n") else 0

@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         """A whole chunk is handed on with its framing; the parser, which stands between two, need not see it."""
         if self.closed:
             return
-        if self._between and self._answer is not None and (begin := chunked.begins(data)):
+        if self._between and self._answer is not None and (begin := chunked.content_at(data)):
             self.bypass = self._answer.take(data[begin:-2], data)
         else:
             self.bypass = None

@@ -14,9 +14,9 @@ from coderai.wire.chunked import beginning
 
 
 class Dull(NamedTuple):
-    """Whole chunks, with their framing, that need not be looked at: by what they end in, and by what is not in them."""
+    """Which whole chunks need not be looked at: by what they end in, framing and all, and by what is not in them."""
 
-    end: bytes
+    suffix: bytes
     marks: tuple[bytes, ...]
     search: Callable[[bytes], re.Match[bytes] | None]
 
@@ -31,7 +31,7 @@ class Bypass(NamedTuple):
 class Reader(Protocol):
     """Who takes what was read."""
 
-    bypass: Bypass | None
+    bypass: Bypass | None  # only while what came before are whole chunks: it is asked of nothing else
 
     def take(self, data: bytes) -> None: ...
     def break_off(self) -> None:
@@ -55,9 +55,9 @@ class Reads:
         for reader, data in waiting:
             try:
                 if reader.bypass is not None:
-                    (end, marks, search), send = reader.bypass
+                    (suffix, marks, search), send = reader.bypass
                     begin = beginning(len(data))
-                    if begin and data.startswith(begin) and data.endswith(end) and search(data) is None:
+                    if begin and data.startswith(begin) and data.endswith(suffix, len(begin)) and search(data) is None:
                         for mark in marks:
                             if data.find(mark) >= 0:
                                 break

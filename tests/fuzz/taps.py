@@ -8,7 +8,7 @@ from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format, NotUnderstood, Reading
 from coderai.stream_tap import StreamTap
 from coderai.tap import Tap, WholeTap
-from coderai.wire.chunked import begins, framed
+from coderai.wire.chunked import content_at, framed
 from coderai.wire.reads import Bypass, Reads
 
 FORMATS = (CHAT_COMPLETIONS, RESPONSES, MESSAGES)
@@ -28,11 +28,11 @@ class Fed:
         self.passed = 0
 
     def take(self, chunk: bytes) -> None:
-        self.out.append(self.tap.feed(chunk[begins(chunk) : -2]))
+        self.out.append(self.tap.feed(chunk[content_at(chunk) : -2]))
         self.bypass = None if self.tap.dull is None else Bypass(self.tap.dull, self.send)
 
     def send(self, chunk: bytes) -> None:
-        self.out.append(chunk[begins(chunk) : -2])
+        self.out.append(chunk[content_at(chunk) : -2])
         self.passed += 1
 
 

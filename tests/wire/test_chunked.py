@@ -2,13 +2,13 @@
 
 import pytest
 
-from coderai.wire.chunked import begins, framed
+from coderai.wire.chunked import content_at, framed
 
 
 @pytest.mark.parametrize("size", [1, 9, 15, 16, 17, 224, 255, 256, 257, 4095, 4096, 65535, 65536, 1 << 20])
 def test_a_whole_chunk(size: int) -> None:
     chunk = framed(bytes(size))
-    assert chunk[begins(chunk) : -2] == bytes(size)
+    assert chunk[content_at(chunk) : -2] == bytes(size)
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ def test_a_whole_chunk(size: int) -> None:
     ],
 )
 def test_anything_else(data: bytes) -> None:
-    assert begins(data) == 0
+    assert content_at(data) == 0

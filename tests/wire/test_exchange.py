@@ -108,6 +108,37 @@ async def test_whole_chunks_pass_a_sink_until_one_is_its_own_to_take() -> None:
     assert sink.passed == 3  # not the first two, by which the way was found, nor "fo" and "five"
 
 
+async def test_the_way_past_a_sink_ends_with_the_first_read_that_is_no_whole_chunk() -> None:
+    sink = Sink(bypassed=True)
+    events = [b"one\n\n", b"two\n\n", b"three\n\n", b"event: a\n", b"data: 4\n\n", b"six\n\n", b"seven\n\n"]
+    sizes, half = [chunked([event]) for event in events], 5
+    reads = [*sizes[:3], sizes[3][:half], sizes[3][half:], *sizes[4:], b"0\r\n\r\n"]
+    await relayed([HEAD, *reads], sink)
+    assert (sink.body, sink.ends) == (b"".join(events), ["end"])
+    assert sink.passed == 2  # "three" and "seven": behind what the parser has seen, "six" finds the way anew
+
+
+async def test_nothing_passes_a_sink_when_its_connection_has_been_given_up() -> None:
+    loop = asyncio.get_running_loop()
+    upstreams, sink = Upstreams(), Sink(bypassed=True)
+    ours, theirs = socket.socketpair()
+    connection = Connection(upstreams, Origin.of("http://127.0.0.1:9/"))
+    await loop.create_connection(lambda: connection, sock=ours)
+    asked = loop.create_task(connection.exchange([b"GET / HTTP/1.1\r\n\r\n"]))
+    theirs.sendall(HEAD + chunked([b"one\n\n"]))
+    (await asked).pipe(sink)
+    for _ in range(2):
+        connection.data_received(chunked([b"two\n\n"]))
+    upstreams.reads.hand_on()
+    assert sink.passed == 1
+    connection.data_received(chunked([b"two\n\n"]))
+    connection.abandon()
+    upstreams.reads.hand_on()
+    assert (sink.passed, sink.body) == (1, b"one\n\ntwo\n\ntwo\n\n")
+    theirs.close()
+    await asyncio.sleep(0)
+
+
 async def test_an_answer_of_which_a_part_could_not_be_taken_is_not_whole() -> None:
     faults: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context["exception"]))

@@ -27,6 +27,11 @@ class Faulty(Taken):
         raise ValueError(data)
 
 
+class Unbreakable(Faulty):
+    def break_off(self) -> None:
+        raise OSError
+
+
 async def test_in_order_at_the_end_of_the_turn() -> None:
     reads, one, other = Reads(asyncio.get_running_loop()), Taken(), Taken()
     for reader, data in ((one, b"1"), (other, b"2"), (one, b"3")):
@@ -56,10 +61,16 @@ async def test_one_that_fails_keeps_nothing_from_the_others() -> None:
     unsent.bypass = Bypass(ENDED, Faulty().take)
     reads.add(faulty, b"0")
     reads.add(unsent, framed(b"2."))
+    reads.add(Unbreakable(), b"3")
     reads.add(one, b"1")
     reads.hand_on()
     assert one == [b"1"]
-    assert [repr(fault) for fault in faults] == ["ValueError(b'0')", "ValueError(b'2\\r\\n2.\\r\\n')"]
+    assert [repr(fault) for fault in faults] == [
+        "ValueError(b'0')",
+        "ValueError(b'2\\r\\n2.\\r\\n')",
+        "ValueError(b'3')",
+        "OSError()",
+    ]
     assert (one.broken, faulty.broken, unsent.broken) == (False, True, True)
 
 
@@ -82,3 +93,12 @@ async def test_what_tells_nothing_passes_its_reader_by(data: bytes, passes: bool
     reads.add(one, data)
     reads.hand_on()
     assert (client, one) == (([data], []) if passes else ([], [data]))
+
+
+async def test_the_framing_is_no_part_of_what_a_chunk_ends_in() -> None:
+    reads, one, client = Reads(asyncio.get_running_loop()), Taken(), Taken()
+    one.bypass = Bypass(Dull(b"\n\n\r\n", (), re.compile(rb"(?!)").search), client.take)
+    for content in (b"\n", b"\n\n"):
+        reads.add(one, framed(content))
+    reads.hand_on()
+    assert (one, client) == ([framed(b"\n")], [framed(b"\n\n")])
