@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from coderai.store import seals
-from coderai.store.seals import Digests, Head
+from coderai.store.seals import Head
 
 
 class Anchor(NamedTuple):
@@ -105,7 +105,7 @@ class Chains:
 
 def _seal(before: bytes, link: Link) -> bytes:
     named = str(link.instance_id), link.number, str(link.interception_id), str(link.started_at)  # whatever is there
-    return seals.seal(before, *named, Digests(link.counts_digest, link.content_digest))
+    return seals.seal(before, *named, (link.counts_digest, link.content_digest))
 
 
 def _is_head(head: Head) -> bool:

@@ -10,6 +10,7 @@ What goes into a digest is compact JSON: a row as the array of its columns in th
 array in the order of their ids. https://csrc.nist.gov/pubs/fips/180-4/upd1/final
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -67,24 +68,22 @@ class Head(NamedTuple):
     seal: bytes = b""
 
 
-class Digests(NamedTuple):
-    counts: bytes
-    content: bytes
+# Of the counts and of the content; a class of their own would be a twentieth of a seal's cost.
+Digests = tuple[bytes, bytes]
 
 
 def digests(rows: Rows, end: Row) -> Digests:
     tokens, tools, prompts, thoughts = rows.tokens, rows.tools, rows.prompts, rows.thoughts
-    for several in (tokens, tools, prompts, thoughts):
-        if len(several) > 1:
+    counted: Sequence[Row] = ()
+    inputs: Sequence[Row] = ()
+    if tools or thoughts or len(prompts) > 1 or len(tokens) > 1:  # most have one usage and one prompt at most
+        for several in (tokens, tools, prompts, thoughts):
             several.sort(key=_id)
-    counted: list[Row] = []
-    inputs: list[Row] = []
-    if tools:  # most have none, and two comprehensions over nothing are a tenth of a seal
         counted = [_counts(tool) for tool in tools]
         inputs = [(tool[0], tool[INPUT]) for tool in tools]
     counts = encode((rows.interception, end, tokens, counted))
     content = encode((prompts, thoughts, inputs))
-    return Digests(sha256(counts).digest(), sha256(content).digest())
+    return sha256(counts).digest(), sha256(content).digest()
 
 
 def _counts(tool: Row) -> Row:
@@ -98,5 +97,6 @@ def _id(row: Row) -> str:
 
 def seal(before: bytes, instance_id: str, number: int, interception_id: str, started_at: str, of: Digests) -> bytes:
     """The seal of this number, which follows upon the seal `before`."""
-    name, id, start = instance_id.encode(), interception_id.encode(), started_at.encode()
-    return sha256(b"%b%b|%d|%b|%b|%b%b" % (before, name, number, id, start, *of)).digest()
+    counts, content = of
+    link = f"{instance_id}|{number}|{interception_id}|{started_at}|".encode()
+    return sha256(before + link + counts + content).digest()
