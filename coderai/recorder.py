@@ -124,8 +124,10 @@ class Recorder:
 
     def refusal(self) -> str | None:
         """Why no new request may be taken now, in words for the client; None if all is well."""
-        if self._closed or self._task.done():
+        if self._closed:
             return "the server is stopping; try again shortly"
+        if self._task.done():
+            return "audit records cannot be stored any more: the server has to be started again"
         if self.backlog > self._backlog_limit:
             return "too many audit records are waiting to be stored; try again shortly"
         if self.grace.is_over:
@@ -139,8 +141,7 @@ class Recorder:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), drain)
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait([self._task])
         left = [record for waiter in (*self._unstored, *self._waiting) for record in waiter.records]
         if left:
             self._log.error("records could not be stored before the end", records=len(left))
@@ -163,6 +164,8 @@ class Recorder:
                 self._unstored = []
                 await self._write_log(batch, threads)
                 self._release(waiters, len(batch))
+        except Exception as fault:
+            self._log.error("the recorder failed", error=str(fault), kind=type(fault).__name__)
         finally:  # closed, with records that could not be stored
             self._give_all_up()
             for waiter in waiters:

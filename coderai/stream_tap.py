@@ -15,6 +15,10 @@ from coderai.tap import KEPT_LIMIT
 from coderai.wire.encodings import Decoder, Undecodable, decoder
 from coderai.wire.reads import Dull
 
+# A line's end that may become its event's: a client that reads lines takes `data: [DONE]` for the end before the blank
+# line has come, and of a blank line's CRLF the CR for the whole. An empty line by itself passes: it keeps alive.
+_OPEN_END = re.compile(rb"(?:(?<=[^\r\n])(?:\r\n|\n|\r)|(?<=\n)\r)\Z")
+
 
 class StreamTap:
     """A Tap of tap.py."""
@@ -40,7 +44,7 @@ class StreamTap:
         self._pieces: list[bytes] = []  # of an event that is not complete yet
         self._pieces_size = 0
         self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
-        self._half = b""  # of a blank line's CRLF, the CR: a client may take it for the whole, so it waits for the rest
+        self._half = b""  # the end of a line, which waits for what follows: see _OPEN_END
         self._held: list[bytes] = []
 
     @property
@@ -92,8 +96,9 @@ class StreamTap:
         if self._unreadable:
             return chunk
         if self._decoder is None:
-            if chunk.endswith(b"\r") and (self._tail + chunk).endswith(b"\n\r"):
-                chunk, self._half = chunk[:-1], b"\r"
+            if (open_end := _OPEN_END.search((self._tail + chunk[-3:])[-3:])) is not None:
+                self._half = open_end[0]
+                chunk = chunk[: -len(self._half)]
             return self._read_plain(chunk)
         try:
             self._scan(self._decoder(chunk))
@@ -192,7 +197,7 @@ class StreamTap:
 
     def read(self) -> Reading:
         """May be called again, with the same result: nothing is used up."""
-        last = b"".join(self._pieces)  # without a blank line behind it
+        last = b"".join((*self._pieces, self._half))  # without a blank line behind it
         if last:
             self.terminal = self._format.terminal.search(last) is not None
         return self._kept.read(last)

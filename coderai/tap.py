@@ -2,7 +2,7 @@
 
 The relay knows one call, `feed(chunk) -> bytes to send now`. Beside it a tap keeps what the format wants to
 read: it searches whole events for the wanted ones and decodes nothing before the answer is over. From the
-terminal event on (an answer's last bytes, where there is none) it holds everything back: `held()` gives that
+terminal event on (a sized answer's last bytes, where there is none) it holds everything back: `held()` gives that
 once the records are stored. A tap never raises; what it cannot read, it relays unread. Streams: stream_tap.py.
 """
 
@@ -113,3 +113,36 @@ class WholeTap:
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
             self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
         return Reading()
+
+
+class SizedTap:
+    """Another tap, of a body of so many bytes: with the last of them it holds back what that one lets pass."""
+
+    dull = None
+
+    def __init__(self, tap: Tap, length: int) -> None:
+        self._tap = tap
+        self._left = length
+        self._last = b""
+
+    @property
+    def terminal(self) -> bool:
+        return self._tap.terminal
+
+    @property
+    def fault(self) -> str | None:
+        return self._tap.fault
+
+    def feed(self, chunk: bytes) -> bytes:
+        self._left -= len(chunk)
+        out = self._tap.feed(chunk)
+        if self._left > 0:
+            return out
+        self._last += out
+        return b""
+
+    def held(self) -> bytes:
+        return self._last + self._tap.held()
+
+    def read(self) -> Reading:
+        return self._tap.read()

@@ -193,3 +193,14 @@ def test_health_and_api_say_that_they_end_the_connection(gateway: Gateway) -> No
         answer.read()
         assert (answer.status, answer.getheader("connection")) == (status, "close")
     client.close()
+
+
+def test_a_request_behind_one_that_the_gateway_answers_itself_is_not_served(client: Client, upstream: Provider) -> None:
+    """The first is answered, then the connection is closed."""
+    client.socket.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + client.request("behind"))
+    got = b""
+    while data := client.socket.recv(65536):
+        got += data
+    assert got.startswith(b"HTTP/1.1 200")
+    assert got.count(b"HTTP/1.1") == 1
+    assert upstream.requests == []

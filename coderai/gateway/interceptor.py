@@ -25,7 +25,7 @@ from coderai.logs import Logger
 from coderai.recorder import NotStored, Recorder
 from coderai.routes import Route
 from coderai.stream_tap import StreamTap
-from coderai.tap import Tap, WholeTap
+from coderai.tap import SizedTap, Tap, WholeTap
 from coderai.wire.answer import Answer
 from coderai.wire.encodings import Undecodable, decode
 from coderai.wire.headers import is_stream
@@ -65,12 +65,13 @@ class Interceptor:
         try:
             answer = await call.answer(passage)
             started = interception.begin()
-            if not answer.complete:  # else its first bytes go out with its last: when the end is stored
+            tap = _tap(answer, format, ask)
+            streamed = isinstance(tap, StreamTap)
+            if streamed or not answer.complete:  # else its first bytes go out with its last: when the end is stored
                 self._recorder.hurry()
                 await started
-            tap = _tap(answer, format, ask)
-            relay = Relay(request, answer, tap if dump is None else DumpingTap(tap, dump, answer))
-            streamed = isinstance(tap, StreamTap)
+            reader = _last_held(tap, answer) if streamed else tap
+            relay = Relay(request, answer, reader if dump is None else DumpingTap(reader, dump, answer))
             relay.start(at_once=streamed, resized=streamed and ask.withholds_usage)
             ending = await relay.settled
             if (turn := self._turns.wait()) is not None:
@@ -146,6 +147,12 @@ class Interceptor:
         elif isinstance(tap, StreamTap) and not tap.terminal:
             error_type = "incomplete_stream"
         await interception.end(answer.status, reading, error_type, key=key, then=relay.release)
+
+
+def _last_held(tap: Tap, answer: Answer) -> Tap:
+    """Of a stream whose length was given, the last bytes are its end: there is no last chunk that could wait."""
+    length = answer.fields.get(b"content-length")
+    return tap if length is None or b"transfer-encoding" in answer.fields else SizedTap(tap, int(length))
 
 
 def _takes_long(tap: Tap) -> bool:

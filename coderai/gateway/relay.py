@@ -27,7 +27,7 @@ class Ending(Enum):
 
 
 class Relay:
-    """A Sink of wire.exchange."""
+    """A Sink of wire.answer."""
 
     def __init__(self, request: Request, answer: Answer, tap: Tap) -> None:
         self.settled: asyncio.Future[Ending] = request.loop.create_future()

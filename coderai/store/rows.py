@@ -57,7 +57,7 @@ INSERT_ENDED = INSERT_INTERCEPTION.replace(
     "instance_id)",
     "instance_id, ended_at, status, error_type, error_message, seal_number, counts_digest, content_digest, seal)",
 ).replace("?) ON", f"?{', ?' * 8}) ON")
-# Where it is the first: one that was only inferred, or that comes again, is writing.py's to look at.
+# Where it is the first: one that was only inferred, or that comes again, is ending.py's to look at.
 END = """
     UPDATE aibridge_interceptions SET ended_at = ?, status = ?, error_type = ?, error_message = ?,
         seal_number = ?, counts_digest = ?, content_digest = ?, seal = ?

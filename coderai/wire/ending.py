@@ -16,6 +16,8 @@ IDLE_LIMIT_S = 300.0
 HEAD_LIMIT_S = 60.0
 # A body that stands still for so long does not come any more.
 BODY_PAUSE_S = 120.0
+# A client that reads nothing for so long does not come back; one that was suspended for a while does.
+UNREAD_LIMIT_S = 900.0
 # So long a client may go on sending, or not read, after its last answer.
 LINGER_S = 20.0
 
@@ -31,7 +33,10 @@ class Ending(asyncio.Protocol):
         self.stalled = False  # the client does not read what is written
         self.request: Request | None = None
         self.loop = asyncio.get_running_loop()  # kept: asking for it again costs a system call (getpid) each time
-        self.since = self.heard = self.loop.time()  # of the last request's end; of the last byte
+        self.since = self.heard = (
+            self.loop.time()
+        )  # of the last request's end or the next one's start; of the last byte
+        self._unread_since = 0.0  # where it is stalled
         self._task: asyncio.Task[None] | None = None  # that works on the answer
         self._head: list[bytes] | None = []  # the bytes of a head that is not complete yet
         self._receiving = False  # a message has begun and has not been parsed to its end
@@ -47,6 +52,8 @@ class Ending(asyncio.Protocol):
         """Whether it has been waiting for its client longer than a client takes."""
         if self._closing:
             return now - self.since > LINGER_S
+        if self.stalled and now - self._unread_since > UNREAD_LIMIT_S:
+            return True
         if self.request is not None:
             return self._receiving and now - self.heard > BODY_PAUSE_S
         return now - self.since > (HEAD_LIMIT_S if self._head else IDLE_LIMIT_S)
@@ -55,6 +62,10 @@ class Ending(asyncio.Protocol):
         """Ends an overdue connection; one that was closed, and whose client neither reads nor goes, at once."""
         if self._closing:
             self.transport.abort()
+        elif self.request is not None and self._task is not None:
+            self._deaf = True  # the rest of a body that comes all the same is not to be served
+            self.request.gone = True
+            self._task.cancel()
         else:
             self._close()
 
@@ -67,6 +78,7 @@ class Ending(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.stalled = True
+        self._unread_since = self.loop.time()
         if self.request is not None and self.request.flow is not None:
             self.request.flow.pause()
 

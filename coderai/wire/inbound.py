@@ -106,6 +106,8 @@ class ClientConnection(Ending):
             return self._refuse(431)
         self._overhead += len(data)
         if self._head is not None:
+            if not self._head:
+                self.since = self.heard
             self._head.append(data)  # may hold the beginning of a body as well
         try:
             self._parser.feed_data(data)
@@ -115,7 +117,7 @@ class ClientConnection(Ending):
         except httptools.HttpParserError as error:
             if self.request is not None and not self._receiving:
                 self._not_served()
-            else:
+            elif not self._handed_over:
                 self._refuse(431 if isinstance(error.__context__, _FieldTooLarge) else 400)
         if self._handed_over:
             self._hand_over()
@@ -146,6 +148,8 @@ class ClientConnection(Ending):
     # -- parser
 
     def on_message_begin(self) -> None:
+        if self._handed_over:  # this one is the successor's, too
+            return
         if self._upgrading:  # the same message again
             self._upgrading = False
             return
@@ -167,7 +171,7 @@ class ClientConnection(Ending):
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self.request is not None:
+        if self.request is not None or self._handed_over:
             return
         parser = self._parser
         self.keep_alive = parser.should_keep_alive()

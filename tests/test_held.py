@@ -1,0 +1,124 @@
+"""What a client must not have seen while the database cannot be written: any of an answer before its start is stored,
+the end of one before its records are.
+"""
+
+import select
+import socket
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from coderai.formats import CHAT_COMPLETIONS
+from coderai.stream_tap import StreamTap
+from tests.gateway import Gateway
+from tests.provider import Pause, Provider, Step, stream, whole
+
+CHAT = b"/api/v2/aibridge/openai/v1/chat/completions"
+ASK = b'{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}'
+SAID = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"one"}}]}\n\n'
+MORE = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"two"}}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+# Long enough for what is not held back: it is on its way already.
+HELD_S = 0.5
+
+
+@contextmanager
+def locked(gateway: Gateway) -> Iterator[None]:
+    """Nobody else can write meanwhile."""
+    holder = sqlite3.connect(gateway.database, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        holder.execute("ROLLBACK")
+        holder.close()
+
+
+@pytest.fixture
+def client(gateway: Gateway, token: str) -> Iterator[socket.socket]:
+    """It has asked once the test has said what the provider answers."""
+    with socket.create_connection((gateway.host, gateway.port), timeout=30) as connected:
+        yield connected
+
+
+def ask(client: socket.socket, token: str) -> None:
+    lines = (b"POST %b HTTP/1.1" % CHAT, b"Host: x", b"Authorization: Bearer " + token.encode())
+    client.sendall(b"\r\n".join((*lines, b"Content-Length: %d" % len(ASK), b"", ASK)))
+
+
+def read_until(client: socket.socket, end: bytes) -> bytes:
+    got = b""
+    while not got.endswith(end):
+        data = client.recv(65536)
+        assert data, got
+        got += data
+    return got
+
+
+def silent(client: socket.socket) -> bool:
+    return not select.select([client], [], [], HELD_S)[0]
+
+
+def test_a_stream_that_has_come_whole_waits_for_its_start(
+    gateway: Gateway, provider: Provider, token: str, client: socket.socket
+) -> None:
+    provider.answers(b"".join(stream(SAID, MORE, DONE)))
+    with locked(gateway):
+        ask(client, token)
+        assert silent(client)
+    assert b"two" in read_until(client, b"0\r\n\r\n")
+
+
+def sized(first: bytes, last: bytes, *headers: str) -> Sequence[Step]:
+    answer = whole(first + last, headers=headers)
+    pause = Pause()
+    return [answer[: -len(last)], pause, last]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "headers"),
+    [
+        (SAID, MORE, ("Content-Type: text/event-stream",)),
+        (SAID, MORE, ("Content-Type: text/event-stream", "Content-Encoding: x-unknown")),
+        (b"<p>Back", b" soon</p>", ("Content-Type: text/html",)),
+        (SAID, DONE, ("Content-Type: text/event-stream",)),
+    ],
+    ids=["no terminal event", "unknown coding", "a page", "terminal event"],
+)
+def test_the_last_bytes_of_a_sized_stream_wait_for_its_records(
+    gateway: Gateway,
+    provider: Provider,
+    token: str,
+    client: socket.socket,
+    first: bytes,
+    last: bytes,
+    headers: Sequence[str],
+) -> None:
+    before, pause, after = sized(first, last, *headers)
+    provider.answers([before, pause, after])
+    ask(client, token)
+    got = read_until(client, first)
+    assert b"Content-Length: %d\r\n" % len(first + last) in got
+    with locked(gateway):
+        pause.go()
+        assert silent(client)
+    assert read_until(client, last) == last
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("withhold", [False, True])
+def test_a_terminal_event_in_pieces_shows_no_line(end: bytes, withhold: bool) -> None:
+    """A client that reads lines hangs up behind `data: [DONE]`."""
+    tap = StreamTap(CHAT_COMPLETIONS, None, withhold)
+    sent = tap.feed(SAID) + tap.feed(b"data: [DONE]" + end)
+    assert sent == SAID + (b"" if withhold else b"data: [DONE]")
+    assert tap.feed(end) == b""
+    assert tap.terminal
+    assert sent + tap.held() == SAID + b"data: [DONE]" + end + end
+
+
+def test_an_empty_line_between_events_keeps_alive_at_once() -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    assert [tap.feed(piece) for piece in (SAID, b"\n", b"\r\n", b": ping\n\n")] == [SAID, b"\n", b"\r\n", b": ping\n\n"]
