@@ -15,10 +15,6 @@ from coderai.tap import KEPT_LIMIT
 from coderai.wire.encodings import Decoder, Undecodable, decoder
 from coderai.wire.reads import Dull
 
-# A line's end that may become its event's: a client that reads lines takes `data: [DONE]` for the end before the blank
-# line has come, and of a blank line's CRLF the CR for the whole. An empty line by itself passes: it keeps alive.
-_OPEN_END = re.compile(rb"(?:(?<=[^\r\n])(?:\r\n|\n|\r)|(?<=\n)\r)\Z")
-
 
 class StreamTap:
     """A Tap of tap.py."""
@@ -44,7 +40,7 @@ class StreamTap:
         self._pieces: list[bytes] = []  # of an event that is not complete yet
         self._pieces_size = 0
         self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
-        self._half = b""  # the end of a line, which waits for what follows: see _OPEN_END
+        self._half = b""  # the end of a line, which waits for what follows (sse.open_end)
         self._held: list[bytes] = []
 
     @property
@@ -96,9 +92,8 @@ class StreamTap:
         if self._unreadable:
             return chunk
         if self._decoder is None:
-            if (open_end := _OPEN_END.search((self._tail + chunk[-3:])[-3:])) is not None:
-                self._half = open_end[0]
-                chunk = chunk[: -len(self._half)]
+            if half := sse.open_end(self._tail + chunk[-3:]):
+                chunk, self._half = chunk[: -len(half)], half
             return self._read_plain(chunk)
         try:
             self._scan(self._decoder(chunk))

@@ -115,15 +115,13 @@ class WholeTap:
         return Reading()
 
 
-class SizedTap:
-    """Another tap, of a body of so many bytes: with the last of them it holds back what that one lets pass."""
+class Around:
+    """Another tap, which is fed everything."""
 
     dull = None
 
-    def __init__(self, tap: Tap, length: int) -> None:
+    def __init__(self, tap: Tap) -> None:
         self._tap = tap
-        self._left = length
-        self._last = b""
 
     @property
     def terminal(self) -> bool:
@@ -134,15 +132,30 @@ class SizedTap:
         return self._tap.fault
 
     def feed(self, chunk: bytes) -> bytes:
+        return self._tap.feed(chunk)
+
+    def held(self) -> bytes:
+        return self._tap.held()
+
+    def read(self) -> Reading:
+        return self._tap.read()
+
+
+class SizedTap(Around):
+    """Around the tap of a body of so many bytes: with the last of them it holds back what that one lets pass."""
+
+    def __init__(self, tap: Tap, length: int) -> None:
+        super().__init__(tap)
+        self._left = length
+        self._last = b""
+
+    def feed(self, chunk: bytes) -> bytes:
         self._left -= len(chunk)
-        out = self._tap.feed(chunk)
+        out = super().feed(chunk)
         if self._left > 0:
             return out
         self._last += out
         return b""
 
     def held(self) -> bytes:
-        return self._last + self._tap.held()
-
-    def read(self) -> Reading:
-        return self._tap.read()
+        return self._last + super().held()

@@ -13,7 +13,7 @@ import pytest
 from coderai.formats import CHAT_COMPLETIONS
 from coderai.stream_tap import StreamTap
 from tests.gateway import Gateway
-from tests.provider import Pause, Provider, Step, stream, whole
+from tests.provider import Pause, Provider, stream, whole
 
 CHAT = b"/api/v2/aibridge/openai/v1/chat/completions"
 ASK = b'{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}'
@@ -38,7 +38,7 @@ def locked(gateway: Gateway) -> Iterator[None]:
 
 @pytest.fixture
 def client(gateway: Gateway, token: str) -> Iterator[socket.socket]:
-    """It has asked once the test has said what the provider answers."""
+    """Connected; it asks once the test has said what the provider answers."""
     with socket.create_connection((gateway.host, gateway.port), timeout=30) as connected:
         yield connected
 
@@ -71,12 +71,6 @@ def test_a_stream_that_has_come_whole_waits_for_its_start(
     assert b"two" in read_until(client, b"0\r\n\r\n")
 
 
-def sized(first: bytes, last: bytes, *headers: str) -> Sequence[Step]:
-    answer = whole(first + last, headers=headers)
-    pause = Pause()
-    return [answer[: -len(last)], pause, last]
-
-
 @pytest.mark.parametrize(
     ("first", "last", "headers"),
     [
@@ -96,8 +90,8 @@ def test_the_last_bytes_of_a_sized_stream_wait_for_its_records(
     last: bytes,
     headers: Sequence[str],
 ) -> None:
-    before, pause, after = sized(first, last, *headers)
-    provider.answers([before, pause, after])
+    pause = Pause()
+    provider.answers(whole(first + last, headers=headers).removesuffix(last), pause, last)
     ask(client, token)
     got = read_until(client, first)
     assert b"Content-Length: %d\r\n" % len(first + last) in got

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from coderai.auth import token_of
 from coderai.dumps import Dump, Dumps, intercepted, passed
-from coderai.formats.format import Reading
 from coderai.gateway.upcall import Call
 from coderai.keys import Keys
 from coderai.routes import Route
-from coderai.tap import Tap
+from coderai.tap import Around, Tap
 from coderai.wire.answer import Answer
 from coderai.wire.headers import named
 from coderai.wire.request import Request
@@ -44,30 +43,12 @@ class Dumper:
         return dump
 
 
-class DumpingTap:
-    """A Tap."""
-
-    dull = None
-
+class DumpingTap(Around):
     def __init__(self, tap: Tap, dump: Dump, answer: Answer) -> None:
-        self._tap = tap
+        super().__init__(tap)
         self._dump = dump
         dump.response(answer.status, answer.reason, answer.headers, answer.fields.get(b"content-encoding"))
 
-    @property
-    def terminal(self) -> bool:
-        return self._tap.terminal
-
-    @property
-    def fault(self) -> str | None:
-        return self._tap.fault
-
     def feed(self, chunk: bytes) -> bytes:
         self._dump.write(chunk)
-        return self._tap.feed(chunk)
-
-    def held(self) -> bytes:
-        return self._tap.held()
-
-    def read(self) -> Reading:
-        return self._tap.read()
+        return super().feed(chunk)
