@@ -165,7 +165,7 @@ class Recorder:
                 await self._write_log(batch, threads)
                 self._release(waiters, len(batch))
         except Exception as fault:
-            self._log.error("the recorder failed", error=str(fault), kind=type(fault).__name__)
+            self._log.fault("the recorder failed", fault)
         finally:  # closed, with records that could not be stored
             self._give_all_up()
             for waiter in waiters:
@@ -226,9 +226,9 @@ class Recorder:
             return
         try:
             await self.record_log.write(batch, threads)
-        except Exception as error:  # the records are stored: a log that fails must not hold up any answer
+        except Exception as fault:  # the records are stored: a log that fails must not hold up any answer
             if not self._record_log_failing:
-                self._log.error("records cannot be logged", error=str(error), kind=type(error).__name__)
+                self._log.fault("records cannot be logged", fault)
             self._record_log_failing = True
         else:
             self._record_log_failing = False

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from coderai.api import application
+from coderai.api import Connection, application
 from coderai.auth import Authenticator
 from coderai.bedrock import NoCredentials
 from coderai.config import HostPort, Resolved, Settings, SettingsError, changes
@@ -67,10 +67,11 @@ class Server:
         self.spool = Spool(spool_folder(resolved.settings), store.instance_id)
         self.draining = False
         enabled = resolved.settings.aibridge_enabled
-        app = application(store, self.authenticator, enabled, self.unready, log.named("api"))
+        self.api_log = log.named("api")
+        app = application(store, self.authenticator, enabled, self.unready, self.api_log)
         # one request for each connection handed over: the next one may be the gateway's
         app.on_response_prepare.append(_close_after)
-        self.api = web.AppRunner(app, access_log=None)
+        self.api = web.AppRunner(app)
         self.listener = Listener(self.gateway, self.successor)
         self.tls: ssl.SSLContext | None = None
         self.apply()
@@ -163,7 +164,7 @@ class Server:
     def successor(self) -> asyncio.Protocol:
         """Health and audit API: an ordinary aiohttp application takes the connection over."""
         assert self.api.server is not None
-        return self.api.server()
+        return Connection(self.api.server, self.api_log)
 
     def unready(self) -> list[str]:
         """Why requests would be refused now."""

@@ -84,6 +84,5 @@ async def _kept_running(work: Callable[[], Coroutine[None, None, None]], log: Lo
         try:
             await work()
         except Exception as fault:
-            part = work.__qualname__.partition(".")[0]
-            log.error("a part has failed and is started again", part=part, error=f"{type(fault).__name__}: {fault}")
+            log.fault("a part has failed and is started again", fault, part=work.__qualname__.partition(".")[0])
         await asyncio.sleep(RESTART_SECONDS)

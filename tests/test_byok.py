@@ -48,6 +48,11 @@ def alice(governed: Gateway) -> str:
     return governed.user("alice")
 
 
+@pytest.fixture(scope="module")
+def bob(governed: Gateway) -> str:
+    return governed.user("bob")
+
+
 def ended(gateway: Gateway) -> tuple[dict, dict]:
     """Start and end of the last interception."""
     records = gateway.records()
@@ -118,6 +123,18 @@ def test_without_a_key_of_ones_own_the_organisation_s_is_used(
     assert governed.request("POST", CHAT, ASK, {TOKEN: alice, **headers}).status == 200
     assert provider.requests[0].header("Authorization") == f"Bearer {PROVIDER_KEY}"
     assert alice not in str(provider.requests[0].headers)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("Authorization", "Bearer {}"), ("Authorization", "{}"), ("X-Api-Key", "{}")]
+)
+def test_nor_does_another_token(
+    governed: Gateway, alice: str, provider: Provider, bob: str, name: str, value: str
+) -> None:
+    provider.answers(whole(b'{"id":"1"}'))
+    assert governed.request("POST", CHAT, ASK, {TOKEN: alice, name: value.format(bob)}).status == 200
+    assert bob not in str(provider.requests[0].headers)
+    assert provider.requests[0].header("Authorization") == f"Bearer {PROVIDER_KEY}"
 
 
 @pytest.mark.parametrize("governance", ["", " ", "{}", "{}\u00a0"])
@@ -197,15 +214,45 @@ class TestModels:
         inner = ask.replace("{", '{"metadata":{"model":"gpt-5","Model":"x"},', 1)
         assert post(governed, self.FEW, inner.encode(), alice).status == 200
 
-    def test_so_is_one_that_is_named_as_a_fallback(self, governed: Gateway, alice: str, provider: Provider) -> None:
-        """OpenRouter takes the next of `models` where the first is not to be had."""
+    @pytest.mark.parametrize(
+        ("named", "model"),
+        [
+            ('"models":["opus","gpt-5"]', "gpt-5"),  # OpenRouter takes the next where the first is not to be had
+            ('"model\\u0073":["gpt-5"]', "gpt-5"),
+            ('"fallbacks":[{"model":"opus"},{"model":"gpt-5"}]', "gpt-5"),
+            ('"fallbacks":[{"model":"gpt-5","model":"opus"}]', "gpt-5"),
+            ('"Fallbacks":"default"', "default"),  # which the provider chooses
+            ('"tools":[{"name":"f"},{"type":"advisor_20260301","name":"advisor","model":"gpt-5"}]', "gpt-5"),
+        ],
+    )
+    def test_so_is_one_that_is_named_beside_it(
+        self, governed: Gateway, alice: str, provider: Provider, named: str, model: str
+    ) -> None:
         ask = self.ask("opus").decode()
-        answer = post(governed, self.FEW, ask.replace("{", '{"models":["opus","gpt-5"],', 1).encode(), alice)
+        answer = post(governed, self.FEW, ask.replace("{", f"{{{named},", 1).encode(), alice)
         assert (answer.status, provider.requests) == (403, [])
         start, end = ended(governed)
-        assert (start["model"], end["error_type"]) == ("gpt-5", "model_not_allowed")
+        assert (start["model"], end["error_type"]) == (model, "model_not_allowed")
         provider.answers(whole(b'{"id":"m"}'))
-        assert post(governed, self.FEW, ask.replace("{", '{"models":["opus"],', 1).encode(), alice).status == 200
+        allowed = named.replace(model, "claude-opus-4")
+        assert post(governed, self.FEW, ask.replace("{", f"{{{allowed},", 1).encode(), alice).status == 200
+
+    @pytest.mark.parametrize("name", ["models", "fallbacks", "tools"])
+    def test_nor_is_anything_that_names_models_there_twice(
+        self, governed: Gateway, alice: str, provider: Provider, name: str
+    ) -> None:
+        twice = f'"{name}":[{{"model":"gpt-5"}}],"{name}":[],'
+        answer = post(governed, self.FEW, self.ask("opus").decode().replace("{", f"{{{twice}", 1).encode(), alice)
+        assert (answer.status, provider.requests) == (400, [])
+        assert f"names its {name} more than once" in answer.json()["error"]["message"]
+
+    def test_a_tool_with_an_argument_of_that_name_names_none(
+        self, governed: Gateway, alice: str, provider: Provider
+    ) -> None:
+        provider.answers(whole(b'{"id":"m"}'))
+        tool = '"tools":[{"name":"task","input_schema":{"properties":{"model":{"type":"string"}}}}],'
+        ask = self.ask("opus").decode().replace("{", f"{{{tool}", 1)
+        assert post(governed, self.FEW, ask.encode(), alice).status == 200
 
     @pytest.mark.parametrize("model", ["claude-sonnet-4-5", "opus\n", "OPUS", "gpt-5"])
     def test_another_is_refused_and_on_record(

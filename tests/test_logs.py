@@ -572,11 +572,30 @@ def test_lines_of_the_standard_library(log: Logger, json_file: Path) -> None:
     library.warning("odd %s", "thing")
     library.warning("odd %d", "arguments")
     try:
-        raise ValueError("broken")
+        raise ValueError("sk-quoted")
     except ValueError:
         library.exception("Unhandled")
     odd, arguments, unhandled = lines_of(log, json_file)
     assert (odd["level"], odd["msg"], odd["logger_names"]) == ("WARN", "odd thing", ["aiohttp.server"])
     assert arguments["msg"] == "odd %d"
-    assert unhandled["fields"]["error"] == "ValueError('broken')"
-    assert "Traceback" in unhandled["fields"]["traceback"]
+    assert unhandled["fields"]["error"] == "ValueError"
+    assert "in test_lines_of_the_standard_library" in unhandled["fields"]["traceback"]
+    assert "sk-quoted" not in unhandled["fields"]["traceback"].replace('ValueError("sk-quoted")', "")  # the source
+
+
+async def test_a_fault_in_a_callback(log: Logger, json_file: Path) -> None:
+    def callback(data: bytes) -> None:
+        raise ValueError(data)
+
+    library = logging.getLogger("asyncio")
+    handler = StandardLibrary(log)
+    library.addHandler(handler)
+    try:
+        asyncio.get_running_loop().call_soon(callback, b"sk-argument")
+        await asyncio.sleep(0)
+    finally:
+        library.removeHandler(handler)
+    (line,) = lines_of(log, json_file)
+    assert line["msg"].startswith("Exception in callback test_a_fault")
+    assert line["fields"]["error"] == "ValueError"
+    assert "sk-argument" not in str(line)

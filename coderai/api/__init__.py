@@ -4,5 +4,6 @@ Paths and JSON are Coder's: https://coder.com/docs/reference/api
 """
 
 from coderai.api.application import application
+from coderai.api.connection import Connection
 
-__all__ = ["application"]
+__all__ = ["Connection", "application"]

@@ -112,17 +112,15 @@ class _API:
             detail = f"{request.method} {request.path}"
             return Refused(error.status, f"{HTTPStatus(error.status).phrase}.", detail, headers=allow).response()
         except StoreUnavailable as error:
-            self._failed(request, error)
+            if self._log is not None:
+                self._log.error("API request failed", path=request.path, error=str(error))
             return Refused(
                 503, "The database cannot be read.", "Try again shortly.", headers={"Retry-After": "5"}
             ).response()
-        except Exception as error:
-            self._failed(request, error)
+        except Exception as fault:
+            if self._log is not None:
+                self._log.fault("API request failed", fault, path=request.path)
             return Refused(500, "Internal error.", "The server's log says more.").response()
-
-    def _failed(self, request: web.Request, error: Exception) -> None:
-        if self._log is not None:
-            self._log.error("API request failed", path=request.path, kind=type(error).__name__, error=str(error))
 
 
 def _of_the_gateway(path: str) -> bool:

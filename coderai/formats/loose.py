@@ -86,38 +86,6 @@ def text(data: Any) -> str:
     return data if isinstance(data, str) else ""
 
 
-def names_once(body: bytes, name: str) -> bool:
-    """Whether an object has a field of this name no more than once, in whatever case: of several, the provider may take
-    another than we do.
-    """
-    small = body.lower()
-    escaped = b"\\u004" in small or b"\\u006" in small  # which may stand for any letter of the name
-    if small.count(f'"{name}"'.encode()) < 2 and not escaped:
-        return True  # nearly always
-    outermost: list[tuple[str, Any]] = []
-
-    def note(pairs: list[tuple[str, Any]]) -> None:
-        outermost[:] = pairs  # the last to be called is the outermost
-
-    try:
-        json.loads(body.decode("utf-8-sig", "replace"), object_pairs_hook=note)
-    except (ValueError, RecursionError):
-        return False
-    return sum(key.lower() == name for key, _ in outermost) < 2
-
-
-class _Fallbacks(Struct):
-    models: Any = None
-
-
-def fallbacks(body: bytes) -> list[str]:
-    """The models that a provider may take instead of the one that was asked for.
-
-    https://openrouter.ai/docs/guides/routing/model-fallbacks
-    """
-    return [model for model in items(object_of(body, _Fallbacks).models) if isinstance(model, str)]
-
-
 def count(data: Any) -> int:
     """A number of tokens, whatever the provider wrote."""
     return int(data) if isinstance(data, _NUMBER) and -_MOST < data < _MOST else 0

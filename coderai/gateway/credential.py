@@ -5,7 +5,7 @@ subscription token, which is forwarded as it came; with both, X-Api-Key wins. Wh
 ChatGPT) it is a bearer token, in Authorization.
 """
 
-from coderai.auth import presented_in
+from coderai.auth import TOKEN, presented_in
 from coderai.gateway.refusal import Refusal
 from coderai.keys import Keys
 from coderai.providers import Provider
@@ -45,7 +45,13 @@ def _brought(head: Head, provider: Provider) -> Keys | None:
         value = head.fields.get(name)
         if not value or value.strip().lower() == b"bearer":  # of a variable that is empty
             continue
-        if shown is not None and shown.mark not in value:  # a client may send its coderai token everywhere
+        # a client may send its coderai token everywhere, or another of its user's
+        if shown is not None and shown.mark not in value and not _coderais(value):
             written = next(field for field, _ in head.headers if field.lower() == name)
             return Keys.brought(written, value)
     return None
+
+
+def _coderais(value: bytes) -> bool:
+    words = value.decode("latin-1").split()
+    return bool(words) and TOKEN.fullmatch(words[-1]) is not None

@@ -55,7 +55,7 @@ class Gateway:
         except asyncio.CancelledError:
             request.cut()
         except Exception as fault:
-            self._log.error("request failed", error=type(fault).__name__, path=request.head.path.decode("latin-1"))
+            self._log.fault("request failed", fault, path=request.head.path.decode("latin-1"))
             self._refuse(request, Refusal(500, "coderai failed on this request; its log says more", retry=True))
         finally:
             self.limits.leave()

@@ -10,8 +10,8 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from coderai.auth import User
+from coderai.formats.also_named import also_named
 from coderai.formats.format import Ask, Format, NotUnderstood, Reading
-from coderai.formats.loose import fallbacks, names_once
 from coderai.gateway.bedrock_call import BedrockCall
 from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.interception import Interception
@@ -116,13 +116,11 @@ class Interceptor:
             return Ask(model=UNKNOWN_MODEL, body=body)
         try:
             ask = format.ask(plain, include_usage=route.provider.include_usage and plain is body)
+            if route.provider.restricted and plain:
+                others = (model for model in also_named(plain) if not route.provider.allows(model))
+                ask = replace(ask, model=next(others, ask.model))  # one that is not allowed is what is refused
         except NotUnderstood as fault:
             raise Refusal(400, str(fault)) from None
-        if route.provider.restricted and plain:
-            if not names_once(plain, "model"):
-                raise Refusal(400, "the body names its model more than once")
-            others = (model for model in fallbacks(plain) if not route.provider.allows(model))
-            ask = replace(ask, model=next(others, ask.model))  # one that is not allowed is what is refused
         if ask.background:
             raise Refusal(501, "background responses are not supported: their answers would go unrecorded")
         if (bedrock := route.provider.bedrock) is not None:

@@ -6,6 +6,7 @@ message or error they turn up.
 """
 
 import time
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -36,6 +37,11 @@ class Logger:
 
     def error(self, message: str, /, **fields: Any) -> None:
         self._log(ERROR, message, fields)
+
+    def fault(self, message: str, fault: BaseException, /, **fields: Any) -> None:
+        """An exception that nobody foresaw: its kind and whence it comes; not its text, which may quote a request."""
+        came = "".join(traceback.format_tb(fault.__traceback__))
+        self._log(ERROR, message, {**fields, "error": type(fault).__name__, "traceback": came})
 
     def _log(self, level: Level, message: str, fields: dict[str, Any]) -> None:
         outputs = self.outputs

@@ -1,7 +1,7 @@
 """What libraries log with `logging` (aiohttp, asyncio), as lines of this log.
 
-Contract: warnings and errors only, a traceback as one escaped field; without this, Python would print them on
-stderr in a layout of its own, over several lines and with secrets unmasked.
+Contract: warnings and errors only, and of a fault not its text; without this, Python would print them on stderr in a
+layout of its own, over several lines and with secrets unmasked.
 """
 
 import logging
@@ -15,17 +15,21 @@ class StandardLibrary(logging.Handler):
     def __init__(self, log: Logger) -> None:
         super().__init__(logging.WARNING)
         self._log = log
-        self._formatter = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields = {}
-        if record.exc_info and record.exc_info[1]:
-            fields["error"] = repr(record.exc_info[1])
-            fields["traceback"] = self._formatter.formatException(record.exc_info)
         log = self._log.named(record.name)
-        write = log.error if record.levelno >= logging.ERROR else log.warn
-        try:
-            message = record.getMessage()
-        except (TypeError, ValueError):  # arguments that do not fit the format
-            message = str(record.msg)
-        write(message, **fields)
+        if record.exc_info and record.exc_info[1]:
+            log.fault(_brief(record), record.exc_info[1])
+        elif record.levelno >= logging.ERROR:
+            log.error(_brief(record))
+        else:
+            log.warn(_brief(record))
+
+
+def _brief(record: logging.LogRecord) -> str:
+    """asyncio tells of a fault by the call it happened in, with its arguments, and what it was."""
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError):  # arguments that do not fit the format
+        message = str(record.msg)
+    return message.partition("\n")[0].partition("(")[0] if record.name == "asyncio" else message
