@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from coderai import sse
-from coderai.formats.format import Format, Reading
+from coderai.formats.format import Format, NotUnderstood, Reading
 from coderai.tap import KEPT_LIMIT
 
 # Bytes of one stream: a tool's input of some thousand tokens, 3 ms to read.
@@ -15,6 +15,7 @@ SLICE = 256 * 1024
 class Kept:
     def __init__(self, format: Format) -> None:
         self.events: list[bytes] = []  # whole ones, one or several
+        self.whole = False  # an answer in one piece was read, that had called itself a stream
         self.fault: str | None = None  # why not all of it is kept, or could be read
         self._format = format
         self._size = 0
@@ -36,7 +37,14 @@ class Kept:
         kept = [*self.events, last] if last else self.events
         try:
             payloads = [data for events in _slices(kept) for data in sse.payloads(events)]
+            if not payloads and (body := b"".join(kept).strip())[:1] in (b"{", b"["):  # an error, mostly
+                answer = self._format.whole(body)
+                self.whole = True
+                return self._format.read(answer)
             return self._format.read(self._format.fold(payloads))
+        except NotUnderstood as fault:
+            self.fault = str(fault)
+            return Reading()
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
             self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
             return Reading()

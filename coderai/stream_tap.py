@@ -195,7 +195,9 @@ class StreamTap:
         last = b"".join((*self._pieces, self._half))  # without a blank line behind it
         if last:
             self.terminal = self._format.terminal.search(last) is not None
-        return self._kept.read(last)
+        reading = self._kept.read(last)
+        self.terminal |= self._kept.whole
+        return reading
 
 
 @cache  # one for all streams of a format: each object of a stream's own costs the processor's caches a line

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import UNSET, Raw, Struct, json
+from msgspec.structs import asdict
 
 from coderai.formats.chat_deltas import THOUGHTS, Choice
+from coderai.formats.failure import alone, error_of, failure_of
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, error_of, items, mapping, object_of, objects, text, written
+from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.splice import with_usage
 from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
@@ -82,18 +84,14 @@ class ChatCompletions:
         )
 
     def whole(self, body: bytes) -> dict[str, Any]:
+        body = alone(body)
         answer = object_of(body, _Answer)
-        return {
-            "id": answer.id,
-            "choices": answer.choices,
-            "usage": answer.usage,
-            "error": _error(answer),
-            "message": answer.message,
-        }
+        failure = failure_of(body) if answer.error or answer.choices is None else (None, None)
+        return {"id": answer.id, "choices": answer.choices, "usage": answer.usage, "failure": failure}
 
     def fold(self, events: Sequence[bytes]) -> dict[str, Any]:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
-        answer: dict[str, Any] = {"id": "", "usage": None, "error": None, "message": None}
+        answer: dict[str, Any] = {"id": "", "usage": None, "failure": (None, None)}
         choices: dict[int, Choice] = {}
         if events[-1:] == [_DONE]:
             events = events[:-1]
@@ -102,8 +100,8 @@ class ChatCompletions:
                 answer["id"] = text(chunk.id)
             if chunk.usage:
                 answer["usage"] = chunk.usage
-            if error := _error(chunk):
-                answer |= {"error": error, "message": chunk.message}
+            if chunk.error or (chunk.choices is None and chunk.message):  # in the place of a chunk (vLLM and others)
+                answer["failure"] = error_of(asdict(chunk))
             for choice in map(mapping, items(chunk.choices)):
                 index = choice.get("index")
                 index = index if isinstance(index, int) else 0
@@ -125,7 +123,7 @@ class ChatCompletions:
                     findings.append(Thought(thought, {"source": source}))
                     break
             findings += _tools(message_id, message)
-        error_type, error_message = error_of(answer)
+        error_type, error_message = answer["failure"]
         return Reading(
             message_id=message_id,
             findings=tuple(findings),
@@ -146,13 +144,6 @@ class ChatCompletions:
         return json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
 
 
-def _error(answer: _Answer) -> Any:
-    """What stands for the error: in `error`, or in the place of an answer (vLLM and others)."""
-    if answer.error or answer.choices is not None or not answer.message:
-        return answer.error
-    return {"type": answer.type, "code": answer.code, "message": answer.message}
-
-
 def _tools(message_id: str, message: dict[str, Any]) -> Iterable[ToolCall]:
     legacy = mapping(message.get("function_call"))
     calls = [mapping(call) for call in items(message.get("tool_calls"))]
@@ -171,17 +162,19 @@ def _tools(message_id: str, message: dict[str, Any]) -> Iterable[ToolCall]:
 def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
     asked, made = mapping(usage.get("prompt_tokens_details")), mapping(usage.get("completion_tokens_details"))
     cached = count(asked.get("cached_tokens") or usage.get("cached_tokens"))  # the latter is Kimi's
+    kept = count(asked.get("cache_write_tokens"))
     metadata = _figures(asked, _ASKED) | _figures(made, _MADE) if asked or made else {}
     return Tokens(
         message_id=message_id,
-        input=max(0, count(usage.get("prompt_tokens")) - cached),
+        input=max(0, count(usage.get("prompt_tokens")) - cached - kept),
         output=count(usage.get("completion_tokens")),
         cache_read=cached,
+        cache_write=kept,
         metadata=metadata,
     )
 
 
-_ASKED = {"audio_tokens": "prompt_audio", "cached_tokens": "prompt_cached"}
+_ASKED = {"audio_tokens": "prompt_audio", "cached_tokens": "prompt_cached", "cache_write_tokens": "prompt_cache_write"}
 _MADE = {
     "accepted_prediction_tokens": "completion_accepted_prediction",
     "rejected_prediction_tokens": "completion_rejected_prediction",

@@ -101,16 +101,3 @@ def written(raw: Any) -> str:
     if raw is None:
         return ""
     return raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
-
-
-def error_of(answer: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The type and message of an error body or event, of any of the shapes that providers use."""
-    error = answer.get("error")
-    if isinstance(error, str):
-        return "error", text(answer.get("message")) or error
-    if isinstance(error, dict):
-        kind = text(error.get("type")) or text(error.get("code")) or text(error.get("status")) or "error"
-        return kind, text(error.get("message")) or None
-    if answer.get("type") == "error" or ("message" in answer and "code" in answer):
-        return text(answer.get("code")) or "error", text(answer.get("message")) or None
-    return None, None

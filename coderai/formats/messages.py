@@ -8,11 +8,12 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
+from coderai.formats.failure import alone, error_of, failure_of
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, error_of, items, mapping, object_of, objects, text, value, written
+from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.terminal import terminal_event
-from coderai.records import AnswerFinding, Thought, Tokens, ToolCall
+from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
 
 
 class _Request(Struct):
@@ -106,8 +107,9 @@ class Messages:
         )
 
     def whole(self, body: bytes) -> _Message:
+        body = alone(body)
         answer = object_of(body, _WholeMessage)
-        kind, message = error_of({"type": answer.type, "error": value(answer.error)})
+        kind, message = failure_of(body) if answer.error or answer.content is None else (None, None)
         blocks = [_block(raw) for raw in answer.content] if isinstance(answer.content, list) else []
         return _Message(answer.id, blocks, mapping(answer.usage), kind, message)
 
@@ -172,7 +174,6 @@ class Messages:
 
 
 class _WholeMessage(Struct):
-    type: Any = ""
     id: Any = ""
     content: list[Raw] | None = None
     usage: Any = None
@@ -233,5 +234,25 @@ def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
         output=count(usage.get("output_tokens")),
         cache_read=count(usage.get("cache_read_input_tokens")),
         cache_write=count(usage.get("cache_creation_input_tokens")),
-        metadata={name: count(figure) for name, figure in extra.items() if figure is not None},
+        metadata={name: count(figure) for name, figure in extra.items() if figure is not None} | _beside(usage),
     )
+
+
+# What its name in an iteration is in our metadata.
+_BESIDE = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cache_read_input_tokens": "cache_read_input",
+    "cache_creation_input_tokens": "cache_creation_input",
+}
+
+
+def _beside(usage: dict[str, Any]) -> Metadata:
+    """What other models took, and compactions: it is in none of the sums."""
+    found: dict[str, int] = {}
+    for each in map(mapping, items(usage.get("iterations"))):
+        if (kind := text(each.get("type"))) in ("compaction", "advisor_message"):
+            for name, ours in _BESIDE.items():
+                if figure := count(each.get(name)):
+                    found[f"{kind}_{ours}"] = found.get(f"{kind}_{ours}", 0) + figure
+    return {**found}

@@ -27,7 +27,8 @@ class Item(Struct):
     error: Any = None
     arguments: Raw | str = Raw(b"null")
     input: Raw | str = Raw(b"null")
-    action: Raw = Raw(b"null")
+    action: Raw | str = Raw(b"null")
+    actions: Raw = Raw(b"null")
     operation: Raw = Raw(b"null")
     queries: Raw = Raw(b"null")
     code: Raw | str = Raw(b"null")
@@ -49,18 +50,22 @@ class _RawItem(Struct):
     arguments: Raw = Raw(b"null")
     input: Raw = Raw(b"null")
     action: Raw = Raw(b"null")
+    actions: Raw = Raw(b"null")
     operation: Raw = Raw(b"null")
     queries: Raw = Raw(b"null")
     code: Raw = Raw(b"null")
 
 
-_INPUTS = ("arguments", "input", "action", "operation", "queries", "code")
+_INPUTS = ("arguments", "input", "action", "actions", "operation", "queries", "code")
+_APPROVAL = "mcp_approval_request"
 _SERVER_SIDE = (
     "mcp_call",
     "web_search_call",
     "file_search_call",
     "code_interpreter_call",
     "image_generation_call",
+    "program",
+    _APPROVAL,
 )
 
 
@@ -72,12 +77,9 @@ def item_of(raw: Raw) -> Item:
     return Item(*(getattr(item, name) for name in _RawItem.__struct_fields__))
 
 
-def joined(item: Item) -> Item:
-    """One that was not finished: its input from pieces."""
-    for field in ("arguments", "input", "code"):
-        if isinstance(pieces := getattr(item, field), list):
-            setattr(item, field, "".join(pieces))
-    return item
+def is_call(item: Item) -> bool:
+    kind = text(item.type)
+    return kind.endswith("_call") or kind in ("program", _APPROVAL)
 
 
 def tool_call(message_id: str, item: Item) -> ToolCall:
@@ -85,6 +87,8 @@ def tool_call(message_id: str, item: Item) -> ToolCall:
     metadata: Metadata = {}
     if kind in _SERVER_SIDE:
         metadata["kind"] = "server"
+    if kind == _APPROVAL:
+        metadata["approval"] = "requested"
     if isinstance(item.server_label, str):
         metadata["server_label"] = item.server_label
     if item.incomplete:
@@ -107,6 +111,9 @@ def thoughts_of(item: Item) -> Iterable[Thought]:
         for part in map(mapping, items(item.summary)):
             if words := text(part.get("text")):
                 yield Thought(words, {"source": "reasoning_summary"})
+        for part in map(mapping, items(item.content)):
+            if words := text(part.get("text")):
+                yield Thought(words, {"source": "reasoning_text"})
     elif item.type == "message" and item.role == "assistant" and item.phase == "commentary":
         words = "".join(text(mapping(part).get("text")) for part in items(item.content))
         if words:

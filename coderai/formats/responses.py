@@ -10,10 +10,12 @@ from typing import Any
 from msgspec import Raw, Struct, json
 
 from coderai.formats.chat_completions import ChatCompletions
+from coderai.formats.failure import Failure, alone, error_of, failure_of
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, error_of, mapping, object_of, objects, text, value
+from coderai.formats.loose import count, mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
-from coderai.formats.response_items import Item, item_of, joined, thoughts_of, tool_call
+from coderai.formats.response_deltas import DELTAS, Unfinished
+from coderai.formats.response_items import is_call, item_of, thoughts_of, tool_call
 from coderai.formats.terminal import terminal_event
 from coderai.records import AnswerFinding, Tokens
 
@@ -34,8 +36,7 @@ class _Response(Struct):
     id: Any = ""
     output: Any = None  # of Raw or Item
     usage: Any = None
-    error: Any = None
-    message: Any = None
+    failure: Failure = (None, None)
 
 
 class _WholeResponse(Struct):
@@ -44,7 +45,6 @@ class _WholeResponse(Struct):
     output: list[Raw] | None = None
     usage: Any = None
     error: Any = None
-    message: Any = None
 
 
 class _Event(Struct):
@@ -54,6 +54,9 @@ class _Event(Struct):
     output_index: Any = None
     item_id: Any = None
     delta: Any = None
+    summary_index: Any = None
+    content_index: Any = None
+    command_index: Any = None
     error: Any = None
     code: Any = None
     message: Any = None
@@ -62,13 +65,6 @@ class _Event(Struct):
 _EVENTS = json.Decoder(_Event)
 
 
-# Which field the deltas of an input belong to.
-_DELTAS = {
-    "response.function_call_arguments.delta": "arguments",
-    "response.mcp_call_arguments.delta": "arguments",
-    "response.custom_tool_call_input.delta": "input",
-    "response.code_interpreter_call_code.delta": "code",
-}
 # It returns the conversation made shorter: nothing in it was called or thought now.
 _COMPACTION = "response.compaction"
 _FINAL = ("response.completed", "response.incomplete", "response.failed")
@@ -79,7 +75,8 @@ class Responses:
     wanted = re.compile(
         rb'"type"\s*:\s*"(?:response\.(?:created|completed|incomplete|failed|output_item\.(?:added|done)'
         rb"|function_call_arguments\.delta|mcp_call_arguments\.delta|custom_tool_call_input\.delta"
-        rb'|code_interpreter_call_code\.delta)|error)"'
+        rb"|code_interpreter_call_code\.delta|shell_call_command\.delta|reasoning_summary_text\.delta"
+        rb'|reasoning_text\.delta)|error)"'
     )
     terminal_hints: tuple[bytes, ...] = (*(name.encode() for name in _FINAL), b"error")
     terminal = terminal_event(*_FINAL, "error")
@@ -107,18 +104,19 @@ class Responses:
         )
 
     def whole(self, body: bytes) -> _Response:
+        body = alone(body)
         answer = object_of(body, _WholeResponse)
         output = [item_of(raw) for raw in answer.output] if isinstance(answer.output, list) else []
         if answer.object == _COMPACTION:
             output = []
-        return _Response(answer.id, output, answer.usage, answer.error, answer.message)
+        failure = failure_of(body) if answer.error or answer.output is None else (None, None)
+        return _Response(answer.id, output, answer.usage, failure)
 
     def fold(self, events: Sequence[bytes]) -> _Response:
         """The final event's response, else the items that came until the stream broke off."""
         seen = _Response(output=[])
         final: _Response | None = None
-        unfinished: dict[Any, Item] = {}  # by their place, or id
-        deltas: dict[Any, list[str]] = {}
+        unfinished: dict[Any, Unfinished] = {}  # by their place, or id
         for event in objects(events, _EVENTS):
             place = event.output_index if isinstance(event.output_index, int) else _item_id(event)
             kind = text(event.type)
@@ -126,21 +124,18 @@ class Responses:
                 final = self.whole(bytes(event.response)) if mapping(event.response) else None
                 break
             if kind == "response.output_item.added":
-                item = item_of(event.item)
-                item.incomplete = True
-                unfinished[place] = item
+                unfinished[place] = Unfinished(item_of(event.item))
             elif kind == "response.output_item.done":
                 unfinished.pop(place, None)
                 seen.output.append(item_of(event.item))
-            elif kind in _DELTAS and place in unfinished:
-                pieces = deltas.setdefault(place, [])
-                pieces.append(text(event.delta))
-                setattr(unfinished[place], _DELTAS[kind], pieces)
+            elif (target := DELTAS.get(kind)) is not None and place in unfinished:
+                index = getattr(event, target.counted_by) if target.counted_by else 0
+                unfinished[place].add(target, index, event.delta)
             elif kind == "error" or event.error or (event.message and not kind):
-                seen.error = event.error or {"code": event.code, "message": event.message}
+                seen.failure = error_of({"error": event.error or {"code": event.code, "message": event.message}})
             if not seen.id:
                 seen.id = mapping(event.response).get("id", "")
-        seen.output += map(joined, unfinished.values())
+        seen.output += (each.item() for each in unfinished.values())
         if final is None:
             return seen
         final.output = final.output or seen.output  # Codex's own backend leaves it to the items
@@ -152,16 +147,16 @@ class Responses:
         if usage := mapping(answer.usage):
             findings.append(_tokens(message_id, usage))
         for item in answer.output or ():
-            if text(item.type).endswith("_call"):
+            if is_call(item):
                 findings.append(tool_call(message_id, item))
             else:
                 findings += thoughts_of(item)
-        error_type, error_message = error_of({"error": answer.error, "message": answer.message})
+        error_type, error_message = answer.failure
         return Reading(
             message_id=message_id,
             findings=tuple(findings),
-            error_type=error_type if answer.error else None,
-            error_message=error_message if answer.error else None,
+            error_type=error_type,
+            error_message=error_message,
         )
 
     def withheld(self, event: bytes) -> bool:
@@ -189,16 +184,19 @@ class _Items(Struct):
 
 
 def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
-    cached = mapping(usage.get("input_tokens_details")).get("cached_tokens")
+    details = mapping(usage.get("input_tokens_details"))
+    cached, kept = details.get("cached_tokens"), details.get("cache_write_tokens")
     extra = {
         "input_cached": cached,
+        "input_cache_write": kept,
         "output_reasoning": mapping(usage.get("output_tokens_details")).get("reasoning_tokens"),
         "total_tokens": usage.get("total_tokens"),
     }
     return Tokens(
         message_id=message_id,
-        input=max(0, count(usage.get("input_tokens")) - count(cached)),
+        input=max(0, count(usage.get("input_tokens")) - count(cached) - count(kept)),
         output=count(usage.get("output_tokens")),
         cache_read=count(cached),
+        cache_write=count(kept),
         metadata={name: count(figure) for name, figure in extra.items() if figure is not None},
     )
