@@ -254,7 +254,7 @@ class TestModels:
         ask = self.ask("opus").decode().replace("{", f"{{{tool}", 1)
         assert post(governed, self.FEW, ask.encode(), alice).status == 200
 
-    @pytest.mark.parametrize("model", ["claude-sonnet-4-5", "opus\n", "OPUS", "gpt-5"])
+    @pytest.mark.parametrize("model", ["claude-sonnet-4-5", "opus\n", "OPUS", "gpt-5", "half a pair \ud800"])
     def test_another_is_refused_and_on_record(
         self, governed: Gateway, alice: str, provider: Provider, model: str
     ) -> None:
@@ -263,7 +263,8 @@ class TestModels:
         assert answer.header("x-should-retry") == "false"
         assert provider.requests == []
         start, end = ended(governed)
-        assert (start["model"], end["status"], end["error_type"]) == (model, 403, "model_not_allowed")
+        written = model.encode("utf-8", "backslashreplace").decode()
+        assert (start["model"], end["status"], end["error_type"]) == (written, 403, "model_not_allowed")
         prompts = [record for record in governed.records() if record["record_type"] == "prompt_usage"]
         assert prompts[-1]["prompt"] == "secret plans"
 

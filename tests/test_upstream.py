@@ -12,7 +12,7 @@ import trustme
 
 from coderai.wire.origin import Origin
 from coderai.wire.proxy import Proxies
-from coderai.wire.upstream import LONGEST_LOOK, SHORTEST_LOOK, between_looks
+from coderai.wire.upstream import LONGEST_LOOK, SHORTEST_LOOK, STALE_S, between_looks
 from tests.gateway import Gateway, coderai
 from tests.provider import CUT, Pause, Provider, stream, whole
 from tests.proxy import Proxy
@@ -98,6 +98,22 @@ class TestRetries:
             provider.answers(*steps)
             assert post(retrying, CHAT, ASK, bob).status == 502
             assert len(provider.requests) == 1
+
+    @pytest.mark.parametrize("late", [False, True])
+    def test_nor_on_a_kept_connection_that_it_ends_later_than_one_that_was_closed(
+        self, gateway: Gateway, token: str, provider: Provider, late: bool
+    ) -> None:
+        provider.answers(OK)
+        assert post(gateway, CHAT, ASK, token).status == 200
+        work = Pause()
+        if late:
+            threading.Timer(STALE_S * 1.1, work.go).start()
+        else:
+            work.go()
+        provider.answers(work, CUT)
+        provider.answers(OK)
+        assert post(gateway, CHAT, ASK, token).status == (502 if late else 200)
+        assert len(provider.requests) == (2 if late else 3)
 
     def test_nor_what_has_begun_to_arrive(self, retrying: Gateway, bob: str, provider: Provider) -> None:
         provider.answers(stream(START, TEXT, ended=False), CUT)

@@ -87,12 +87,25 @@ def _fields(item: MappingNode, name: str, above: str, report: Report) -> dict[st
             meant = did_you_mean(key, [known.lower() for known in FIELDS])
             report.problems.append(f"{where}: {above}.{key}: unknown key of a provider{meant}")
         elif field in LIST_FIELDS and isinstance(node, SequenceNode):
-            fields[field] = Given(",".join(str(key.value) for key in node.value), f"{where}: {above}.{key}")
+            source = f"{where}: {above}.{key}"
+            if field == "MODELS" and not node.value:
+                report.problems.append(f"{source}: the list is empty, which would allow every model; name some")
+            fields[field] = Given(_listed(node, source, report), source)
         elif not isinstance(node, ScalarNode):
             report.problems.append(f"{where}: {above}.{key}: it is {WHAT_IT_IS[type(node)]}; expected text")
         elif node.value and not node.tag.endswith(":null"):
             fields[field] = Given(node.value, f"{where}: {above}.{key}")
     return fields
+
+
+def _listed(node: SequenceNode, source: str, report: Report) -> str:
+    """The items with commas between, as in a variable. No message shows one: they may be keys."""
+    for number, item in enumerate(node.value, 1):
+        if not isinstance(item, ScalarNode):
+            report.problems.append(f"{source}: item {number} is {WHAT_IT_IS[type(item)]}; expected text")
+        elif not item.value or item.tag.endswith(":null"):
+            report.problems.append(f"{source}: item {number} is empty; remove it")
+    return ",".join(item.value for item in node.value if isinstance(item, ScalarNode))
 
 
 def merged(environ: Indexed, yaml: Indexed, report: Report) -> Indexed:

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-import msgspec
-from msgspec import Raw
-
-from coderai.formats.loose import mapping, text, value
+from coderai.formats.loose import items, json_of, mapping, text, value
 
 # What the trail has for both, of an answer that tells of no error.
 Failure = tuple[str | None, str | None]
@@ -15,10 +12,7 @@ def alone(body: bytes) -> bytes:
     """An answer, out of the list that Gemini puts its errors in."""
     if body[:64].lstrip()[:1] != b"[":
         return body
-    try:
-        return b"".join(msgspec.json.decode(body, type=list[Raw])[:1])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return body
+    return b"".join(json_of(one) for one in items(body)[:1]) or body
 
 
 def failure_of(body: bytes) -> Failure:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import fields
 
 from coderai.formats.format import NotUnderstood
 
@@ -44,10 +45,34 @@ def object_of(body: bytes, kind: type[S]) -> S:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    fields = value(body)
-    if not isinstance(fields, dict):
+    given = value(body)
+    if not isinstance(given, dict):
         raise NotUnderstood("the body is not a JSON object")
-    return kind(**{name: fields[name] for name in kind.__struct_fields__ if name in fields})
+    try:
+        return kind(**{field.name: _as(field.type, given[field.name]) for field in fields(kind) if field.name in given})
+    except RecursionError:
+        raise NotUnderstood("the body is nested too deeply") from None
+
+
+def _as(kind: Any, given: Any) -> Any:
+    """What msgspec would have made of it: what is to be read later is JSON again."""
+    if kind is Raw:
+        return Raw(json_of(given))
+    if kind == list[Raw] | None:
+        return [Raw(json_of(one)) for one in given] if isinstance(given, list) else None
+    return given
+
+
+def json_of(given: Any) -> bytes:
+    """A value's JSON; half a surrogate pair stays an escape in it."""
+    try:
+        return _compact(given).encode()
+    except UnicodeEncodeError:
+        return json.dumps(given, separators=(",", ":")).encode()
+
+
+def _compact(given: Any) -> str:
+    return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
 
 
 def objects(payloads: Sequence[bytes], decoder: msgspec.json.Decoder[S]) -> Iterator[S]:
@@ -100,4 +125,4 @@ def written(raw: Any) -> str:
         raw = value(found)
     if raw is None:
         return ""
-    return raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
+    return raw if isinstance(raw, str) else _compact(raw)

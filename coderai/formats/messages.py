@@ -110,7 +110,7 @@ class Messages:
         body = alone(body)
         answer = object_of(body, _WholeMessage)
         kind, message = failure_of(body) if answer.error or answer.content is None else (None, None)
-        blocks = [_block(raw) for raw in answer.content] if isinstance(answer.content, list) else []
+        blocks = [_block(raw) for raw in answer.content or ()]
         return _Message(answer.id, blocks, mapping(answer.usage), kind, message)
 
     def fold(self, events: Sequence[bytes]) -> _Message:
@@ -180,16 +180,12 @@ class _WholeMessage(Struct):
     error: Any = None
 
 
-def _block(raw: Any) -> _Block:
+def _block(raw: Raw) -> _Block:
     try:
-        block = object_of(bytes(raw), _RawBlock) if isinstance(raw, Raw) else _RawBlock(**_known(mapping(raw)))
+        block = object_of(bytes(raw), _RawBlock)
     except NotUnderstood:
         return _Block()
     return _Block(block.type, block.id, block.name, block.input, block.thinking, block.server_name)
-
-
-def _known(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: fields[name] for name in _RawBlock.__struct_fields__ if name in fields}
 
 
 def _session(user_id: Any) -> str | None:

@@ -71,7 +71,7 @@ _SERVER_SIDE = (
 
 def item_of(raw: Raw) -> Item:
     try:
-        item = object_of(bytes(raw) if isinstance(raw, Raw) else b"{}", _RawItem)
+        item = object_of(bytes(raw), _RawItem)
     except NotUnderstood:
         return Item()
     return Item(*(getattr(item, name) for name in _RawItem.__struct_fields__))

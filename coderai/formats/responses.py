@@ -106,7 +106,7 @@ class Responses:
     def whole(self, body: bytes) -> _Response:
         body = alone(body)
         answer = object_of(body, _WholeResponse)
-        output = [item_of(raw) for raw in answer.output] if isinstance(answer.output, list) else []
+        output = [item_of(raw) for raw in answer.output or ()]
         if answer.object == _COMPACTION:
             output = []
         failure = failure_of(body) if answer.error or answer.output is None else (None, None)

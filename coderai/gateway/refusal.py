@@ -18,7 +18,7 @@ class Refusal(Exception):
     def __init__(self, status: int, message: str, *, retry: bool = False, retry_after: int = RETRY_AFTER_S) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
+        self.message = message.encode("utf-8", "backslashreplace").decode()  # it may quote half a surrogate pair
         self.retry = retry
         self.retry_after = retry_after  # seconds
 

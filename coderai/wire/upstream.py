@@ -1,8 +1,8 @@
 """The provider's side: requests out, answers in, over kept-alive connections.
 
 `Upstreams.send` returns an `Answer` when its head is there. Nothing is decoded, followed, retried or remembered
-(no redirects, no cookies), but for one case: a kept-alive connection that turns out to be closed before the
-answer's first byte is tried once more on a fresh one.
+(no redirects, no cookies), but for one case: a kept-alive connection that turns out to be closed, at once and before
+the answer's first byte, is tried once more on a fresh one.
 Spec: RFC 9112.
 """
 
@@ -18,6 +18,9 @@ from coderai.wire.reads import Reads
 
 # Shorter than what providers and load balancers keep an idle connection for (60 s and more).
 KEEP_ALIVE = 30.0
+# A provider that had closed a connection says so within a round trip; one that closes it later may have done its work,
+# and a POST is not to be done twice (RFC 9110, section 9.2.2).
+STALE_S = 1.0
 # Between two looks for silent connections, seconds: a quarter of the time allowed, within these.
 SHORTEST_LOOK, LONGEST_LOOK = 0.05, 15.0
 
@@ -81,11 +84,13 @@ class Upstreams:
     async def _sent(self, origin: Origin, proxy: Proxy | None, request: list[bytes]) -> Answer:
         connection = self._reusable(origin)
         if connection is not None:
+            sent = self.loop.time()
             try:
                 return await connection.exchange(request)
             except Lost:
-                if not connection.unheard or connection.expired:
-                    raise self._lost(connection, "amid its answer's head") from None
+                stale = connection.unheard and not connection.expired and self.loop.time() - sent < STALE_S
+                if not stale:
+                    raise self._lost(connection, "before its answer's head was whole") from None
         connection = await self._connect(origin, proxy)
         try:
             return await connection.exchange(request)

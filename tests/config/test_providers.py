@@ -171,6 +171,10 @@ def test_mistakes_in_variables(environ, expected):
         ),
         ("[{type: openai, type: openai}]", "aibridge.providers.0.type: the key was given before"),
         ("[{name: x}]", "TYPE is required for provider 0"),
+        ("[{type: openai, models: []}]", ":2: aibridge.providers.0.models: the list is empty, which would allow"),
+        ("[{type: openai, models: ['']}]", ":2: aibridge.providers.0.models: item 1 is empty; remove it"),
+        ("[{type: openai, models: [a, null]}]", ":2: aibridge.providers.0.models: item 2 is empty; remove it"),
+        ("[{type: openai, keys: [sk-hush, {a: b}]}]", "providers.0.keys: item 2 is a group of keys; expected text"),
     ],
 )
 def test_mistakes_in_yaml(providers, expected):
