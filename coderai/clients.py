@@ -57,7 +57,14 @@ class Caller(NamedTuple):
 
 def caller(head: Head) -> Caller:
     client = recognise(head.header)
-    return Caller(client, session_id(client, head.header), head.header("user-agent") or "")
+    return Caller(client, session_id(client, head.header), _text(head.fields.get(b"user-agent", b"")))
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")  # what a field's bytes meant before (RFC 9110, section 5.5)
 
 
 def recognise(header: Header) -> str:

@@ -51,3 +51,9 @@ def test_the_body_names_the_session_where_no_header_does() -> None:
 
 def test_blank_is_none() -> None:
     assert caller(head({"user-agent": "claude-cli/2", "x-claude-code-session-id": "  "})).session(" ") is None
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "latin-1"])
+def test_a_user_agent_is_recorded_as_it_was_meant(coding: str) -> None:
+    head = Head("POST", b"/", [(b"User-Agent", "Zoë's tool/1".encode(coding))])
+    assert caller(head).user_agent == "Zoë's tool/1"

@@ -143,6 +143,8 @@ def test_a_token_is_printed_alone(cli: Cli) -> None:
     assert (listed["id"], listed["user"], listed["name"]) == (token[:10], "alice", "my laptop")
     table = cli.done("tokens", "list")
     assert "active" in table and token[11:].strip() not in table
+    cli.done("users", "suspend", "alice")
+    assert "suspended" in cli.done("tokens", "list") and cli.json("tokens", "list")[0]["user_status"] == "suspended"
 
 
 def test_lifetimes(cli: Cli) -> None:

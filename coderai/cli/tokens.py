@@ -94,4 +94,4 @@ def _expiry(lifetime: str) -> int | None:
 def _state(token: TokenEntry, now: str) -> str:
     if token.revoked_at:
         return "revoked"
-    return "expired" if token.expires_at and token.expires_at <= now else "active"
+    return "expired" if token.expires_at and token.expires_at <= now else token.user_status

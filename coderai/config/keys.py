@@ -7,7 +7,7 @@ MOST_KEYS = 5  # of one provider, as in Coder
 
 def keys_in(text: str) -> tuple[str, ...]:
     """Raises ValueError."""
-    keys = tuple(key.strip() for key in text.replace("\n", ",").split(","))
+    keys = tuple(key.strip() for key in text.strip().replace("\n", ",").split(","))
     for index, key in enumerate(keys):
         if not key:
             raise ValueError(f"key at index {index} is empty; remove the comma")

@@ -49,6 +49,7 @@ class TokenEntry(Struct, frozen=True):
     created_at: str
     expires_at: str | None
     revoked_at: str | None
+    user_status: str  # active, suspended
 
 
 class NameTaken(Exception):
@@ -63,7 +64,7 @@ _TOKENS = """
     SELECT t.id, t.secret_sha256, t.expires_at, t.revoked_at, u.id, u.name, u.role, u.status, u.deleted_at
     FROM tokens AS t JOIN users AS u ON u.id = t.user_id WHERE t.id IN """
 _LISTED = """
-    SELECT t.id, t.name, u.name, t.created_at, t.expires_at, t.revoked_at
+    SELECT t.id, t.name, u.name, t.created_at, t.expires_at, t.revoked_at, u.status
     FROM tokens AS t JOIN users AS u ON u.id = t.user_id
     WHERE u.deleted_at IS NULL ORDER BY t.created_at, t.id"""
 

@@ -80,6 +80,11 @@ def test_keys_from_files(tmp_path):
     assert problem.startswith(f'{P}0_KEY_FILE: cannot read "/nowhere"')
 
 
+def test_the_end_of_a_line_behind_a_key_is_none_of_it():
+    (provider,) = resolved(variables(TYPE="openai", NAME="x", KEY="sk-one\r\n")).indexed
+    assert provider.keys == ("sk-one",)
+
+
 def test_the_environment_completes_yaml():
     yaml = "aibridge: {providers: [{type: openai, name: z, base_url: 'https://z.ai/'}]}"
     (provider,) = resolved(variables(KEY="k"), yaml).indexed
