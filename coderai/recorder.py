@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from coderai.grace import GRACE_SECONDS, Grace
@@ -74,6 +75,7 @@ class Recorder:
         self._store = store
         self._log = log
         self.record_log = record_log  # may be changed at any time
+        self.alone: Callable[[], bool] = lambda: False  # whether only one request is being served
         self._record_log_failing = False
         self._backlog_limit = backlog_limit
         self._waiting: deque[_Waiter] = deque()
@@ -157,7 +159,8 @@ class Recorder:
                 self._unstored = waiters = self._gather()
                 batch = [record for waiter in waiters for record in waiter.records]
                 try:
-                    threads = await self._commit(batch, self._store.write)
+                    at_once = len(waiters) <= ALONE and self.alone()
+                    threads = await self._commit(batch, partial(self._store.write, at_once=at_once))
                 except BadData:
                     batch = [storable(record) for record in batch]
                     threads = await self._commit(batch, self._store.write_each)

@@ -61,6 +61,7 @@ class Server:
         self.interceptor = Interceptor(self.calls, self.recorder, store, turns, dumper, bridge)
         self.passthrough = Passthrough(self.calls, self.recorder, store, dumper)
         self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, turns, bridge)
+        self.recorder.alone = self.gateway.limits.alone
         self.retention = Retention(store, log.named("retention"))
         self.recovery = Recovery(store, self.recorder, log.named("recovery"))
         self.seal_log = SealLog(store, log.named("aibridge"))

@@ -28,6 +28,10 @@ class Limits:
     def leave(self) -> None:
         self._running -= 1
 
+    def alone(self) -> bool:
+        """Whether there is no request but one."""
+        return self._running <= 1
+
     def admit(self, user_id: str) -> None:
         """One more request of this user. Raises Refusal."""
         if not self.rate_limit:

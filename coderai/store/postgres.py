@@ -60,7 +60,9 @@ class Postgres:
             # other replicas migrate one after another, and building an index takes as long as it takes
             await self._writer.run(migrate, unlimited=True)
 
-    async def transaction(self, work: Callable[[Connection], T], *, alone: bool = False, failures: int = 0) -> T:
+    async def transaction(
+        self, work: Callable[[Connection], T], *, alone: bool = False, at_once: bool = False, failures: int = 0
+    ) -> T:
         times = 2 ** min(failures, MOST_DOUBLINGS)
         return await self._writer.run(lambda session: _transaction(session, work, alone), times=times)
 

@@ -102,7 +102,7 @@ def unavailable(path: Path, error: Exception) -> StoreUnavailable:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # It is used in one thread only, but closed from another when the interpreter ends without having closed it.
+    # It is used in one thread at a time, and closed from another when the interpreter ends without having closed it.
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
 
 

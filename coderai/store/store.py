@@ -37,15 +37,15 @@ class Store:
         self._writing = Writing(self.instance_id)
         self._failures = 0  # of the last commits; or they seemed to fail
 
-    async def write(self, batch: Sequence[Record]) -> dict[str, Thread]:
-        """Commit these records in one transaction; returns the threads found, by interception id.
+    async def write(self, batch: Sequence[Record], *, at_once: bool = False) -> dict[str, Thread]:
+        """Commit these records in one transaction; returns the threads found, by interception id. at_once: see driver.
 
         Writing the same records again changes nothing. Raises BadData, with nothing written, if one has a value
         that the database does not take.
         """
         await self.instances.join()
         try:
-            outcome = await self._write(batch)
+            outcome = await self._write(batch, at_once)
         except Exception as error:
             self._writing.failed(batch)
             self._failures += not isinstance(error, BadData)  # of that one, nothing was written
@@ -72,10 +72,10 @@ class Store:
         half = len(batch) // 2
         return await self.write_each(batch[:half]) | await self.write_each(batch[half:])
 
-    async def _write(self, batch: Sequence[Record]) -> Outcome:
+    async def _write(self, batch: Sequence[Record], at_once: bool) -> Outcome:
         if not self._failures:
             try:
-                return await self._driver.transaction(lambda db: self._writing.insert(db, batch))
+                return await self._driver.transaction(lambda db: self._writing.insert(db, batch), at_once=at_once)
             except NotAsWritten:
                 pass
         return await self._driver.transaction(lambda db: self._writing.carefully(db, batch), failures=self._failures)

@@ -59,14 +59,21 @@ class Worker:
     def __init__(self, name: str) -> None:
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._under_way = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def do(self, work: Callable[[], T]) -> Result[T]:
         """Done, or failed with what the work raised, in the loop's thread. Cancelled, the work is done all the same."""
         done: Result[T] = Result(loop=self._loop)
+        self._under_way += 1
         self._jobs.put((work, done))
         return done
+
+    @property
+    def idle(self) -> bool:
+        """Whether all its work is done, and known to be."""
+        return not self._under_way
 
     def stop(self, seconds: float | None = None) -> bool:
         """After the work that is there; whether that has ended within so many seconds."""
@@ -87,7 +94,11 @@ class Worker:
 
     def _tell(self, how: Callable[[Result[Any], Any], None], done: Result[Any], what: Any) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(how, done, what)
+            self._loop.call_soon_threadsafe(self._told, how, done, what)
+
+    def _told(self, how: Callable[[Result[Any], Any], None], done: Result[Any], what: Any) -> None:
+        self._under_way -= 1
+        how(done, what)
 
 
 def _succeed(done: Result[Any], result: Any) -> None:
