@@ -61,8 +61,8 @@ class Gateway:
             self.limits.leave()
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
-        """An answer that has begun can only be broken off."""
-        if request.answered:
+        """An answer of which something has gone out can only be broken off."""
+        if request.answered and not request.recall():
             request.cut()
         else:
             refusal.answer(request, self._format(request))

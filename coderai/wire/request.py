@@ -182,6 +182,14 @@ class Request:
             framing += b"Connection: keep-alive\r\n"
         self._head = b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, reason, block(headers), framing)
 
+    def recall(self) -> bool:
+        """Takes the answer back; whether that could be done: not if any of it has gone out."""
+        if self._head is None:
+            return False
+        self.status = self._head = None
+        self._chunked = False
+        return True
+
     def flush(self) -> None:
         """Sends the head by itself: a stream's client sees its status before the first event."""
         if self._head is not None:
