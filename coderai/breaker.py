@@ -24,7 +24,7 @@ class State(Enum):
     HALF_OPEN = "half-open"
 
 
-class Limits(NamedTuple):
+class BreakerLimits(NamedTuple):
     """Times in seconds."""
 
     failure_threshold: int = 5
@@ -43,7 +43,10 @@ class Open(Exception):
 
 class Breaker:
     def __init__(
-        self, limits: Limits, changed: Callable[[State, State], None], clock: Callable[[], float] = time.monotonic
+        self,
+        limits: BreakerLimits,
+        changed: Callable[[State, State], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.state = State.CLOSED
         self._limits = limits
@@ -103,11 +106,11 @@ class Breakers:
     """`limits` may be changed at any time, and counts for breakers made from then on; None: there are none."""
 
     def __init__(self, changed: Callable[[str, str, str, State, State], None]) -> None:
-        self._limits: Limits | None = None
+        self._limits: BreakerLimits | None = None
         self._changed = changed
         self._breakers: OrderedDict[tuple[str, str, str], Breaker] = OrderedDict()
 
-    def set(self, limits: Limits | None) -> None:
+    def set(self, limits: BreakerLimits | None) -> None:
         if limits != self._limits:
             self._limits = limits
             self._breakers.clear()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from coderai.bedrock import AccessKey, Bedrock
-from coderai.breaker import Limits
+from coderai.breaker import BreakerLimits
 from coderai.config import ProviderSettings, Settings
 from coderai.config.bedrock import BedrockSettings
 from coderai.logs import Logger
@@ -42,10 +42,10 @@ def _secrets(provider: ProviderSettings) -> tuple[str, ...]:
     return (*on_aws.access_keys, *on_aws.secrets, *((on_aws.session_token,) if on_aws.session_token else ()))
 
 
-def breaker_limits(settings: Settings) -> Limits | None:
+def breaker_limits(settings: Settings) -> BreakerLimits | None:
     if not settings.aibridge_circuit_breaker_enabled:
         return None
-    return Limits(
+    return BreakerLimits(
         settings.aibridge_circuit_breaker_failure_threshold,
         settings.aibridge_circuit_breaker_interval.seconds,
         settings.aibridge_circuit_breaker_timeout.seconds,

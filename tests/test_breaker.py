@@ -7,12 +7,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from coderai.breaker import MOST_BREAKERS, Breaker, Breakers, Limits, Open, State
+from coderai.breaker import MOST_BREAKERS, Breaker, BreakerLimits, Breakers, Open, State
 from tests.gateway import Gateway
 from tests.provider import CUT, Provider, whole
 from tests.test_relay import ASK, CHAT, MESSAGES, post
 
-LIMITS = Limits(failure_threshold=3, interval=10.0, timeout=30.0, max_requests=2)
+LIMITS = BreakerLimits(failure_threshold=3, interval=10.0, timeout=30.0, max_requests=2)
 
 
 class Model(RuleBasedStateMachine):

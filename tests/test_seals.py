@@ -10,7 +10,7 @@ from coderai.store import Store, StoreUnavailable
 from coderai.store.audit import MOST_CHUNK, Verdict
 from coderai.store.chains import Anchor
 from coderai.store.purge import CHILD_TABLES
-from coderai.store.seals import Head
+from coderai.store.seals import ChainHead
 from tests.databases import Place, change, opened, query, read_only
 from tests.trail import AT, ended, exchange, found, now, started
 
@@ -309,7 +309,7 @@ async def test_an_end_whose_interception_retention_has_deleted(store: Store) -> 
     await store.write(batch[:2])
     await store.purge.batch(AT + HOUR)
     await store.write([batch[-1]])
-    assert store.head == Head()
+    assert store.head == ChainHead()
     assert await verify(store) == Verdict()
 
 

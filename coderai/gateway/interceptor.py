@@ -17,7 +17,7 @@ from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.interception import Interception
 from coderai.gateway.ownership import Owners, refuse_foreign
 from coderai.gateway.refusal import Refusal
-from coderai.gateway.relay import Ending, Relay
+from coderai.gateway.relay import EndedBy, Relay
 from coderai.gateway.turns import Turns
 from coderai.gateway.upcall import Call, Calls, Failed
 from coderai.keys import Key, Keys
@@ -134,13 +134,13 @@ class Interceptor:
         raise Refusal(403, message)
 
     async def _end(
-        self, interception: Interception, answer: Answer, tap: Tap, ending: Ending, key: Key | None, relay: Relay
+        self, interception: Interception, answer: Answer, tap: Tap, ending: EndedBy, key: Key | None, relay: Relay
     ) -> None:
         reading = await asyncio.to_thread(tap.read) if _takes_long(tap) else tap.read()
         if tap.fault is not None:
             self._log.warn("answer not read", interception_id=interception.id, error=tap.fault)
         error_type = None
-        if ending is Ending.BREAK:
+        if ending is EndedBy.BREAK:
             error_type = "upstream_timeout" if answer.timed_out else "upstream_disconnected"
         elif isinstance(tap, StreamTap) and not tap.terminal:
             error_type = "incomplete_stream"

@@ -20,7 +20,7 @@ HELD_LIMIT = 64 * 1024
 _UNSIZED = HOP_BY_HOP | {b"content-length"}
 
 
-class Ending(Enum):
+class EndedBy(Enum):
     TERMINAL = "the terminal event"
     END = "the end of the body"
     BREAK = "a broken connection"
@@ -30,7 +30,7 @@ class Relay:
     """A Sink of wire.answer."""
 
     def __init__(self, request: Request, answer: Answer, tap: Tap) -> None:
-        self.settled: asyncio.Future[Ending] = request.loop.create_future()
+        self.settled: asyncio.Future[EndedBy] = request.loop.create_future()
         self.done: asyncio.Future[None] = request.loop.create_future()
         self._request = request
         self._answer = answer
@@ -38,7 +38,7 @@ class Relay:
         self._released = False
         self._stalled = False
         self._held = 0
-        self._ending: Ending | None = None
+        self._ending: EndedBy | None = None
 
     def start(self, *, at_once: bool, resized: bool) -> None:
         """Gives the head and lets the body flow.
@@ -90,21 +90,21 @@ class Relay:
         self._held += size
         if self._held > HELD_LIMIT:
             self._answer.pause()
-        self._settle(Ending.TERMINAL)
+        self._settle(EndedBy.TERMINAL)
 
     def end(self) -> None:
-        self._over(Ending.END)
+        self._over(EndedBy.END)
 
     def lost(self) -> None:
-        self._over(Ending.BREAK)
+        self._over(EndedBy.BREAK)
 
-    def _over(self, ending: Ending) -> None:
+    def _over(self, ending: EndedBy) -> None:
         self._ending = ending
         self._settle(ending)
         if self._released:
             self._finish(b"")
 
-    def _settle(self, ending: Ending) -> None:
+    def _settle(self, ending: EndedBy) -> None:
         if not self.settled.done():
             self.settled.set_result(ending)
 
@@ -120,7 +120,7 @@ class Relay:
         self._flow_on()
 
     def _finish(self, last: bytes) -> None:
-        if self._ending is Ending.END:
+        if self._ending is EndedBy.END:
             self._request.end(last)
         else:
             if last:

@@ -15,7 +15,7 @@ from coderai.store.chains import Anchors, Break, Chain, Chains, Link
 from coderai.store.driver import Connection
 from coderai.store.purge import CHILD_TABLES, CONTENTS
 from coderai.store.sealed import Sealed
-from coderai.store.seals import Head
+from coderai.store.seals import ChainHead
 
 # Interceptions read at a time: few at first, twice as many from chunk to chunk, but not when contents are large.
 FIRST_CHUNK = 10
@@ -112,7 +112,7 @@ class _Verification:
 
     def chains(self, anchors: Anchors) -> None:
         chains = [
-            Chain(id, str(started_at), Head(number, seal or b""), Head(anchor_number, anchor or b""))
+            Chain(id, str(started_at), ChainHead(number, seal or b""), ChainHead(anchor_number, anchor or b""))
             for id, started_at, number, seal, anchor_number, anchor in self._db.execute(_CHAINS).fetchall()
         ]
         for chain in chains:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from coderai.store import seals
-from coderai.store.seals import Head
+from coderai.store.seals import ChainHead
 
 
 class Anchor(NamedTuple):
@@ -46,8 +46,8 @@ class Chain(NamedTuple):
 
     instance_id: str
     started_at: str
-    head: Head
-    anchor: Head
+    head: ChainHead
+    anchor: ChainHead
 
 
 class Chains:
@@ -83,7 +83,7 @@ class Chains:
                 yield _break(link, what)
             elif link.seal != _seal(head.seal, link):
                 yield _break(link, "its seal does not follow from the one before it")
-            head = Head(link.number, link.seal)
+            head = ChainHead(link.number, link.seal)
             known = anchors.get((chain.instance_id, link.number))
             if known is not None and known.seal != link.seal:
                 yield _break(link, "its seal is not the one that is known from elsewhere: the trail was written anew")
@@ -108,7 +108,7 @@ def _seal(before: bytes, link: Link) -> bytes:
     return seals.seal(before, *named, (link.counts_digest, link.content_digest))
 
 
-def _is_head(head: Head) -> bool:
+def _is_head(head: ChainHead) -> bool:
     """SQLite takes any type for any column."""
     return isinstance(head.number, int) and isinstance(head.seal, bytes)
 

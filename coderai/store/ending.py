@@ -11,7 +11,7 @@ from typing import Any
 from coderai.records import Record, Started
 from coderai.store import rows, sealed, seals, times
 from coderai.store.driver import Connection
-from coderai.store.seals import Head
+from coderai.store.seals import ChainHead
 
 INTERRUPTED = "interrupted"
 UNSTORABLE = "unstorable_record"
@@ -46,21 +46,21 @@ _MARK = "UPDATE aibridge_interceptions SET error_type = ?, error_message = ? WHE
 _SHOWN_CHARACTERS = 200
 
 
-def move_head(db: Connection, instance_id: str, head: Head) -> None:
+def move_head(db: Connection, instance_id: str, head: ChainHead) -> None:
     db.execute(_MOVE_HEAD, (head.number, head.seal, instance_id))
 
 
-def carefully(db: Connection, instance_id: str, ended: Sequence[Any]) -> Head | None:
+def carefully(db: Connection, instance_id: str, ended: Sequence[Any]) -> ChainHead | None:
     """Ends those that have not truly ended; returns the new end of the chain, if there is a chain."""
     stored = db.execute(_HEAD, (instance_id,)).fetchone()
-    before = head = Head(stored[0], stored[1] or b"") if stored else Head()
+    before = head = ChainHead(stored[0], stored[1] or b"") if stored else ChainHead()
     for record in ended:
         if _end(db, record):
             entry = sealed.read(db, [record.interception_id])[record.interception_id]
             digests = entry.digests()
             number = head.number + 1
             seal = seals.seal(head.seal, instance_id, number, record.interception_id, entry.started_at, digests)
-            head = Head(number, seal)
+            head = ChainHead(number, seal)
             db.execute(_SEAL, (instance_id, head.number, *digests, head.seal, record.interception_id))
     if head is not before:
         move_head(db, instance_id, head)

@@ -61,7 +61,7 @@ class Rows(Struct):
         return str(self.interception[STARTED_AT])
 
 
-class Head(NamedTuple):
+class ChainHead(NamedTuple):
     """The end of a chain: the number and the digest of its last seal."""
 
     number: int = 0

@@ -21,7 +21,7 @@ from coderai.store import sqlite_care
 from coderai.store.driver import Connection, Row, StoreUnavailable
 from coderai.store.presence import Presence
 from coderai.store.sqlite_file import open_checkpointer, open_reader, open_writer
-from coderai.store.sqlite_thread import Thread
+from coderai.store.sqlite_thread import SQLiteThread
 from coderai.store.sqlite_wal import Wal
 from coderai.store.store import Store
 
@@ -49,10 +49,10 @@ class SQLite:
 
     def __init__(self, path: Path, synchronous: str = "normal") -> None:
         self._synchronous = synchronous
-        self._writer = Thread(path, "writer")
-        self._lookups = Thread(path, "lookups")
-        self._reports = Thread(path, "reports")
-        self._checkpoints = Thread(path, "checkpoints")
+        self._writer = SQLiteThread(path, "writer")
+        self._lookups = SQLiteThread(path, "lookups")
+        self._reports = SQLiteThread(path, "reports")
+        self._checkpoints = SQLiteThread(path, "checkpoints")
         self._checkpoint: asyncio.Task[None] | None = None
         self._wal = Wal(path)
         self._presence = Presence(path)

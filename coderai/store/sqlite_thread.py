@@ -27,7 +27,7 @@ DATA_ERRORS = (
 _ERRORS = (*DATA_ERRORS, sqlite3.Error, OSError)
 
 
-class Thread:
+class SQLiteThread:
     """`run` has work done in the thread; `begin` and `here` spare the way to it where it has nothing to do."""
 
     def __init__(self, path: Path, name: str) -> None:

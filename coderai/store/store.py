@@ -20,7 +20,7 @@ from coderai.store.migrate import copy
 from coderai.store.people import People
 from coderai.store.purge import Purge
 from coderai.store.rows import INSERT_OBJECT
-from coderai.store.seals import Head
+from coderai.store.seals import ChainHead
 from coderai.store.trail import Trail
 from coderai.store.writing import NotAsWritten, Outcome, Writing
 
@@ -81,7 +81,7 @@ class Store:
         return await self._driver.transaction(lambda db: self._writing.carefully(db, batch), failures=self._failures)
 
     @property
-    def head(self) -> Head:
+    def head(self) -> ChainHead:
         """The last seal of this process."""
         return self._writing.head
 

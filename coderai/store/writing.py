@@ -17,7 +17,7 @@ from msgspec import Struct
 from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Thought, Thread, Tokens, ToolCall
 from coderai.store import ending, rows, seals, threads
 from coderai.store.driver import Connection, Row
-from coderai.store.seals import Head, Rows
+from coderai.store.seals import ChainHead, Rows
 
 Kinds = Mapping[type, list[Any]]
 # Where the rows of a kind are kept until they are sealed.
@@ -32,7 +32,7 @@ class Outcome(Struct):
     """What holds once the transaction is committed."""
 
     threads: dict[str, Thread]
-    head: Head
+    head: ChainHead
     closed: Sequence[str]  # interceptions of which nothing need be kept any more
 
 
@@ -41,7 +41,7 @@ class Writing:
 
     def __init__(self, instance_id: str) -> None:
         self.instance_id = instance_id
-        self.head = Head()
+        self.head = ChainHead()
         self._open: dict[str, Rows] = {}
 
     def insert(self, db: Connection, batch: Sequence[Record]) -> Outcome:
@@ -152,7 +152,7 @@ class Writing:
                 self._open[record.id].interception = rows.interception(record, record.finding, thread)
         return found
 
-    def _sealed(self, ended: Sequence[Any]) -> tuple[Head, dict[str, Row]]:
+    def _sealed(self, ended: Sequence[Any]) -> tuple[ChainHead, dict[str, Row]]:
         """The new end of the chain, and of each interception the columns of its end and its seal."""
         number, seal = self.head
         ends: dict[str, Row] = {}
@@ -166,7 +166,7 @@ class Writing:
             digests = seals.digests(known, end)
             seal = seals.seal(seal, self.instance_id, number, id, known.interception[seals.STARTED_AT], digests)
             ends[id] = (*end, number, *digests, seal)
-        return Head(number, seal), ends
+        return ChainHead(number, seal), ends
 
 
 def _answered(prompt: Any, answers: dict[tuple[str, str], Any]) -> Row:

@@ -38,7 +38,7 @@ class Ending(asyncio.Protocol):
         )  # of the last request's end or the next one's start; of the last byte
         self._unread_since = 0.0  # where it is stalled
         self._task: asyncio.Task[None] | None = None  # that works on the answer
-        self._head: list[bytes] | None = []  # the bytes of a head that is not complete yet
+        self._head_data: list[bytes] | None = []  # the bytes of a head that is not complete yet
         self._receiving = False  # a message has begun and has not been parsed to its end
         self._deaf = False  # what comes is read over
         self._closing = False
@@ -56,7 +56,7 @@ class Ending(asyncio.Protocol):
             return True
         if self.request is not None:
             return self._receiving and now - self.heard > BODY_PAUSE_S
-        return now - self.since > (HEAD_LIMIT_S if self._head else IDLE_LIMIT_S)
+        return now - self.since > (HEAD_LIMIT_S if self._head_data else IDLE_LIMIT_S)
 
     def expire(self) -> None:
         """Ends an overdue connection; one that was closed, and whose client neither reads nor goes, at once."""

@@ -43,7 +43,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.closed = False
         self._parser: Any = None
-        self._head: asyncio.Future[Answer] | None = None
+        self._answer_head: asyncio.Future[Answer] | None = None
         self._answer: Answer | None = None
         self._reason = b""
         self._headers: Headers = []
@@ -75,12 +75,12 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         self._lately = True  # the time that counts begins now
         head: asyncio.Future[Answer] = self._pool.loop.create_future()
-        self._head = head
+        self._answer_head = head
         self.transport.writelines(request)
         try:
             return await head
         except asyncio.CancelledError:
-            if self._head is head:  # else its answer has come already, and it serves another
+            if self._answer_head is head:  # else its answer has come already, and it serves another
                 self.abandon()
             raise
 
@@ -157,8 +157,8 @@ class Connection(asyncio.Protocol):
         self._chunked = coding == b"chunked"
         self._until_close = b"chunked" not in coding and b"content-length" not in fields
         self._answer = Answer(self, status, self._reason, headers, fields)
-        if self._head is not None and not self._head.done():
-            self._head.set_result(self._answer)
+        if self._answer_head is not None and not self._answer_head.done():
+            self._answer_head.set_result(self._answer)
 
     def on_message_complete(self) -> None:
         self._complete = self._answer is not None
@@ -167,7 +167,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         answer = self._answer
-        self._parser = self._answer = self._head = None
+        self._parser = self._answer = self._answer_head = None
         self._between = False
         # an answer that came before all of its request had been sent: who reads on, and how far, nobody can tell
         keep = self._keep_alive and not self.transport.is_closing() and not self.transport.get_write_buffer_size()
@@ -181,8 +181,8 @@ class Connection(asyncio.Protocol):
     def break_off(self) -> None:
         """Ends it and its answer, which is not whole."""
         self.abandon()
-        if self._head is not None and not self._head.done():
-            self._head.set_exception(Lost())
+        if self._answer_head is not None and not self._answer_head.done():
+            self._answer_head.set_exception(Lost())
         if self._answer is not None:
             answer, self._answer = self._answer, None
             answer.over(whole=False)
@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.reads.hand_on()
         self.break_off()
-        self._head = None  # it knows its answer, and that this connection
+        self._answer_head = None  # it knows its answer, and that this connection
 
     def abandon(self) -> None:
         self.closed = True

@@ -18,7 +18,7 @@ import httptools
 from coderai.wire.ending import Ending
 from coderai.wire.head import Head, Remembered
 from coderai.wire.headers import Headers, block
-from coderai.wire.request import Limits, Request
+from coderai.wire.request import Request, SiteLimits
 
 # What nginx and others call large; a coding tool's own fields stay under 8 kB.
 FIELD_LIMIT = 64 * 1024
@@ -26,7 +26,7 @@ FIELD_LIMIT = 64 * 1024
 HEAD_LIMIT = 256 * 1024
 
 
-class Site(Limits, Protocol):
+class Site(SiteLimits, Protocol):
     """What a connection needs to know of the server it belongs to."""
 
     def serves(self, path: bytes) -> bool:
@@ -53,7 +53,7 @@ class ClientConnection(Ending):
         self._target = b""
         self._fields: Headers = []
         self._overhead = 0  # bytes that came since the last byte of a body
-        self._head_seen = False  # `_head` holds all of it
+        self._head_seen = False  # `_head_data` holds all of it
         self._upgrading = False  # a body follows a head that asked for another protocol
         self._handed_over = False
 
@@ -69,7 +69,7 @@ class ClientConnection(Ending):
         self.heard = self.loop.time()
         if self._left:
             return self._receive(data)
-        if self._last is not None and self._head == [] and (body := self._last.begins(data)) is not None:
+        if self._last is not None and self._head_data == [] and (body := self._last.begins(data)) is not None:
             return self._again(self._last.head, *body, data)
         self._parse(data)
 
@@ -105,10 +105,10 @@ class ClientConnection(Ending):
         if self._overhead > HEAD_LIMIT:
             return self._refuse(431)
         self._overhead += len(data)
-        if self._head is not None:
-            if not self._head:
+        if self._head_data is not None:
+            if not self._head_data:
                 self.since = self.heard
-            self._head.append(data)  # may hold the beginning of a body as well
+            self._head_data.append(data)  # may hold the beginning of a body as well
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -158,7 +158,7 @@ class ClientConnection(Ending):
         self._target = b""
         self._fields = []
         self._receiving = True
-        self._head_seen = bool(self._head)
+        self._head_seen = bool(self._head_data)
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -185,12 +185,12 @@ class ClientConnection(Ending):
         self._upgrading = parser.should_upgrade()
         head = Head(parser.get_method().decode("ascii"), self._target, self._fields)
         whole = self.keep_alive and self._head_seen and not self.http10
-        self._last = Remembered.of(head, b"".join(self._head or ())) if whole else None
+        self._last = Remembered.of(head, b"".join(self._head_data or ())) if whole else None
         length = next((int(value) for name, value in self._fields if name.lower() == b"content-length"), None)
         self._begin(head, length)
 
     def _begin(self, head: Head, length: int | None) -> None:
-        self._head = None
+        self._head_data = None
         self._overhead = 0
         self.request = request = Request(self, head, length)
         self._task = self.loop.create_task(self.site.handle(request))
@@ -224,7 +224,7 @@ class ClientConnection(Ending):
         if not self.keep_alive or self.site.stopping:
             return self._close()
         self.request = None
-        self._head = []
+        self._head_data = []
         self._overhead = 0
         self.since = self.loop.time()
 
@@ -245,7 +245,7 @@ class ClientConnection(Ending):
         self._parser = None
         if not self._head_seen:  # it began behind another request's body, and cannot be given whole
             return self.close_idle()
-        data = b"".join(self._head or ())
+        data = b"".join(self._head_data or ())
         self._deaf = True
         self.site.left(self)
         successor = self.site.successor()

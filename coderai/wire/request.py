@@ -40,7 +40,7 @@ class Flow(Protocol):
     def resume(self) -> None: ...
 
 
-class Limits(Protocol):
+class SiteLimits(Protocol):
     """What the server lets a request take, and whether it is about to stop."""
 
     max_body: int
@@ -52,7 +52,7 @@ class Carrier(Protocol):
     """The connection that a request came on."""
 
     @property
-    def site(self) -> Limits: ...
+    def site(self) -> SiteLimits: ...
 
     loop: asyncio.AbstractEventLoop
     keep_alive: bool
@@ -86,7 +86,7 @@ class Request:
         self._refusal: type[BodyTooLarge] | type[NoRoomForBody] | None = None
         self._complete = False
         self._waiting: asyncio.Future[None] | None = None
-        self._head: bytes | None = None  # the answer's
+        self._unsent_head: bytes | None = None  # of the answer
         self._chunked = False
 
     # -- the request's body
@@ -180,43 +180,43 @@ class Request:
             framing += b"Connection: close\r\n"
         elif connection.http10:
             framing += b"Connection: keep-alive\r\n"
-        self._head = b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, reason, block(headers), framing)
+        self._unsent_head = b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, reason, block(headers), framing)
 
     def recall(self) -> bool:
         """Takes the answer back; whether that could be done: not if any of it has gone out."""
-        if self._head is None:
+        if self._unsent_head is None:
             return False
-        self.status = self._head = None
+        self.status = self._unsent_head = None
         self._chunked = False
         return True
 
     def flush(self) -> None:
         """Sends the head by itself: a stream's client sees its status before the first event."""
-        if self._head is not None:
-            self._connection.send(self._head)
-            self._head = None
+        if self._unsent_head is not None:
+            self._connection.send(self._unsent_head)
+            self._unsent_head = None
 
     @property
     def way(self) -> Callable[[bytes], None] | None:
         """Where whole chunks go as they are; None where the client gets no chunks, or has not got the head yet."""
-        return self._connection.send if self._chunked and self._head is None else None
+        return self._connection.send if self._chunked and self._unsent_head is None else None
 
     def write(self, data: bytes, framed: bytes = b"") -> None:
         """framed: the same as one chunk, where the provider has sent it so."""
         if self._chunked:
             data = framed or chunked.framed(data)
-        if self._head is not None:
-            data = self._head + data
-            self._head = None
+        if self._unsent_head is not None:
+            data = self._unsent_head + data
+            self._unsent_head = None
         self._connection.send(data)
 
     def end(self, data: bytes = b"") -> None:
         """The last bytes, and the end of the answer."""
         if self._chunked:
             data = chunked.framed(data) + chunked.LAST if data else chunked.LAST
-        if self._head is not None:
-            data = self._head + data
-            self._head = None
+        if self._unsent_head is not None:
+            data = self._unsent_head + data
+            self._unsent_head = None
         if data:
             self._connection.send(data)
         self._connection.finished()

@@ -104,7 +104,7 @@ async def test_a_head_has_its_time_from_its_first_byte_on(served: Served, opened
     assert not connection.overdue(now)
     writer.write(ASK[:10])
     async with asyncio.timeout(10):
-        while not connection._head:  # noqa: ASYNC110 - what comes over a socket sets no event
+        while not connection._head_data:  # noqa: ASYNC110 - what comes over a socket sets no event
             await asyncio.sleep(0)
     assert not connection.overdue(now + 5)
     assert connection.overdue(now + HEAD_LIMIT_S + 5)
