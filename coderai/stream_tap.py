@@ -187,7 +187,6 @@ class StreamTap:
 
     @property
     def long(self) -> bool:
-        """Whether reading takes so long that no other stream should have to wait for it."""
         return self._kept.long
 
     def read(self) -> Reading:

@@ -10,7 +10,7 @@ import re
 from typing import Any, Protocol
 
 from coderai.formats.format import NotUnderstood, Reading
-from coderai.wire.encodings import Undecodable, decode
+from coderai.wire.encodings import LONG_CODED, Undecodable, decode
 from coderai.wire.reads import Dull
 
 _ANYTHING = Dull(b"\r\n", (), re.compile(rb"(?!)").search)
@@ -29,6 +29,10 @@ class Tap(Protocol):
         """Why this answer could not be read, for one log line."""
 
     @property
+    def long(self) -> bool:
+        """Whether `read` takes so long that no other stream should have to wait for it."""
+
+    @property
     def dull(self) -> Dull | None:
         """What may go on without being fed, until the next `feed`; None if all has to be fed."""
 
@@ -45,7 +49,7 @@ class Tap(Protocol):
 class NoTap:
     """Relays and reads nothing; of an answer that is no stream it holds the latest chunk back as WholeTap does."""
 
-    terminal = False
+    terminal = long = False
     fault: str | None = None
 
     def __init__(self, streamed: bool) -> None:
@@ -89,6 +93,10 @@ class WholeTap:
         self._size = 0
         self._last = b""
 
+    @property
+    def long(self) -> bool:
+        return self._coding is not None and self._size > LONG_CODED
+
     def feed(self, chunk: bytes) -> bytes:
         out, self._last = self._last, chunk
         self._size += len(chunk)
@@ -130,6 +138,10 @@ class Around:
     @property
     def fault(self) -> str | None:
         return self._tap.fault
+
+    @property
+    def long(self) -> bool:
+        return self._tap.long
 
     def feed(self, chunk: bytes) -> bytes:
         return self._tap.feed(chunk)

@@ -2,13 +2,15 @@
 
 import gzip
 import json
+import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import zstandard
 
+from coderai.wire.encodings import LONG_CODED
 from tests.gateway import Gateway
 from tests.provider import Pause, Provider, whole
 from tests.test_relay import CHAT, MESSAGES, post
@@ -33,6 +35,22 @@ def test_e13_10_a_coded_body_is_forwarded_as_it_came_and_understood(
     assert received.header("Content-Encoding") == coding
     assert last(gateway, "prompt_usage")["prompt"] == "hello"
     assert last(gateway, "interception_start")["model"] == "gpt-4.1"
+
+
+@pytest.mark.parametrize(("coding", "encode"), [("gzip", gzip.compress), ("zstd", zstandard.compress)])
+def test_so_are_large_ones_both_ways(
+    gateway: Gateway, provider: Provider, token: str, coding: str, encode: Callable[[bytes], bytes]
+) -> None:
+    """They are decoded in another thread."""
+    text = random.Random(1).randbytes(50_000).hex()
+    asked = encode(ASK.replace(b"hello", text.encode()))
+    call = {"id": "c", "function": {"name": "f", "arguments": text}}
+    answered = encode(json.dumps({"id": "x", "choices": [{"message": {"tool_calls": [call]}}]}).encode())
+    assert min(len(asked), len(answered)) > LONG_CODED
+    provider.answers(whole(answered, headers=("Content-Type: application/json", f"Content-Encoding: {coding}")))
+    assert post(gateway, CHAT, asked, token, Content_Encoding=coding).body == answered
+    assert provider.requests[0].body == asked
+    assert last(gateway, "prompt_usage")["prompt"] == last(gateway, "tool_usage")["input"] == text
 
 
 @pytest.mark.parametrize(

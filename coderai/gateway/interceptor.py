@@ -27,7 +27,7 @@ from coderai.routes import Route
 from coderai.stream_tap import StreamTap
 from coderai.tap import SizedTap, Tap, WholeTap
 from coderai.wire.answer import Answer
-from coderai.wire.encodings import Undecodable, decode
+from coderai.wire.encodings import LONG_CODED, Undecodable, decode
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 
@@ -50,7 +50,7 @@ class Interceptor:
         self.text_limit = 0
 
     async def serve(self, request: Request, route: Route, format: Format, user: User, keys: Keys, body: bytes) -> None:
-        ask = self._ask(request, route, format, body)
+        ask = await self._ask(request, route, format, body)
         for object_id in ask.builds_on:
             await refuse_foreign(self._owners, route.provider, user, object_id)
         interception = Interception(self._recorder, self.text_limit, request, user, route, keys, ask)
@@ -104,11 +104,11 @@ class Interceptor:
             return BedrockCall(self._calls, request, route, keys, ask, user, route.provider.bedrock)
         return self._calls.call(request, route, keys, ask.body, user, told=True, plain=ask.withholds_usage)
 
-    def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
+    async def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
         """What was asked; a body in an unknown coding is forwarded all the same, and noted without prompt."""
         coding = request.head.fields.get(b"content-encoding")
         try:
-            plain = decode(coding, body)
+            plain = await _decoded(coding, body)
         except Undecodable as fault:
             if route.provider.bedrock is not None:  # which has to be translated
                 raise Refusal(415, f"the request's body cannot be read: {fault}") from None
@@ -136,7 +136,7 @@ class Interceptor:
     async def _end(
         self, interception: Interception, answer: Answer, tap: Tap, ending: EndedBy, key: Key | None, relay: Relay
     ) -> None:
-        reading = await asyncio.to_thread(tap.read) if _takes_long(tap) else tap.read()
+        reading = await asyncio.to_thread(tap.read) if tap.long else tap.read()
         if tap.fault is not None:
             self._log.warn("answer not read", interception_id=interception.id, error=tap.fault)
         error_type = None
@@ -153,8 +153,10 @@ def _last_held(tap: Tap, answer: Answer) -> Tap:
     return tap if length is None or b"transfer-encoding" in answer.fields else SizedTap(tap, int(length))
 
 
-def _takes_long(tap: Tap) -> bool:
-    return isinstance(tap, StreamTap) and tap.long
+async def _decoded(coding: bytes | None, body: bytes) -> bytes:
+    if coding is None or len(body) <= LONG_CODED:
+        return decode(coding, body)
+    return await asyncio.to_thread(decode, coding, body)
 
 
 async def _read_all_the_same(answer: Answer | None, tap: Tap | None) -> Reading:
@@ -162,7 +164,7 @@ async def _read_all_the_same(answer: Answer | None, tap: Tap | None) -> Reading:
     if answer is None or tap is None:
         return Reading()
     answer.abandon()  # nothing more of it is to come while it is read
-    if not _takes_long(tap):
+    if not tap.long:
         return tap.read()
     reading = asyncio.ensure_future(asyncio.to_thread(tap.read))
     while not reading.done():

@@ -15,6 +15,9 @@ Decoder = Callable[[bytes], bytes]
 # A kilobyte of gzip can hold a megabyte: what is decoded for reading is bounded, what is relayed is not.
 DECODED_LIMIT = 64 * 1024 * 1024
 
+# Bytes of a coded body, from which on it is better decoded in another thread: they may be a millisecond's work.
+LONG_CODED = 16 * 1024
+
 
 class Undecodable(ValueError):
     """An unknown coding, broken data, or more than DECODED_LIMIT."""
