@@ -136,6 +136,13 @@ def test_no_body_at_all(client: Client) -> None:
     assert client.answer()[0] == 200
 
 
+def test_line_ends_behind_a_body_mean_nothing(client: Client, upstream: Provider) -> None:
+    for prompt in ("one", "two", "three", "four"):
+        client.socket.sendall(client.request(prompt) + b"\r\n")
+        assert client.answer()[0] == 200
+    assert len(upstream.requests) == 4
+
+
 def test_two_at_once_the_second_is_not_served(client: Client, upstream: Provider) -> None:
     client.socket.sendall(client.request("one"))
     client.answer()

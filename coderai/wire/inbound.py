@@ -83,14 +83,12 @@ class ClientConnection(Ending):
     def _receive(self, data: bytes) -> None:
         """Of a body whose length is known, and what may come behind it."""
         assert self.request is not None
-        surplus = len(data) - self._left
-        if surplus > 0:
-            data = data[: self._left]
+        data, surplus = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
         self._left -= len(data)
         if data:
             self.request.receive(data)
         if not self._left:
-            if surplus > 0:
+            if surplus.strip(b"\r\n"):  # line ends behind a body mean nothing (RFC 9112, section 2.2)
                 self._not_served()
             self.on_message_complete()
 
