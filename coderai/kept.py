@@ -38,9 +38,9 @@ class Kept:
         try:
             payloads = [data for events in _slices(kept) for data in sse.payloads(events)]
             if not payloads and (body := b"".join(kept).strip())[:1] in (b"{", b"["):  # an error, mostly
-                answer = self._format.whole(body)
-                self.whole = True
-                return self._format.read(answer)
+                reading = self._format.read(self._format.whole(body))
+                self.whole = reading != Reading()
+                return reading
             return self._format.read(self._format.fold(payloads))
         except NotUnderstood as fault:
             self.fault = str(fault)

@@ -36,6 +36,8 @@ PATIENCE_SECONDS = 0.01
 ALONE = 2
 # Records in one transaction: 10 ms of the writer's time, so that one commit never holds up the next for long.
 BATCH_LIMIT = 1000
+# Records of a request that is served alone which the loop's own thread commits: a millisecond.
+AT_ONCE_LIMIT = 100
 # Waits between tries of a failed commit: short at first, for a lock that is held for a moment.
 FIRST_RETRY_SECONDS = 0.05
 LAST_RETRY_SECONDS = 2.0
@@ -159,7 +161,7 @@ class Recorder:
                 self._unstored = waiters = self._gather()
                 batch = [record for waiter in waiters for record in waiter.records]
                 try:
-                    at_once = len(waiters) <= ALONE and self.alone()
+                    at_once = len(waiters) <= ALONE and len(batch) <= AT_ONCE_LIMIT and self.alone()
                     threads = await self._commit(batch, partial(self._store.write, at_once=at_once))
                 except BadData:
                     batch = [storable(record) for record in batch]

@@ -61,7 +61,8 @@ class Server:
         self.interceptor = Interceptor(self.calls, self.recorder, store, turns, dumper, bridge)
         self.passthrough = Passthrough(self.calls, self.recorder, store, dumper)
         self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, turns, bridge)
-        self.recorder.alone = self.gateway.limits.alone
+        if resolved.settings.workers == 1:  # else another one's checkpoint may have begun the WAL anew
+            self.recorder.alone = self.gateway.limits.alone
         self.retention = Retention(store, log.named("retention"))
         self.recovery = Recovery(store, self.recorder, log.named("recovery"))
         self.seal_log = SealLog(store, log.named("aibridge"))
@@ -215,12 +216,23 @@ class Server:
             await self.recovery.leave()
 
     async def stop(self) -> None:
-        timeout = self.settings.shutdown_timeout
-        if cut := await self.listener.stop(timeout.seconds):
+        until = asyncio.get_running_loop().time() + self.settings.shutdown_timeout.seconds
+        if cut := await self.listener.stop(self.settings.shutdown_timeout.seconds):
             self.log.warn("requests cut off", count=cut)
-        await self.api.cleanup()
+        await self._stop_api(until)
         self.upstreams.close()
         self.dumps.close()
+
+    async def _stop_api(self, until: float) -> None:
+        """aiohttp has times of its own, minutes of them: whose answer is not read by now does not get its end."""
+        ending = asyncio.create_task(self.api.cleanup())
+        left = max(0.0, until - asyncio.get_running_loop().time())
+        _, late = await asyncio.wait([ending], timeout=left)
+        if late and self.api.server is not None:
+            for connection in self.api.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+        await ending
 
 
 async def _close_after(request: web.Request, response: web.StreamResponse) -> None:

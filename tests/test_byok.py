@@ -222,6 +222,12 @@ class TestModels:
             ('"fallbacks":[{"model":"opus"},{"model":"gpt-5"}]', "gpt-5"),
             ('"fallbacks":[{"model":"gpt-5","model":"opus"}]', "gpt-5"),
             ('"Fallbacks":"default"', "default"),  # which the provider chooses
+            ('"model\u017f":["gpt-5"]', "gpt-5"),  # which Go folds to models
+            ('"plugins":[{"id":"fusion","analysis_models":["gpt-5"]}]', "gpt-5"),
+            ('"preset":"gpt-5"', "gpt-5"),
+            ('"tools":[{"type":"openrouter:image_generation","parameters":{"model":"gpt-5"}}]', "gpt-5"),
+            ('"tools":[{"type":"namespace","tools":[{"type":"image_generation","model":"gpt-5"}]}]', "gpt-5"),
+            ('"input":[{"type":"additional_tools","tools":[{"model":"gpt-5"}]}]', "gpt-5"),
             ('"tools":[{"name":"f"},{"type":"advisor_20260301","name":"advisor","model":"gpt-5"}]', "gpt-5"),
         ],
     )
@@ -250,7 +256,8 @@ class TestModels:
         self, governed: Gateway, alice: str, provider: Provider
     ) -> None:
         provider.answers(whole(b'{"id":"m"}'))
-        tool = '"tools":[{"name":"task","input_schema":{"properties":{"model":{"type":"string"}}}}],'
+        takes = '{"properties":{"model":{"type":"string","enum":["gpt-5"]}}}'
+        tool = f'"tools":[{{"name":"a","input_schema":{takes}}},{{"type":"function","name":"b","parameters":{takes}}}],'
         ask = self.ask("opus").decode().replace("{", f"{{{tool}", 1)
         assert post(governed, self.FEW, ask.encode(), alice).status == 200
 

@@ -11,6 +11,7 @@ from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format, NotUnderstood
 from coderai.formats.prompt import is_prompt
 from coderai.records import Tokens, ToolCall
+from coderai.stream_tap import StreamTap
 
 FORMATS = [CHAT_COMPLETIONS, RESPONSES, MESSAGES]
 each = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
@@ -195,3 +196,44 @@ def test_splicing_into_a_large_body_takes_little_more_memory_than_the_body(optio
 )
 def test_what_is_nothing_but_a_reminder_is_no_prompt(words: str, prompt: bool) -> None:
     assert is_prompt(words) is prompt
+
+
+@pytest.mark.parametrize(
+    ("format", "body"),
+    [
+        (RESPONSES, b'{"object":"response","id":"r","message":"all well","detail":"all well","output":null}'),
+        (RESPONSES, b'{"object":"response","id":"r","output":[],"error":{"code":0,"message":""}}'),
+        (CHAT_COMPLETIONS, b'{"id":"c","message":"all well","usage":{"prompt_tokens":1}}'),
+        (CHAT_COMPLETIONS, b'{"id":"c","choices":[],"error":{"code":0,"message":""}}'),
+        (MESSAGES, b'{"id":"m","content":"all well","message":"all well","usage":{"input_tokens":1}}'),
+        (MESSAGES, b'{"id":"m","content":[],"detail":"all well","error":{"type":null}}'),
+    ],
+)
+def test_an_answer_is_no_error_for_what_else_it_tells(format: Format, body: bytes) -> None:
+    reading = format.read(format.whole(body))
+    assert (reading.error_type, reading.error_message) == (None, None)
+    assert reading.message_id
+
+
+def test_a_response_that_ends_without_one_has_failed_all_the_same() -> None:
+    events = [
+        b'{"type":"response.created","response":{"id":"resp_1"}}',
+        b'{"type":"response.failed","error":{"code":"server_error","message":"no"}}',
+    ]
+    reading = RESPONSES.read(RESPONSES.fold(events))
+    assert (reading.message_id, reading.error_type, reading.error_message) == ("resp_1", "server_error", "no")
+    events[1] = b'{"type":"response.completed","response":{"output":[]}}'
+    assert RESPONSES.read(RESPONSES.fold(events)).message_id == "resp_1"
+
+
+@each
+def test_json_that_holds_no_answer_is_no_whole_one(format: Format) -> None:
+    tap = StreamTap(format, None)
+    tap.feed(b"{\n\n}")
+    tap.read()
+    assert not tap.terminal
+
+
+def test_an_error_however_deep_is_read() -> None:
+    body = b'{"detail":' * 600 + b'"no"' + b"}" * 600
+    assert CHAT_COMPLETIONS.read(CHAT_COMPLETIONS.whole(body)).error_type is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import signal
 import socket
 import sqlite3
@@ -16,7 +17,7 @@ from coderai.logs import open_logs
 from tests.databases import Place, counts, environment, query
 from tests.gateway import PROVIDER_KEY, Gateway, coderai
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
-from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader
+from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 
 ASK = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"hello"}]}'
 ANSWER = b'{"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
@@ -259,3 +260,26 @@ async def test_a_part_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatc
         await twice.wait()
     log.close()
     assert "a part has failed and is started again" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("request_", ["POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nbegun", None])
+def test_nobody_who_asks_for_health_or_the_trail_holds_it_up(
+    tmp_path: Path, provider: Provider, request_: str | None
+) -> None:
+    """aiohttp would wait for a body for ten seconds, for a reader for two minutes."""
+    gateway = Gateway(tmp_path, provider.url, "--shutdown-timeout", "500ms")
+    token = gateway.user("olga", "owner")
+    if request_ is None:
+        ask = json.dumps({"model": "m", "messages": [{"role": "user", "content": "h" * 60_000}]}).encode()
+        for _ in range(150):
+            provider.answers(whole(b'{"id":"x","choices":[]}'))
+            assert post(gateway, CHAT, ask, token).status == 200
+        request_ = f"GET /api/v2/aibridge/interceptions?limit=1000 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {token}\r\n\r\n"
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((gateway.host, gateway.port))
+        client.sendall(request_.encode())
+        assert client.recv(12).startswith(b"HTTP/1.1")
+        gateway.process.terminate()
+        assert gateway.process.wait(9) == 0
+    assert gateway.stop() == 0  # no secret in its files

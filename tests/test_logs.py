@@ -583,6 +583,19 @@ def test_lines_of_the_standard_library(log: Logger, json_file: Path) -> None:
     assert "sk-quoted" not in unhandled["fields"]["traceback"].replace('ValueError("sk-quoted")', "")  # the source
 
 
+def test_a_fault_is_told_with_what_it_was_raised_for(log: Logger, json_file: Path) -> None:
+    try:
+        try:
+            raise OSError(28, "No space left on device", "sk-quoted")
+        except OSError as full:
+            raise ValueError("sk-quoted") from full
+    except ValueError as fault:
+        log.fault("broken", fault)
+    (line,) = lines_of(log, json_file)
+    assert line["fields"]["error"] == "ValueError"
+    assert "because of OSError: No space left on device" in line["fields"]["traceback"]
+
+
 async def test_a_fault_in_a_callback(log: Logger, json_file: Path) -> None:
     def callback(data: bytes) -> None:
         raise ValueError(data)

@@ -213,16 +213,31 @@ asyncio.run(main())
 class TestAtOnce:
     """A commit for a request that is served alone spares the hop to the writer's thread."""
 
+    @pytest.fixture
+    async def store(self, store: Store) -> Store:
+        await store.write([started()])  # the first commit waits for the disk
+        return store
+
     @staticmethod
     def whose(_: object) -> str:
         return threading.current_thread().name
+
+    async def test_not_the_first_one_nor_the_first_behind_a_checkpoint(self, path: Path) -> None:
+        """With it the WAL begins anew, and waits for the disk to have its head."""
+        store = await open_sqlite(path)
+        for _ in range(2):
+            assert await store._driver.transaction(self.whose, at_once=True) == "sqlite-writer"
+            await store.write(exchange(), at_once=True)
+            assert await store._driver.transaction(self.whose, at_once=True) == threading.current_thread().name
+            await asyncio.wait([store._driver._start_checkpoint()])
+        await store.close()
 
     async def test_in_the_loops_own_thread(self, store: Store, path: Path) -> None:
         driver = store._driver
         assert await driver.transaction(self.whose, at_once=True) == threading.current_thread().name
         assert await driver.transaction(self.whose) == "sqlite-writer"
         await store.write(exchange(), at_once=True)
-        assert len(rows(path, "aibridge_interceptions")) == 1
+        assert len(rows(path, "aibridge_interceptions")) == 2
 
     async def test_not_before_what_the_thread_has_to_do(self, store: Store) -> None:
         first = asyncio.ensure_future(store._driver.transaction(self.whose))
@@ -244,7 +259,7 @@ class TestAtOnce:
         other.execute("COMMIT")
         other.close()
         await waiting
-        assert len(rows(path, "aibridge_interceptions")) == 1
+        assert len(rows(path, "aibridge_interceptions")) == 2
 
     async def test_what_fails_in_it_is_undone(self, store: Store, path: Path) -> None:
         def work(db: Any) -> None:
@@ -255,4 +270,4 @@ class TestAtOnce:
             await store._driver.transaction(work, at_once=True)
         assert rows(path, "users") == []
         await store.write(exchange(), at_once=True)
-        assert len(rows(path, "aibridge_interceptions")) == 1
+        assert len(rows(path, "aibridge_interceptions")) == 2

@@ -27,6 +27,7 @@ class Connection(web.RequestHandler):
             max_field_size=_LARGEST_HEAD,
             max_headers=_LARGEST_HEAD,
             auto_decompress=False,  # nobody reads a body here
+            lingering_time=1.0,  # for what is left of it, so that the client gets to read the answer
         )
         self._log = log
 

@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, Struct, json
 from msgspec.structs import asdict
 
 from coderai.formats.chat_deltas import THOUGHTS, Choice
-from coderai.formats.failure import alone, error_of, failure_of
+from coderai.formats.failure import alone, error_of, failure_in
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
@@ -86,7 +86,7 @@ class ChatCompletions:
     def whole(self, body: bytes) -> dict[str, Any]:
         body = alone(body)
         answer = object_of(body, _Answer)
-        failure = failure_of(body) if answer.error or answer.choices is None else (None, None)
+        failure = failure_in(body, answer.error, answers=answer.choices is not None or bool(answer.usage))
         return {"id": answer.id, "choices": answer.choices, "usage": answer.usage, "failure": failure}
 
     def fold(self, events: Sequence[bytes]) -> dict[str, Any]:

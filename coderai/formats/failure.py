@@ -15,9 +15,9 @@ def alone(body: bytes) -> bytes:
     return b"".join(json_of(one) for one in items(body)[:1]) or body
 
 
-def failure_of(body: bytes) -> Failure:
-    """Type and message, of a whole body."""
-    return error_of(mapping(value(body)))
+def failure_in(body: bytes, error: Any, *, answers: bool) -> Failure:
+    """Type and message, of a whole body. answers: it is an answer, beside which its `error` alone tells of one."""
+    return error_of({"error": error} if answers else mapping(value(body)))
 
 
 def error_of(answer: dict[str, Any]) -> Failure:
@@ -25,7 +25,7 @@ def error_of(answer: dict[str, Any]) -> Failure:
     error, message = answer.get("error"), text(answer.get("message"))
     if isinstance(error, str):
         return "error", message or error
-    if isinstance(error, dict):
+    if isinstance(error, dict) and any(error.values()):  # some tell that there is none by empty members
         kind = text(error.get("type")) or text(error.get("code")) or text(error.get("status")) or "error"
         return kind, text(error.get("message")) or None
     if message or "error" in (answer.get("type"), answer.get("object")):  # the latter is vLLM's
@@ -37,7 +37,7 @@ def error_of(answer: dict[str, Any]) -> Failure:
 def _of_detail(detail: Any) -> Failure:
     """FastAPI's, which many servers of open models are made with: a text, or what is wrong with which field."""
     if isinstance(detail, dict):
-        return error_of(detail)
+        return error_of({name: given for name, given in detail.items() if name != "detail"})
     if isinstance(detail, list):
         detail = "; ".join(filter(None, (text(mapping(each).get("msg")) for each in detail)))
     return ("error", detail) if isinstance(detail, str) and detail else (None, None)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
-from coderai.formats.failure import alone, error_of, failure_of
+from coderai.formats.failure import alone, error_of, failure_in
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
@@ -109,7 +109,7 @@ class Messages:
     def whole(self, body: bytes) -> _Message:
         body = alone(body)
         answer = object_of(body, _WholeMessage)
-        kind, message = failure_of(body) if answer.error or answer.content is None else (None, None)
+        kind, message = failure_in(body, answer.error, answers=answer.content is not None or bool(answer.usage))
         blocks = [_block(raw) for raw in answer.content or ()]
         return _Message(answer.id, blocks, mapping(answer.usage), kind, message)
 

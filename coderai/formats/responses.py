@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Raw, Struct, json
 
 from coderai.formats.chat_completions import ChatCompletions
-from coderai.formats.failure import Failure, alone, error_of, failure_of
+from coderai.formats.failure import Failure, alone, error_of, failure_in
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
@@ -109,7 +109,8 @@ class Responses:
         output = [item_of(raw) for raw in answer.output or ()]
         if answer.object == _COMPACTION:
             output = []
-        failure = failure_of(body) if answer.error or answer.output is None else (None, None)
+        answers = bool(answer.usage) or answer.object in ("response", _COMPACTION)
+        failure = failure_in(body, answer.error, answers=answers)
         return _Response(answer.id, output, answer.usage, failure)
 
     def fold(self, events: Sequence[bytes]) -> _Response:
@@ -122,6 +123,8 @@ class Responses:
             kind = text(event.type)
             if kind in _FINAL:
                 final = self.whole(bytes(event.response)) if mapping(event.response) else None
+                if final is None and event.error:
+                    seen.failure = error_of({"error": event.error})
                 break
             if kind == "response.output_item.added":
                 unfinished[place] = Unfinished(item_of(event.item))
@@ -138,6 +141,7 @@ class Responses:
         seen.output += (each.item() for each in unfinished.values())
         if final is None:
             return seen
+        final.id = final.id or seen.id
         final.output = final.output or seen.output  # Codex's own backend leaves it to the items
         return final
 

@@ -7,7 +7,7 @@ message or error they turn up.
 
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from coderai.logs.layouts import DEBUG, ERROR, INFO, WARN, Entry, Level
@@ -40,8 +40,7 @@ class Logger:
 
     def fault(self, message: str, fault: BaseException, /, **fields: Any) -> None:
         """An exception that nobody foresaw: its kind and whence it comes; not its text, which may quote a request."""
-        came = "".join(traceback.format_tb(fault.__traceback__))
-        self._log(ERROR, message, {**fields, "error": type(fault).__name__, "traceback": came})
+        self._log(ERROR, message, {**fields, "error": _kind(fault), "traceback": "".join(_came(fault))})
 
     def _log(self, level: Level, message: str, fields: dict[str, Any]) -> None:
         outputs = self.outputs
@@ -77,6 +76,20 @@ class Logger:
     def close(self) -> None:
         """Write what is queued, for two seconds at most. Lines logged afterwards are dropped."""
         self.outputs.close()
+
+
+def _kind(fault: BaseException) -> str:
+    """And the system's own words, where it is one of its errors."""
+    told = isinstance(fault, OSError) and fault.strerror
+    return f"{type(fault).__name__}: {told}" if told else type(fault).__name__
+
+
+def _came(fault: BaseException) -> Iterator[str]:
+    """Its frames, and those of what it was raised for."""
+    yield from traceback.format_tb(fault.__traceback__)
+    if (cause := fault.__cause__ or (None if fault.__suppress_context__ else fault.__context__)) is not None:
+        yield f"because of {_kind(cause)}\n"
+        yield from _came(cause)
 
 
 def open_logs(

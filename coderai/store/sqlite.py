@@ -68,14 +68,18 @@ class SQLite:
     ) -> T:
         if alone:
             await self._pages_moved()
-        # not where it would wait for the disk: for its own pages, or behind those of a checkpoint
-        if at_once and self._synchronous == "normal" and self._checkpoint is None and self._writer.begin():
-            result, self._wal.rows = self._writer.here(lambda writer: _committed(writer, work))
+        if at_once and not self._waits_for_the_disk() and self._writer.begin():
+            result, rows = self._writer.here(lambda writer: _committed(writer, work))
         else:
-            result, self._wal.rows = await self._writer.run(lambda writer: _transaction(writer, work))
+            result, rows = await self._writer.run(lambda writer: _transaction(writer, work))
+        self._wal.wrote(rows)
         if self._wal.is_long():
             self._start_checkpoint()
         return result
+
+    def _waits_for_the_disk(self) -> bool:
+        """Whether a commit does: for its own pages, behind those of a checkpoint, or as the first of a new WAL."""
+        return self._synchronous != "normal" or self._checkpoint is not None or self._wal.anew
 
     def _start_checkpoint(self) -> asyncio.Task[None]:
         if self._checkpoint is None:
@@ -93,6 +97,7 @@ class SQLite:
         except StoreUnavailable:
             pass  # a disk that is full, say: the next transaction will tell, and try again
         finally:
+            self._wal.anew = True
             self._checkpoint = None
 
     def _move_most(self, connection: sqlite3.Connection) -> None:

@@ -25,7 +25,13 @@ class Wal:
         self.rows = 0  # written in all
         self._rows_moved = 0
         self._commits = 0
+        self.anew = True  # the next pages begin it, and wait for the disk to have its head
         self._size_moved = 0  # of the file at the last checkpoint, or less, when it has been cut since
+
+    def wrote(self, rows: int) -> None:
+        """So many in all, after a commit."""
+        self.anew = self.anew and rows == self.rows
+        self.rows = rows
 
     def is_long(self) -> bool:
         """To be asked after every commit."""
