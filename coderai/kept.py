@@ -37,11 +37,14 @@ class Kept:
         kept = [*self.events, last] if last else self.events
         try:
             payloads = [data for events in _slices(kept) for data in sse.payloads(events)]
-            if not payloads and (body := b"".join(kept).strip())[:1] in (b"{", b"["):  # an error, mostly
+            if not payloads and (body := sse.json_in(b"".join(kept))):  # an error, mostly
                 reading = self._format.read(self._format.whole(body))
                 self.whole = reading != Reading()
                 return reading
-            return self._format.read(self._format.fold(payloads))
+            reading = self._format.read(self._format.fold(payloads))
+            if reading == Reading() and len(payloads) == 1 and (body := sse.json_in(payloads[0])):  # as well
+                return self._format.read(self._format.whole(body))
+            return reading
         except NotUnderstood as fault:
             self.fault = str(fault)
             return Reading()

@@ -1,4 +1,4 @@
-"""Which of a stream's whole events are kept: the first one, those that its format wants, and the terminal one. Pure."""
+"""Which of a stream's whole events are kept: the first that tells anything, the wanted ones and the last. Pure."""
 
 import re
 from typing import NamedTuple
@@ -33,9 +33,9 @@ def _one_by_one(format: Format, events: bytes, *, first: bool) -> Picked:
     for event in sse.split(events)[0]:
         if _terminal(format, event) is not None:
             return Picked([*kept, event], at)
-        if first or format.wanted.search(event):
+        if format.wanted.search(event) or (first and sse.tells(event)):
             kept.append(event)
-        first = False
+            first = False
         at += len(event)
     return Picked(kept, None)
 
@@ -43,7 +43,7 @@ def _one_by_one(format: Format, events: bytes, *, first: bool) -> Picked:
 def _at_once(format: Format, events: bytes, wanted: Found, *, first: bool) -> Picked | None:
     """Of events that end in one blank line, from one match to the next instead of event by event.
 
-    None where the terminal event is not what it seemed to be.
+    None where the first one tells nothing, or the terminal one is not what it seemed to be.
     """
     limit = len(events)
     if (match := _terminal(format, events)) is not None:
@@ -56,6 +56,8 @@ def _at_once(format: Format, events: bytes, wanted: Found, *, first: bool) -> Pi
     at = 0
     if first and limit:
         at = events.index(BLANK) + 2
+        if not sse.tells(events[:at]):
+            return None
         kept.append(events[:at])
     while wanted is not None and wanted.end() <= limit:
         if wanted.start() >= at:

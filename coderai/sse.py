@@ -85,3 +85,14 @@ def payloads(data: bytes) -> list[bytes]:
         return found
     events, rest = split(data)
     return [each for event in (*events, rest) if (each := payload(event)) is not None]
+
+
+def json_in(data: bytes) -> bytes:
+    """What seems to be an object or a list of JSON, and no event; else nothing."""
+    data = data.removeprefix(_BYTE_ORDER_MARK).strip()
+    return data if data.startswith((b"{", b"[")) else b""
+
+
+def tells(event: bytes) -> bool:
+    """Whether it is more than a comment, a mere name or blank lines."""
+    return bool(payload(event) is not None or json_in(event))

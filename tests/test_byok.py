@@ -252,6 +252,43 @@ class TestModels:
         assert (answer.status, provider.requests) == (400, [])
         assert f"names its {name} more than once" in answer.json()["error"]["message"]
 
+    @pytest.mark.parametrize(
+        "odd",
+        ['"metadata":NaN', '"metadata":[-Infinity]', '"metadata":"half a pair \\ud83d"', '"a\\\\":[{"b":"}\\""}]', ""],
+    )
+    def test_nor_does_it_matter_how_the_rest_is_written(
+        self, governed: Gateway, alice: str, provider: Provider, odd: str
+    ) -> None:
+        ask = self.ask("opus").decode().replace("{", f'{{ {odd}{"," if odd else ""}\t"models" : ["gpt-5"] , ', 1)
+        answer = post(governed, self.FEW, b"\xef\xbb\xbf" + ask.encode() + b"\n", alice)
+        assert (answer.status, provider.requests) == (403, [])
+        provider.answers(whole(b'{"id":"m"}'))
+        assert post(governed, self.FEW, ask.replace("gpt-5", "opus").encode(), alice).status == 200
+
+    @pytest.mark.parametrize(
+        ("large", "told"),
+        [
+            (",".join(f'"{number}":0' for number in range(10_001)), "more than 10000 members"),
+            (f'"input":[{"0," * 10_000}0]', "more than 10000 members"),
+            (f'"tools":[{{"model":"opus","description":"{"a" * 1_000_000}"}}]', "larger than 1000000 bytes"),
+            ('"a":1,"a":1', "names its a more than once"),
+            ('"a":1,"\\u0061":2', "names its a more than once"),
+        ],
+    )
+    def test_what_would_take_long_to_search_or_is_there_twice_is_refused(
+        self, governed: Gateway, alice: str, provider: Provider, large: str, told: str
+    ) -> None:
+        ask = self.ask("opus").decode().replace("{", f'{{"models":["opus"],{large},', 1)
+        answer = post(governed, self.FEW, ask.encode(), alice)
+        assert (answer.status, provider.requests) == (400, [])
+        assert told in answer.json()["error"]["message"]
+
+    def test_many_and_large_tools_are_no_hindrance(self, governed: Gateway, alice: str, provider: Provider) -> None:
+        provider.answers(whole(b'{"id":"m"}'))
+        tools = ",".join(f'{{"name":"{number}","description":"{"a" * 50_000}"}}' for number in range(100))
+        ask = self.ask("opus").decode().replace("{", f'{{"models":["opus"],"tools":[{tools}],', 1)
+        assert post(governed, self.FEW, ask.encode(), alice).status == 200
+
     def test_a_tool_with_an_argument_of_that_name_names_none(
         self, governed: Gateway, alice: str, provider: Provider
     ) -> None:

@@ -237,3 +237,53 @@ def test_json_that_holds_no_answer_is_no_whole_one(format: Format) -> None:
 def test_an_error_however_deep_is_read() -> None:
     body = b'{"detail":' * 600 + b'"no"' + b"}" * 600
     assert CHAT_COMPLETIONS.read(CHAT_COMPLETIONS.whole(body)).error_type is None
+
+
+ERRORS = [
+    (b'{"detail":"no"}', "error", "no"),
+    (b'[{"error":{"status":"UNAVAILABLE","message":"no"}}]', "UNAVAILABLE", "no"),
+    (b'{"message":"no"}', "error", "no"),
+    (b'{"message":"no","code":"too_much"}', "too_much", "no"),
+    (b'{"error":true,"message":"no"}', "error", "no"),
+    (b'{"error":["no"]}', "error", "no"),
+    (b'{"error":[{"type":"a","message":"no"}]}', "a", "no"),
+    (b'{"success":false,"errors":[{"code":10000,"message":"no"}]}', "error", "no"),
+]
+
+
+@each
+@pytest.mark.parametrize(("body", "kind", "message"), ERRORS)
+@pytest.mark.parametrize(
+    "layout",
+    [
+        b"%b",
+        b"data: %b\n\n",
+        b"data: %b",
+        b"\xef\xbb\xbf%b",
+        b"\n\n%b\n",
+        b": a\n\n: b\n\n%b",
+        b"retry: 1\n\n%b\n\n",
+        b"\r\n\r\n%b",
+        b": a\n\nevent: b\ndata: \xef\xbb\xbf%b\n\n",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_an_error_is_read_wherever_a_stream_puts_it(
+    format: Format, body: bytes, kind: str, message: str, layout: bytes, size: int
+) -> None:
+    tap = StreamTap(format, None)
+    stream = layout % body
+    sent = b"".join(tap.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+    reading = tap.read()
+    assert (reading.error_type, reading.error_message) == (kind, message)
+    assert sent + tap.held() == stream
+    whole = format.read(format.whole(body))
+    assert (whole.error_type, whole.error_message) == (kind, message)
+
+
+@each
+@pytest.mark.parametrize(
+    "body", [b'{"errors":[]}', b'{"error":false}', b'{"error":""}', b'{"error":[]}', b'{"error":[{}]}']
+)
+def test_what_tells_of_no_error_is_none(format: Format, body: bytes) -> None:
+    assert format.read(format.whole(body)).error_type is None

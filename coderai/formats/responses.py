@@ -135,7 +135,9 @@ class Responses:
                 index = getattr(event, target.counted_by) if target.counted_by else 0
                 unfinished[place].add(target, index, event.delta)
             elif kind == "error" or event.error or (event.message and not kind):
-                seen.failure = error_of({"error": event.error or {"code": event.code, "message": event.message}})
+                seen.failure = error_of(
+                    {"type": kind, "error": event.error, "code": event.code, "message": event.message}
+                )
             if not seen.id:
                 seen.id = mapping(event.response).get("id", "")
         seen.output += (each.item() for each in unfinished.values())

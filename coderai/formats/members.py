@@ -1,0 +1,93 @@
+"""The members of a JSON object that somebody else will read, too: what is there twice could be read in two ways.
+
+Fast where it is large: what of the members is not looked at is not parsed.
+"""
+
+import json
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from coderai.formats.format import NotUnderstood
+
+# Bytes of JSON that are read whole, and members of an object or list that are looked at one by one: each takes some
+# tens of milliseconds, in which no other request is served.
+LARGEST = 1_000_000
+MOST = 10_000
+
+_UNREAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_LIST = msgspec.json.Decoder(list[Raw])
+_NAME = re.compile(rb'[{,\s]*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What msgspec refuses and others take, and what it is read as here. The literals come first, for speed.
+_ODDITIES = (
+    (re.compile(rb"\\u[dD][89a-fA-F]..", re.DOTALL), rb"\\ufffd"),  # halves of surrogate pairs, and whole ones as well
+    (re.compile(rb"NaN(?<=[:,\[\s]NaN)"), b"null"),
+    (re.compile(rb"Infinity(?<=[:,\[\s-]Infinity)"), b"0"),
+)
+
+
+def members(body: bytes) -> dict[str, bytes]:
+    """Each one's JSON, by its name. Raises NotUnderstood where a name is there twice."""
+    try:
+        return _members(body.removeprefix(_BYTE_ORDER_MARK))
+    except _UNREAD:
+        pass
+    body = body.decode("utf-8-sig", "replace").encode()
+    for odd, plain in _ODDITIES:
+        body = odd.sub(plain, body, MOST)
+    try:
+        return _members(body)
+    except _UNREAD:
+        raise NotUnderstood("the body's JSON cannot be read to its end") from None
+
+
+def _members(body: bytes) -> dict[str, bytes]:
+    found = _OBJECT.decode(body)
+    if len(found) > MOST:
+        raise NotUnderstood(f"the body has more than {MOST} members")
+    at = 0
+    # Of two of one name the last stands in the first one's place: another value, or another name, comes there.
+    for name, given in found.items():
+        at = _behind(body, at, name, bytes(given))
+    if (more := _NAME.match(body, at)) is not None:
+        raise _twice(more)
+    return {name: bytes(given) for name, given in found.items()}
+
+
+def _behind(body: bytes, at: int, name: str, given: bytes) -> int:
+    """Where this member ends, which has to begin there."""
+    named = _NAME.match(body, at)
+    if named is None:
+        raise NotUnderstood("the body's JSON cannot be read to its end")
+    if msgspec.json.decode(named[1]) != name or not body.startswith(given, named.end()):
+        raise _twice(named)
+    return named.end() + len(given)
+
+
+def _twice(named: re.Match[bytes]) -> NotUnderstood:
+    return NotUnderstood(f"the body names its {msgspec.json.decode(named[1])} more than once")
+
+
+def each(text: bytes) -> list[bytes]:
+    """A list's members, or what is there in its place. Raises NotUnderstood."""
+    try:
+        found = _LIST.decode(text)
+    except _UNREAD:
+        return [text]
+    if len(found) > MOST:
+        raise NotUnderstood(f"a list in the body has more than {MOST} members")
+    return [bytes(one) for one in found]
+
+
+def pairs(text: bytes) -> Any:
+    """All of a JSON text, its objects as tuples of pairs, which keep what is there twice. Raises NotUnderstood."""
+    if len(text) > LARGEST:
+        raise NotUnderstood(f"what may name models in the body is larger than {LARGEST} bytes")
+    try:
+        return json.loads(text, object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        raise NotUnderstood("the body's JSON cannot be read to its end") from None
