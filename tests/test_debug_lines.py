@@ -23,6 +23,8 @@ def test_debug_lines(tmp_path: Path, provider: Provider, flags: tuple[str, ...],
     gateway = Gateway(tmp_path, provider.url, *flags)
     token = gateway.user("alice", "owner")
     assert gateway.request("GET", AUDIT, token=token).status == 200
+    assert gateway.request("GET", f"/{token}").status == 404
+    assert gateway.request("GET", f"/api/v2/aibridge/openai/{token}/v1/models").status == 404
     assert gateway.stop() == 0
     lines = gateway.lines()
     assert {line["msg"] for line in lines if line["level"] == "DEBUG"} >= seen

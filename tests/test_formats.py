@@ -287,3 +287,19 @@ def test_an_error_is_read_wherever_a_stream_puts_it(
 )
 def test_what_tells_of_no_error_is_none(format: Format, body: bytes) -> None:
     assert format.read(format.whole(body)).error_type is None
+
+
+def test_blocks_that_are_counted_by_texts_are_told_apart() -> None:
+    events = [
+        b'{"type":"content_block_start","index":"%s","content_block":{"type":"tool_use","id":"t%s","name":"f"}}'
+        % (n, n)
+        for n in (b"0", b"1")
+    ]
+    delta = (
+        b'{"type":"content_block_delta","index":"0","delta":{"type":"input_json_delta","partial_json":"{\\"a\\":1}"}}'
+    )
+    tools = MESSAGES.read(MESSAGES.fold([*events, delta])).findings
+    assert [(tool.call_id, tool.input) for tool in tools if isinstance(tool, ToolCall)] == [
+        ("t0", '{"a":1}'),
+        ("t1", "{}"),
+    ]

@@ -564,6 +564,11 @@ async def test_records_without_any_output() -> None:
     assert log.sinks_status() == []
 
 
+class Unwritable:
+    def __str__(self) -> str:
+        raise KeyError("sk-quoted")
+
+
 def test_lines_of_the_standard_library(log: Logger, json_file: Path) -> None:
     handler = StandardLibrary(log)
     library = logging.Logger("aiohttp.server")
@@ -571,13 +576,14 @@ def test_lines_of_the_standard_library(log: Logger, json_file: Path) -> None:
     library.info("not wanted")
     library.warning("odd %s", "thing")
     library.warning("odd %d", "arguments")
+    library.warning("odd %s", Unwritable())
     try:
         raise ValueError("sk-quoted")
     except ValueError:
         library.exception("Unhandled")
-    odd, arguments, unhandled = lines_of(log, json_file)
+    odd, arguments, unwritable, unhandled = lines_of(log, json_file)
     assert (odd["level"], odd["msg"], odd["logger_names"]) == ("WARN", "odd thing", ["aiohttp.server"])
-    assert arguments["msg"] == "odd %d"
+    assert (arguments["msg"], unwritable["msg"]) == ("odd %d", "odd %s")
     assert unhandled["fields"]["error"] == "ValueError"
     assert "in test_lines_of_the_standard_library" in unhandled["fields"]["traceback"]
     assert "sk-quoted" not in unhandled["fields"]["traceback"].replace('ValueError("sk-quoted")', "")  # the source

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from coderai.api.answers import Refused, json, streamed
 from coderai.api.interceptions import interceptions
-from coderai.auth import Authenticator, Suspended, Unauthenticated, User, token_of
+from coderai.auth import Authenticator, Suspended, Unauthenticated, User, token_of, without_tokens
 from coderai.logs import Logger
 from coderai.store import Store, StoreUnavailable
 
@@ -97,7 +97,9 @@ class _API:
         """What the handler answers, or a refusal in this API's shape."""
         response = await self._answer(request, handler)
         if self._log is not None:
-            self._log.debug("API request", method=request.method, path=request.path, status=response.status)
+            self._log.debug(
+                "API request", method=request.method, path=without_tokens(request.path), status=response.status
+            )
         return response
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -113,13 +115,13 @@ class _API:
             return Refused(error.status, f"{HTTPStatus(error.status).phrase}.", detail, headers=allow).response()
         except StoreUnavailable as error:
             if self._log is not None:
-                self._log.error("API request failed", path=request.path, error=str(error))
+                self._log.error("API request failed", path=without_tokens(request.path), error=str(error))
             return Refused(
                 503, "The database cannot be read.", "Try again shortly.", headers={"Retry-After": "5"}
             ).response()
         except Exception as fault:
             if self._log is not None:
-                self._log.fault("API request failed", fault, path=request.path)
+                self._log.fault("API request failed", fault, path=without_tokens(request.path))
             return Refused(500, "Internal error.", "The server's log says more.").response()
 
 

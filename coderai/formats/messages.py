@@ -115,11 +115,11 @@ class Messages:
 
     def fold(self, events: Sequence[bytes]) -> _Message:
         answer = _Message()
-        blocks: dict[int, _Block] = {}
-        inputs: dict[int, list[str]] = {}
-        thoughts: dict[int, list[str]] = {}
+        blocks: dict[int | str, _Block] = {}
+        inputs: dict[int | str, list[str]] = {}
+        thoughts: dict[int | str, list[str]] = {}
         for event in objects(events, _EVENTS):
-            index = event.index if isinstance(event.index, int) else -1
+            index = event.index if isinstance(event.index, int | str) else -1
             match event.type:
                 case "content_block_delta":  # first, as most are
                     delta = mapping(event.delta)

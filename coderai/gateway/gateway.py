@@ -2,7 +2,7 @@
 
 import asyncio
 
-from coderai.auth import Authenticator, Suspended, Unauthenticated, User, presented_in
+from coderai.auth import Authenticator, Suspended, Unauthenticated, User, presented_in, without_tokens
 from coderai.formats import CHAT_COMPLETIONS
 from coderai.formats.format import Format
 from coderai.gateway.credential import Credentials
@@ -55,7 +55,7 @@ class Gateway:
         except asyncio.CancelledError:
             request.cut()
         except Exception as fault:
-            self._log.fault("request failed", fault, path=request.head.path.decode("latin-1"))
+            self._log.fault("request failed", fault, path=without_tokens(request.head.path.decode("latin-1")))
             self._refuse(request, Refusal(500, "coderai failed on this request; its log says more", retry=True))
         finally:
             self.limits.leave()
@@ -110,7 +110,7 @@ class Gateway:
             if head.method == "HEAD" and nowhere.at_root:
                 return None
             path = head.path.decode("latin-1")
-            self._log.warn("route not supported", method=head.method, path=path)
+            self._log.warn("route not supported", method=head.method, path=without_tokens(path))
             raise Refusal(404, f"route not supported: {head.method} {path}") from None
 
     async def _user(self, request: Request) -> User:

@@ -30,6 +30,6 @@ def _brief(record: logging.LogRecord) -> str:
     """asyncio tells of a fault by the call it happened in, with its arguments, and what it was."""
     try:
         message = record.getMessage()
-    except (TypeError, ValueError):  # arguments that do not fit the format
+    except Exception:  # arguments that do not fit the format, or cannot be written
         message = str(record.msg)
     return message.partition("\n")[0].partition("(")[0] if record.name == "asyncio" else message
