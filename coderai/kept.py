@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from coderai import sse
 from coderai.formats.format import Format, NotUnderstood, Reading
+from coderai.formats.terminal import DONE
 from coderai.tap import KEPT_LIMIT
 
 # Bytes of one stream: a tool's input of some thousand tokens, 3 ms to read.
@@ -37,13 +38,13 @@ class Kept:
         kept = [*self.events, last] if last else self.events
         try:
             payloads = [data for events in _slices(kept) for data in sse.payloads(events)]
-            if not payloads and (body := sse.json_in(b"".join(kept))):  # an error, mostly
-                reading = self._format.read(self._format.whole(body))
-                self.whole = reading != Reading()
-                return reading
             reading = self._format.read(self._format.fold(payloads))
-            if reading == Reading() and len(payloads) == 1 and (body := sse.json_in(payloads[0])):  # as well
-                return self._format.read(self._format.whole(body))
+            if not reading.findings and (body := _alone(payloads, kept)):  # an error, mostly
+                alone = self._format.read(self._format.whole(body))
+                # a mere id in an event is that of an answer which broke off
+                if alone.findings or alone.error_type or (alone.message_id and not payloads):
+                    self.whole = True
+                    return alone
             return reading
         except NotUnderstood as fault:
             self.fault = str(fault)
@@ -51,6 +52,12 @@ class Kept:
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
             self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
             return Reading()
+
+
+def _alone(payloads: Sequence[bytes], kept: Sequence[bytes]) -> bytes:
+    """The JSON that is all there is: as the only event, or as none."""
+    said = [data for data in payloads if data != DONE]
+    return sse.json_in(said[0] if len(said) == 1 else b"" if said else b"".join(kept))
 
 
 def _slices(kept: Sequence[bytes]) -> Iterator[bytes]:

@@ -7,6 +7,8 @@ from coderai import sse
 from coderai.formats.format import Format
 
 BLANK = b"\n\n"
+# The first line that is neither blank nor a comment.
+_LINE = re.compile(rb"^[^:\n]", re.MULTILINE)
 Found = re.Match[bytes] | None
 
 
@@ -54,11 +56,11 @@ def _at_once(format: Format, events: bytes, wanted: Found, *, first: bool) -> Pi
             return None
     kept: list[bytes] = []
     at = 0
-    if first and limit:
-        at = events.index(BLANK) + 2
-        if not sse.tells(events[:at]):
+    if first and (begin := _silent(events, limit)) < limit:
+        at = events.index(BLANK, begin) + 2
+        if not sse.tells(events[begin:at]):
             return None
-        kept.append(events[:at])
+        kept.append(events[begin:at])
     while wanted is not None and wanted.end() <= limit:
         if wanted.start() >= at:
             begin = events.rfind(BLANK, at, wanted.start())
@@ -76,6 +78,12 @@ def _terminal(format: Format, events: bytes) -> Found:
         return None
     # it cannot begin before the event that the first hint is in
     return format.terminal.search(events, max(0, events.rfind(BLANK, 0, min(found))))
+
+
+def _silent(events: bytes, limit: int) -> int:
+    """Where the comments and blank lines end that these begin with: some providers keep alive with many."""
+    found = _LINE.search(events, 0, limit)
+    return found.start() if found else limit
 
 
 def _run(format: Format, events: bytes, end: int, limit: int) -> int:

@@ -73,7 +73,7 @@ class Server:
         app = application(store, self.authenticator, enabled, self.unready, self.api_log)
         # one request for each connection handed over: the next one may be the gateway's
         app.on_response_prepare.append(_close_after)
-        self.api = web.AppRunner(app)
+        self.api = web.AppRunner(app, handler_cancellation=True)
         self.listener = Listener(self.gateway, self.successor)
         self.tls: ssl.SSLContext | None = None
         self.apply()

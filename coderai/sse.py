@@ -95,4 +95,4 @@ def json_in(data: bytes) -> bytes:
 
 def tells(event: bytes) -> bool:
     """Whether it is more than a comment, a mere name or blank lines."""
-    return bool(payload(event) is not None or json_in(event))
+    return payload(event) is not None or json_in(event) != b""

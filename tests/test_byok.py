@@ -225,6 +225,7 @@ class TestModels:
             ('"model\u017f":["gpt-5"]', "gpt-5"),  # which Go folds to models
             ('"plugins":[{"id":"fusion","analysis_models":["gpt-5"]}]', "gpt-5"),
             ('"preset":"gpt-5"', "gpt-5"),
+            ('"tools":[{"type":"openrouter:fusion","parameters":{"analysis_models":["gpt-5"]}}]', "gpt-5"),
             ('"tools":[{"type":"openrouter:image_generation","parameters":{"model":"gpt-5"}}]', "gpt-5"),
             ('"tools":[{"type":"namespace","tools":[{"type":"image_generation","model":"gpt-5"}]}]', "gpt-5"),
             ('"input":[{"type":"additional_tools","tools":[{"model":"gpt-5"}]}]', "gpt-5"),
@@ -270,8 +271,11 @@ class TestModels:
         [
             (",".join(f'"{number}":0' for number in range(10_001)), "more than 10000 members"),
             (f'"input":[{"0," * 10_000}0]', "more than 10000 members"),
-            (f'"tools":[{{"model":"opus","description":"{"a" * 1_000_000}"}}]', "larger than 1000000 bytes"),
+            (f'"tools":[{{"model":"opus","description":"{"a" * 500_000}"}}]', "larger than 500000 bytes"),
+            (f'"fallbacks":{"[" * 30}"opus"{"]" * 30}', "nested too deeply"),
+            ('"fallbacks":[' + '"opus",' * 1000 + '"opus"]', "more than 1000 models"),
             ('"a":1,"a":1', "names its a more than once"),
+            ('"a":12,"fallbacks":["gpt-5"],"fallbacks":[],"a":1', "names its a more than once"),
             ('"a":1,"\\u0061":2', "names its a more than once"),
         ],
     )

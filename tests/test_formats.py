@@ -203,6 +203,7 @@ def test_what_is_nothing_but_a_reminder_is_no_prompt(words: str, prompt: bool) -
     [
         (RESPONSES, b'{"object":"response","id":"r","message":"all well","detail":"all well","output":null}'),
         (RESPONSES, b'{"object":"response","id":"r","output":[],"error":{"code":0,"message":""}}'),
+        (RESPONSES, b'{"id":"r","message":"all well","output":[{"type":"function_call","name":"f","call_id":"c"}]}'),
         (CHAT_COMPLETIONS, b'{"id":"c","message":"all well","usage":{"prompt_tokens":1}}'),
         (CHAT_COMPLETIONS, b'{"id":"c","choices":[],"error":{"code":0,"message":""}}'),
         (MESSAGES, b'{"id":"m","content":"all well","message":"all well","usage":{"input_tokens":1}}'),
@@ -248,6 +249,7 @@ ERRORS = [
     (b'{"error":["no"]}', "error", "no"),
     (b'{"error":[{"type":"a","message":"no"}]}', "a", "no"),
     (b'{"success":false,"errors":[{"code":10000,"message":"no"}]}', "error", "no"),
+    (b'{"message":"no","errors":{"model":["is required"]}}', "error", "no"),
 ]
 
 
@@ -259,6 +261,7 @@ ERRORS = [
         b"%b",
         b"data: %b\n\n",
         b"data: %b",
+        b"data: %b\n\ndata: [DONE]\n\n",
         b"\xef\xbb\xbf%b",
         b"\n\n%b\n",
         b": a\n\n: b\n\n%b",
@@ -275,7 +278,7 @@ def test_an_error_is_read_wherever_a_stream_puts_it(
     stream = layout % body
     sent = b"".join(tap.feed(stream[at : at + size]) for at in range(0, len(stream), size))
     reading = tap.read()
-    assert (reading.error_type, reading.error_message) == (kind, message)
+    assert (reading.error_type, reading.error_message, tap.terminal) == (kind, message, True)
     assert sent + tap.held() == stream
     whole = format.read(format.whole(body))
     assert (whole.error_type, whole.error_message) == (kind, message)
@@ -303,3 +306,24 @@ def test_blocks_that_are_counted_by_texts_are_told_apart() -> None:
         ("t0", '{"a":1}'),
         ("t1", "{}"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("format", "empty"),
+    [
+        (CHAT_COMPLETIONS, b'{"id":"c","choices":[],"error":{"code":0,"message":""}}'),
+        (MESSAGES, b'{"type":"message_stop","error":{"type":""}}'),
+        (RESPONSES, b'{"type":"response.in_progress","error":{"code":""}}'),
+    ],
+)
+def test_an_error_stays_whatever_comes_behind_it(format: Format, empty: bytes) -> None:
+    first = b'{"type":"error","error":{"type":"quota","message":"no"}}'
+    reading = format.read(format.fold([first, empty]))
+    assert (reading.error_type, reading.error_message) == ("quota", "no")
+
+
+def test_many_comments_before_a_stream() -> None:
+    stream = b": a\n\n" * 1000 + b': b\ndata: {"id":"c","choices":[]}\n\n' + b": d\n\n" * 10 + b"data: [DONE]\n\n"
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    assert tap.feed(stream) + tap.held() == stream
+    assert (tap.read().message_id, tap.terminal) == ("c", True)

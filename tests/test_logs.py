@@ -602,6 +602,15 @@ def test_a_fault_is_told_with_what_it_was_raised_for(log: Logger, json_file: Pat
     assert "because of OSError: No space left on device" in line["fields"]["traceback"]
 
 
+def test_a_fault_whose_causes_run_in_a_circle(log: Logger, json_file: Path) -> None:
+    fault = ValueError()
+    fault.__cause__ = other = KeyError()
+    other.__cause__ = fault
+    log.fault("broken", fault)
+    (line,) = lines_of(log, json_file)
+    assert line["fields"]["traceback"].count("because of KeyError") == 5
+
+
 async def test_a_fault_in_a_callback(log: Logger, json_file: Path) -> None:
     def callback(data: bytes) -> None:
         raise ValueError(data)

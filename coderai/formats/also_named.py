@@ -10,55 +10,75 @@ from coderai.formats.members import each, members, pairs
 # https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback, and tools that are models themselves
 # (Anthropic's advisor, OpenAI's image generation, which an item of the input may bring along).
 _NAMING = ("models", "fallbacks", "tools", "plugins", "preset")
-_QUOTED = [f'"{name}"'.encode() for name in _NAMING if name != "tools"]
-# Of these letters a name may be written with escapes, or with letters that fold to its own (long s, Kelvin).
-_ESCAPES = [b"\\u004", b"\\u005", b"\\u006", b"\\u007", b"\\u017", b"\\u212", "\u017f".encode(), "\u212a".encode()]
-# Within what names models, the fields that do. A tool's `parameters` name its arguments, but for OpenRouter's own.
+# Within those, the fields that do. A tool's `parameters` name its arguments, but for OpenRouter's own tools.
 _WITHIN = ("model", "models", "analysis_models", "tools")
 _OPENROUTER = "openrouter:"
-_TELLING = [*(f'"{name}"'.encode() for name in _WITHIN), *_ESCAPES]
+# Of these letters a name may be written with escapes, or with letters that fold to its own (long s, Kelvin).
+_ESCAPES = (b"\\u004", b"\\u005", b"\\u006", b"\\u007", b"\\u017f", b"\\u212a", "\u017f".encode(), "\u212a".encode())
+# One of these is in whatever names a model; in whole bodies, `model` and `tools` are as well where nothing else is.
+_TELLING = (*(f'"{name}"'.encode() for name in {*_NAMING, *_WITHIN}), *_ESCAPES)
+_TELLING_OF_BODY = tuple(one for one in _TELLING if one not in (b'"model"', b'"tools"'))
+# Lists and objects within each other, and names in one field: none that is meant has a tenth of it.
+_DEEPEST = 20
+_MOST_NAMES = 1000
 
 
 def also_named(body: bytes) -> list[str]:
     """These models; raises NotUnderstood where a name is there twice: the provider may take another than we do."""
     small = body.lower()
-    if small.count(b'"model"') < 2 and not _has(small, [*_QUOTED, *_ESCAPES]):
+    if small.count(b'"model"') < 2 and not _has(small, _TELLING_OF_BODY):
         return []  # nearly always
+    found = _folded(body)
+    models: list[str] = []
+    for item in each(found.get("input", b"[]")):
+        if item.startswith(b"{") and _has(item.lower(), _TELLING):
+            models += _of_tools(_folded(item))  # brought along
+    models += _of_tools(found)
+    for name in _NAMING:
+        if name != "tools":
+            models += _models(pairs(found.get(name, b"null")))
+    return models
+
+
+def _has(small: bytes, some: tuple[bytes, ...]) -> bool:
+    return any(one in small for one in some)
+
+
+def _folded(body: bytes) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for name, given in members(body).items():
         if (folded := name.casefold()) in found:
             raise NotUnderstood(f"the body names its {folded} more than once")
         found[folded] = given
-    models = [model for item in _telling(found.get("input", b"")) for model in _brought_along(item)]
-    for name in _NAMING:
-        given = found.get(name, b"null")
-        models += _models(_telling(given) if name == "tools" else pairs(given))
+    return found
+
+
+def _of_tools(found: dict[str, bytes]) -> list[str]:
+    """Most of many tools name no model, and are not parsed."""
+    telling = (tool for tool in each(found.get("tools", b"[]")) if _has(tool.lower(), _TELLING))
+    return _models(pairs(b"[%b]" % b",".join(telling)))
+
+
+def _models(given: Any) -> list[str]:
+    """A name, several, or objects with a `model`."""
+    models = []
+    for model in _walked(given, _DEEPEST):
+        models.append(model)
+        if len(models) > _MOST_NAMES:
+            raise NotUnderstood(f"the body names more than {_MOST_NAMES} models")
     return models
 
 
-def _has(small: bytes, some: list[bytes]) -> bool:
-    return any(one in small for one in some)
-
-
-def _telling(given: bytes) -> Any:
-    """Those of a list that may name a model, of tools or items: most do not."""
-    return pairs(b"[%b]" % b",".join(one for one in each(given) if _has(one.lower(), _TELLING)))
-
-
-def _brought_along(item: Any) -> Iterator[str]:
-    if isinstance(item, tuple):
-        yield from _models([inner for key, inner in item if key.casefold() == "tools"])
-
-
-def _models(given: Any) -> Iterator[str]:
-    """A name, several, or objects with a `model`."""
+def _walked(given: Any, deep: int) -> Iterator[str]:
+    if not deep:
+        raise NotUnderstood("what may name models in the body is nested too deeply")
     if isinstance(given, str):
         yield given
     elif isinstance(given, list):
         for one in given:
-            yield from _models(one)
+            yield from _walked(one, deep - 1)
     elif isinstance(given, tuple):
         openrouters = any(str(inner).startswith(_OPENROUTER) for key, inner in given if key == "type")
         for key, inner in given:
             if key.casefold() in _WITHIN or (openrouters and key == "parameters"):
-                yield from _models(inner)
+                yield from _walked(inner, deep - 1)

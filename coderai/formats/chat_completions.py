@@ -12,11 +12,12 @@ from msgspec import UNSET, Raw, Struct, json
 from msgspec.structs import asdict
 
 from coderai.formats.chat_deltas import THOUGHTS, Choice
-from coderai.formats.failure import alone, error_of, failure_in
+from coderai.formats.failure import alone, error_of, failure_in, told
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.splice import with_usage
+from coderai.formats.terminal import DONE
 from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
 
 
@@ -48,7 +49,6 @@ _ERRORS = {
 }
 
 
-_DONE = b"[DONE]"  # which is no JSON
 _CHUNKS = json.Decoder(_Answer)
 
 
@@ -93,7 +93,7 @@ class ChatCompletions:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
         answer: dict[str, Any] = {"id": "", "usage": None, "failure": (None, None)}
         choices: dict[int, Choice] = {}
-        if events[-1:] == [_DONE]:
+        if events[-1:] == [DONE]:
             events = events[:-1]
         for chunk in objects(events, _CHUNKS):
             if not answer["id"]:
@@ -101,7 +101,7 @@ class ChatCompletions:
             if chunk.usage:
                 answer["usage"] = chunk.usage
             if chunk.error or (chunk.choices is None and chunk.message):  # in the place of a chunk (vLLM and others)
-                answer["failure"] = error_of(asdict(chunk))
+                answer["failure"] = told(error_of(asdict(chunk)), answer["failure"])
             for choice in map(mapping, items(chunk.choices)):
                 index = choice.get("index")
                 index = index if isinstance(index, int) else 0

@@ -22,21 +22,23 @@ def failure_in(body: bytes, error: Any, *, answers: bool) -> Failure:
 
 def error_of(answer: dict[str, Any]) -> Failure:
     """Type and message, of an error body or event."""
-    error, message = _first(answer.get("error") or answer.get("errors")), text(answer.get("message"))
+    error, message = answer.get("error"), text(answer.get("message"))
+    if isinstance(several := error or answer.get("errors"), list):  # as Cloudflare tells them
+        error = next(iter(several), None)
     if isinstance(error, str) and error:
         return "error", message or error
     if isinstance(error, dict) and any(error.values()):  # some tell that there is none by empty members
         kind = text(error.get("type")) or text(error.get("code")) or text(error.get("status")) or "error"
-        return kind, text(error.get("message")) or None
+        return kind, text(error.get("message")) or message or None
     if message or error is True or "error" in (answer.get("type"), answer.get("object")):  # the latter is vLLM's
         kind = text(answer.get("type"))
         return (kind if kind != "error" else "") or text(answer.get("code")) or "error", message or None
     return _of_detail(answer.get("detail"))
 
 
-def _first(error: Any) -> Any:
-    """Of several, as Cloudflare tells them."""
-    return next(iter(error), None) if isinstance(error, list) else error
+def told(failure: Failure, before: Failure) -> Failure:
+    """The later one, unless it tells nothing."""
+    return failure if failure[0] else before
 
 
 def _of_detail(detail: Any) -> Failure:

@@ -12,22 +12,24 @@ from msgspec import Raw
 
 from coderai.formats.format import NotUnderstood
 
-# Bytes of JSON that are read whole, and members of an object or list that are looked at one by one: each takes some
-# tens of milliseconds, in which no other request is served.
-LARGEST = 1_000_000
+# Bytes of JSON that are read whole, in some tens of milliseconds in which no other request is served.
+LARGEST = 500_000
+# Members of an object or a list, whose names are looked at one by one, in as long.
 MOST = 10_000
 
 _UNREAD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
-_NAME = re.compile(rb'[{,\s]*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
+_NAME = re.compile(rb'\s*[{,]\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
+_END = re.compile(rb"\s*[,}]")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What msgspec refuses and others take, and what it is read as here. The literals come first, for speed.
 _ODDITIES = (
-    (re.compile(rb"\\u[dD][89a-fA-F]..", re.DOTALL), rb"\\ufffd"),  # halves of surrogate pairs, and whole ones as well
+    (re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"), rb"\\ufffd"),  # halves of surrogate pairs, and whole ones
     (re.compile(rb"NaN(?<=[:,\[\s]NaN)"), b"null"),
     (re.compile(rb"Infinity(?<=[:,\[\s-]Infinity)"), b"0"),
 )
+_MOST_ODDITIES = 1_000_000
 
 
 def members(body: bytes) -> dict[str, bytes]:
@@ -37,8 +39,9 @@ def members(body: bytes) -> dict[str, bytes]:
     except _UNREAD:
         pass
     body = body.decode("utf-8-sig", "replace").encode()
+    body = body.replace(rb"\\", b"//")  # so that a backslash begins an escape
     for odd, plain in _ODDITIES:
-        body = odd.sub(plain, body, MOST)
+        body = odd.sub(plain, body, _MOST_ODDITIES)
     try:
         return _members(body)
     except _UNREAD:
@@ -46,26 +49,28 @@ def members(body: bytes) -> dict[str, bytes]:
 
 
 def _members(body: bytes) -> dict[str, bytes]:
-    found = _OBJECT.decode(body)
-    if len(found) > MOST:
+    decoded = _OBJECT.decode(body)
+    if len(decoded) > MOST:
         raise NotUnderstood(f"the body has more than {MOST} members")
+    found = {name: bytes(given) for name, given in decoded.items()}
     at = 0
-    # Of two of one name the last stands in the first one's place: another value, or another name, comes there.
+    # Of two of one name the last is found, in the first one's place: there is another value then, or more behind all.
     for name, given in found.items():
-        at = _behind(body, at, name, bytes(given))
+        at = _behind(body, at, name, given)
     if (more := _NAME.match(body, at)) is not None:
         raise _twice(more)
-    return {name: bytes(given) for name, given in found.items()}
+    return found
 
 
 def _behind(body: bytes, at: int, name: str, given: bytes) -> int:
-    """Where this member ends, which has to begin there."""
+    """Where the member ends that comes there, which has to be this one."""
     named = _NAME.match(body, at)
     if named is None:
         raise NotUnderstood("the body's JSON cannot be read to its end")
-    if msgspec.json.decode(named[1]) != name or not body.startswith(given, named.end()):
+    end = named.end() + len(given)
+    if msgspec.json.decode(named[1]) != name or not body.startswith(given, named.end()) or not _END.match(body, end):
         raise _twice(named)
-    return named.end() + len(given)
+    return end
 
 
 def _twice(named: re.Match[bytes]) -> NotUnderstood:

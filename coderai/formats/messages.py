@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
-from coderai.formats.failure import alone, error_of, failure_in
+from coderai.formats.failure import alone, error_of, failure_in, told
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
@@ -140,7 +140,8 @@ class Messages:
                 case "content_block_stop" if index in blocks:
                     blocks[index].incomplete = False
                 case kind if kind == "error" or event.error:
-                    answer.error_type, answer.error_message = error_of(asdict(event))
+                    before = answer.error_type, answer.error_message
+                    answer.error_type, answer.error_message = told(error_of(asdict(event)), before)
         for index, block in blocks.items():
             block.input = "".join(inputs.get(index, ())) or block.input
             block.thinking = text(block.thinking) + "".join(thoughts.get(index, ()))

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Raw, Struct, json
 
 from coderai.formats.chat_completions import ChatCompletions
-from coderai.formats.failure import Failure, alone, error_of, failure_in
+from coderai.formats.failure import Failure, alone, error_of, failure_in, told
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
@@ -109,7 +109,7 @@ class Responses:
         output = [item_of(raw) for raw in answer.output or ()]
         if answer.object == _COMPACTION:
             output = []
-        answers = bool(answer.usage) or answer.object in ("response", _COMPACTION)
+        answers = bool(output or answer.usage) or answer.object in ("response", _COMPACTION)
         failure = failure_in(body, answer.error, answers=answers)
         return _Response(answer.id, output, answer.usage, failure)
 
@@ -135,9 +135,8 @@ class Responses:
                 index = getattr(event, target.counted_by) if target.counted_by else 0
                 unfinished[place].add(target, index, event.delta)
             elif kind == "error" or event.error or (event.message and not kind):
-                seen.failure = error_of(
-                    {"type": kind, "error": event.error, "code": event.code, "message": event.message}
-                )
+                given = {"error": event.error, "code": event.code, "message": event.message}
+                seen.failure = told(error_of(given | {"type": kind if kind == "error" else ""}), seen.failure)
             if not seen.id:
                 seen.id = mapping(event.response).get("id", "")
         seen.output += (each.item() for each in unfinished.values())

@@ -8,6 +8,9 @@ than a line's beginning; what has to stand before it is looked up behind it.
 
 import re
 
+# OpenAI's last event, which is no JSON.
+DONE = b"[DONE]"
+
 # How an event line may be written, before and after the event's name.
 _SPACES = ("", " ")
 _ENDS = (r"\n", r"\r\n", r"\r")

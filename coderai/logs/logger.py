@@ -78,6 +78,10 @@ class Logger:
         self.outputs.close()
 
 
+# Of a fault's causes, which may run in a circle.
+_CAUSES = 10
+
+
 def _kind(fault: BaseException) -> str:
     """And the system's own words, where it is one of its errors."""
     told = isinstance(fault, OSError) and fault.strerror
@@ -85,11 +89,15 @@ def _kind(fault: BaseException) -> str:
 
 
 def _came(fault: BaseException) -> Iterator[str]:
-    """Its frames, and those of what it was raised for."""
+    """Its frames, and those of what it was raised for, and that for."""
     yield from traceback.format_tb(fault.__traceback__)
-    if (cause := fault.__cause__ or (None if fault.__suppress_context__ else fault.__context__)) is not None:
-        yield f"because of {_kind(cause)}\n"
-        yield from _came(cause)
+    for _ in range(_CAUSES):
+        cause = fault.__cause__ or (None if fault.__suppress_context__ else fault.__context__)
+        if cause is None:
+            break
+        fault = cause
+        yield f"because of {_kind(fault)}\n"
+        yield from traceback.format_tb(fault.__traceback__)
 
 
 def open_logs(
