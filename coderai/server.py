@@ -73,7 +73,7 @@ class Server:
         app = application(store, self.authenticator, enabled, self.unready, self.api_log)
         # one request for each connection handed over: the next one may be the gateway's
         app.on_response_prepare.append(_close_after)
-        self.api = web.AppRunner(app, handler_cancellation=True)
+        self.api = web.AppRunner(app, handler_cancellation=True)  # with its connection: see _stop_api
         self.listener = Listener(self.gateway, self.successor)
         self.tls: ssl.SSLContext | None = None
         self.apply()
@@ -216,15 +216,16 @@ class Server:
             await self.recovery.leave()
 
     async def stop(self) -> None:
-        until = asyncio.get_running_loop().time() + self.settings.shutdown_timeout.seconds
-        if cut := await self.listener.stop(self.settings.shutdown_timeout.seconds):
+        timeout = self.settings.shutdown_timeout.seconds
+        until = asyncio.get_running_loop().time() + timeout
+        if cut := await self.listener.stop(timeout):
             self.log.warn("requests cut off", count=cut)
         await self._stop_api(until)
         self.upstreams.close()
         self.dumps.close()
 
     async def _stop_api(self, until: float) -> None:
-        """aiohttp has times of its own, minutes of them: whose answer is not read by now does not get its end."""
+        """aiohttp has times of its own, minutes of them: whose answer is not made or read by now does not get it."""
         ending = asyncio.create_task(self.api.cleanup())
         left = max(0.0, until - asyncio.get_running_loop().time())
         _, late = await asyncio.wait([ending], timeout=left)

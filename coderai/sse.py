@@ -5,6 +5,7 @@ one kind a stream. Format: https://html.spec.whatwg.org/multipage/server-sent-ev
 """
 
 import re
+from codecs import BOM_UTF8
 
 # An event's end. A lone CR at the end of what has come so far may be half of a CRLF, and ends nothing.
 boundary = re.compile(rb"(?:\r?\n){2,}|\r{2,}[\r\n]*")
@@ -14,8 +15,6 @@ _OPEN = re.compile(rb"(?:(?<=[^\r\n])(?:\r\n|\n|\r)|(?<=\n)\r)\Z")
 
 # An event as nearly all are written, whose lines end in LF: one line of data, last of all.
 _PLAIN = re.compile(rb"^(?:event:.*\n)?data: (.*)\n\n", re.MULTILINE)
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def split(data: bytes) -> tuple[list[bytes], bytes]:
@@ -68,7 +67,7 @@ def open_end(data: bytes) -> bytes:
 def payload(event: bytes) -> bytes | None:
     """The event's data, its lines joined by LF; None where it has no data line (a comment, a mere name)."""
     lines = []
-    for line in event.removeprefix(_BYTE_ORDER_MARK).splitlines():
+    for line in event.removeprefix(BOM_UTF8).splitlines():
         field, _, value = line.partition(b":")
         if field == b"data":
             lines.append(value[1:] if value[:1] == b" " else value)
@@ -89,7 +88,7 @@ def payloads(data: bytes) -> list[bytes]:
 
 def json_in(data: bytes) -> bytes:
     """What seems to be an object or a list of JSON, and no event; else nothing."""
-    data = data.removeprefix(_BYTE_ORDER_MARK).strip()
+    data = data.removeprefix(BOM_UTF8).strip()
     return data if data.startswith((b"{", b"[")) else b""
 
 

@@ -10,14 +10,17 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from coderai import serving
 from coderai.logs import open_logs
 from tests.databases import Place, counts, environment, query
 from tests.gateway import PROVIDER_KEY, Gateway, coderai
+from tests.postgres import drop, fresh
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
 from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
+from tests.test_workers import until
 
 ASK = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"hello"}]}'
 ANSWER = b'{"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
@@ -283,3 +286,17 @@ def test_nobody_who_asks_for_health_or_the_trail_holds_it_up(
         gateway.process.terminate()
         assert gateway.process.wait(9) == 0
     assert gateway.stop() == 0  # no secret in its files
+
+
+def test_nor_does_a_database_that_takes_its_time(tmp_path: Path, provider: Provider, postgres_url: str) -> None:
+    url = fresh(postgres_url)
+    gateway = Gateway(tmp_path, provider.url, "--shutdown-timeout", "500ms", **environment(url))
+    token = gateway.user("olga", "owner")
+    with psycopg.connect(url) as other, socket.create_connection((gateway.host, gateway.port)) as client:
+        other.execute("LOCK TABLE aibridge_interceptions IN ACCESS EXCLUSIVE MODE")
+        path = "/api/v2/aibridge/interceptions"
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {token}\r\n\r\n".encode())
+        until(lambda: query(url, "SELECT 1 FROM pg_locks WHERE NOT granted") != [])
+        gateway.process.terminate()
+        assert gateway.process.wait(9) == 0
+    drop(url)

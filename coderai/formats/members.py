@@ -5,6 +5,7 @@ Fast where it is large: what of the members is not looked at is not parsed.
 
 import json
 import re
+from codecs import BOM_UTF8
 from typing import Any
 
 import msgspec
@@ -22,7 +23,6 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
 _NAME = re.compile(rb'\s*[{,]\s*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*', re.DOTALL)
 _END = re.compile(rb"\s*[,}]")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What msgspec refuses and others take, and what it is read as here. The literals come first, for speed.
 _ODDITIES = (
     (re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"), rb"\\ufffd"),  # halves of surrogate pairs, and whole ones
@@ -35,7 +35,7 @@ _MOST_ODDITIES = 1_000_000
 def members(body: bytes) -> dict[str, bytes]:
     """Each one's JSON, by its name. Raises NotUnderstood where a name is there twice."""
     try:
-        return _members(body.removeprefix(_BYTE_ORDER_MARK))
+        return _members(body.removeprefix(BOM_UTF8))
     except _UNREAD:
         pass
     body = body.decode("utf-8-sig", "replace").encode()
