@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from bench.timing import best_us, percentile, shown
-from coderai.logs import open_logs
+from coderai.logs import Logger, Outputs
 from coderai.recorder import Recorder
 from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Tokens, new_id
 from coderai.retention import Retention
@@ -41,7 +41,7 @@ def exchange(at: int, user: int = 0) -> tuple[list[Record], list[Record]]:
 
 async def recording(folder: Path) -> list[tuple[str, str]]:
     store = await open_sqlite(folder / "recording.db")
-    recorder = Recorder(store, open_logs(human=""))
+    recorder = Recorder(store, Logger(Outputs()))
     single = []
     for _ in range(2000):
         start, end = exchange(times.now())
@@ -137,7 +137,7 @@ def _fill(path: Path, count: int) -> None:
 
 async def _commits(store: Store, name: str, beside: asyncio.Task[object] | None = None) -> list[tuple[str, str]]:
     """Two hundred exchanges a second, as long as the other work takes, or ten seconds."""
-    recorder = Recorder(store, open_logs(human=""))
+    recorder = Recorder(store, Logger(Outputs()))
     taken: list[float] = []
 
     async def one() -> None:
@@ -167,7 +167,7 @@ async def _large(path: Path, count: int) -> list[tuple[str, str]]:
     store = await open_sqlite(path)
     figures = await _questions(store, count)
     figures += await _commits(store, f"commit, trail of {count:,}")
-    retention = Retention(store, open_logs(human=""), seconds=1)
+    retention = Retention(store, Logger(Outputs()), seconds=1)
     purge: asyncio.Task[object] = asyncio.create_task(retention.purge())
     figures += await _commits(store, "commit while all of it is purged", purge)
     deleted = count - await _left(store)

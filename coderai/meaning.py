@@ -70,7 +70,7 @@ def configure(log: Logger, settings: Settings) -> None:
         json=settings.log_json,
         stackdriver=settings.log_stackdriver,
         verbose=settings.verbose,
-        filters=[pattern.pattern for pattern in settings.log_filter],
+        filters=settings.log_filter,
     )
 
 

@@ -84,6 +84,7 @@ class Ended(Struct, frozen=True, kw_only=True):
     error_type: str | None = None
     error_message: str | None = None
     credential_hint: str | None = None  # of the key that served it, if it is not the one that it began with
+    inferred: bool = False  # written for a process that is taken for dead: its own end, should it come, is the true one
 
 
 class ProviderObject(Struct, frozen=True):

@@ -6,13 +6,12 @@ as many looks as no living process would let it. If it lives after all, the true
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 from coderai.logs import Logger
 from coderai.recorder import NotStored, Recorder
 from coderai.records import Ended, Record, new_id
-from coderai.store import Store, StoreUnavailable
+from coderai.store import Store, StoreUnavailable, times
 from coderai.store.instances import Instance
 
 BEAT_SECONDS = 3.0
@@ -66,8 +65,9 @@ class Recovery:
     async def _end(self, instance_id: str) -> None:
         ids = await self._store.instances.unended(instance_id)
         for start in range(0, len(ids), BATCH):
-            at = time.time_ns() // 1000
-            ended = Ended(status=None, error_type="interrupted", error_message="the process that served it has ended")
+            at = times.now()
+            message = "the process that served it has ended"
+            ended = Ended(status=None, error_type="interrupted", error_message=message, inferred=True)
             await self._recorder.put([Record(new_id(), id, at, ended) for id in ids[start : start + BATCH]])
         await self._store.instances.end(instance_id)
         if ids:

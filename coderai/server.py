@@ -9,13 +9,14 @@ import os
 import socket
 import ssl
 from contextlib import suppress
+from dataclasses import replace
 
 from aiohttp import web
 
 from coderai.api import Connection, application
 from coderai.auth import Authenticator
 from coderai.bedrock import NoCredentials
-from coderai.config import HostPort, Resolved, Settings, SettingsError, changes
+from coderai.config import HostPort, Resolved, Settings, SettingsError, reload
 from coderai.dumps import Dumps
 from coderai.gateway import Gateway
 from coderai.gateway.dumping import Dumper
@@ -108,21 +109,21 @@ class Server:
 
     def reload(self) -> None:
         """Reads the settings again: all of them hold from now on, or, with one mistake in them, none."""
-        before = self.settings
         try:
             resolved = self.resolved.again()
-            if before.tls_enable and self.tls is not None:
-                pairs = resolved.settings.tls_cert_file, resolved.settings.tls_key_file
-                server_context(*pairs, before.tls_min_version)  # tried on a context that serves nobody
-                load(self.tls, *pairs)
-            configure(self.log, resolved.settings)
-            self.log.reopen()
+            settings, applied, waiting = reload(self.settings, resolved.settings)
+            certificates = settings.tls_cert_file, settings.tls_key_file
+            if self.tls is not None:
+                server_context(*certificates, settings.tls_min_version)  # tried on a context that serves nobody
+            configure(self.log, settings)
+            if self.tls is not None:
+                load(self.tls, *certificates)
         except (SettingsError, BadCertificate, LogError) as error:
             for problem in error.problems if isinstance(error, SettingsError) else [str(error)]:
                 self.log.error("new settings refused, the old ones hold", problem=problem)
             return
-        applied, waiting = changes(before, resolved.settings)
-        self.resolved = resolved
+        self.resolved = replace(resolved, settings=settings)
+        self.log.reopen()
         self.apply()
         for warning in resolved.warnings:
             self.log.warn(warning)

@@ -192,7 +192,7 @@ class StreamTap:
     def read(self) -> Reading:
         """May be called again, with the same result: nothing is used up."""
         last = b"".join((*self._pieces, self._half))  # without a blank line behind it
-        if last:
+        if last and not self.terminal:
             self.terminal = self._format.terminal.search(last) is not None
         reading = self._kept.read(last)
         self.terminal |= self._kept.whole

@@ -19,10 +19,10 @@ from coderai.api import application
 from coderai.api.interceptions import LARGE, PIECE_BYTES, SLICE, interceptions
 from coderai.api.search import KEYS, BadSearch, microseconds, terms
 from coderai.auth import Authenticator, User, new_token
-from coderai.logs import open_logs
 from coderai.records import Thought, new_id
 from coderai.store import Store, open_sqlite, times
 from coderai.store.selection import Filter
+from tests.logs import open_logs
 from tests.trail import AT, ended, exchange, found, started
 
 LOG = open_logs(human="")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from coderai.auth import Authenticator, Suspended, Unauthenticated, User, new_token, presented, token_of
-from coderai.logs import open_logs
 from coderai.store import Store, StoreUnavailable
 from tests.databases import Place, rows, tables
+from tests.logs import open_logs
 from tests.trail import now
 
 LOG = open_logs(human="")

@@ -16,6 +16,7 @@ AUDIT = "/api/v2/aibridge/interceptions"
         ((), set()),
         (("--verbose",), {"token read", "API request", "no records are old enough to be deleted"}),
         (("--log-filter", "^api$"), {"API request"}),
+        (("--log-filter", "(?i)^API$", "--log-filter", "(?P<one>x)", "--log-filter", "(?P<one>y)"), {"API request"}),
         (("-l", "nothing", "-l", "token|old"), {"token read", "no records are old enough to be deleted"}),
     ],
 )

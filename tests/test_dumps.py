@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from coderai.dumps import CUT, FILE_LIMIT, WAITING_LIMIT, Dump, Dumps, intercepted, safe
-from coderai.logs import open_logs
 from tests.gateway import PROVIDER_KEY, Gateway
+from tests.logs import open_logs
 from tests.provider import Provider, stream, whole
 from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, post
 

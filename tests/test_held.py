@@ -113,6 +113,17 @@ def test_a_terminal_event_in_pieces_shows_no_line(end: bytes, withhold: bool) ->
     assert sent + tap.held() == SAID + b"data: [DONE]" + end + end
 
 
+@pytest.mark.parametrize("withhold", [False, True])
+def test_half_a_line_behind_the_terminal_event_is_held_with_it(withhold: bool) -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None, withhold)
+    assert tap.feed(SAID + DONE + b": bye\n") == SAID
+    for _ in range(2):
+        tap.read()
+        assert tap.terminal
+        assert tap.feed(b"\n") == b""  # its records are on their way
+    assert tap.held() == DONE + b": bye\n\n\n"
+
+
 def test_an_empty_line_between_events_keeps_alive_at_once() -> None:
     tap = StreamTap(CHAT_COMPLETIONS, None)
     assert [tap.feed(piece) for piece in (SAID, b"\n", b"\r\n", b": ping\n\n")] == [SAID, b"\n", b"\r\n", b": ping\n\n"]

@@ -14,9 +14,10 @@ import psycopg
 import pytest
 
 from coderai import serving
-from coderai.logs import open_logs
+from coderai.serving import SUPERVISOR_PIPE
 from tests.databases import Place, counts, environment, query
 from tests.gateway import PROVIDER_KEY, Gateway, coderai
+from tests.logs import open_logs
 from tests.postgres import drop, fresh
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
 from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
@@ -225,6 +226,33 @@ def test_reload_takes_the_new_key_and_refuses_a_bad_file(tmp_path: Path, provide
     assert any("c.yaml:2" in problem and "soon" in problem for problem in refusals)
     assert any("nonsense" in problem for problem in refusals)
     assert gateway.stop() == 0
+
+
+def test_a_reload_that_is_refused_changes_nothing(tmp_path: Path, provider: Provider) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("aibridge:\n  enabled: true\n")
+    gateway = Gateway(tmp_path, provider.url, "--config", str(config), CODER_AIBRIDGE_ENABLED="")
+    token = gateway.user("alice")
+
+    def status() -> int:
+        provider.answers(whole(ANSWER))
+        return gateway.request("POST", CHAT, ASK, token=token).status
+
+    config.write_text(f"aibridge:\n  enabled: false\nintrospection:\n  logging:\n    humanPath: {tmp_path}/no/log\n")
+    reload(gateway, "new settings refused")
+    assert status() == 200
+    config.write_text("aibridge:\n  enabled: false\n")
+    reload(gateway, "settings read again")
+    assert gateway.lines()[-1]["fields"]["need_a_restart"] == "aibridge-enabled"
+    assert status() == 200
+    assert gateway.stop() == 0
+
+
+def test_a_fault_that_nobody_foresaw_is_told_without_a_traceback(tmp_path: Path) -> None:
+    env = {"CODER_SQLITE_PATH": str(tmp_path / "c.db"), "CODER_HTTP_ADDRESS": "127.0.0.1:0"}
+    done = coderai("server", env={**env, SUPERVISOR_PIPE: "none"}, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "the server has failed" in done.stderr and "ValueError" in done.stderr and "serving.py" in done.stderr
 
 
 def test_logrotate(tmp_path: Path, provider: Provider) -> None:

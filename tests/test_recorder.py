@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from coderai.logs import Logger, open_logs
+from coderai.logs import Logger
 from coderai.recorder import NotStored, Recorder
 from coderai.records import Prompt, Record, Thread
 from coderai.store import Store, StoreUnavailable
 from tests.databases import Place, query, read_only
+from tests.logs import open_logs
 from tests.trail import exchange, found, started
 
 

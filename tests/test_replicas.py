@@ -8,13 +8,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from coderai.logs import open_logs
 from coderai.recorder import Recorder
 from coderai.recovery import DEAD_AFTER_LOOKS, Recovery
 from coderai.store import Store
 from coderai.store.postgres import ALONE_LOCK, COMMIT_SECONDS
 from tests.databases import Place, environment, opened, query
 from tests.gateway import Gateway, coderai
+from tests.logs import open_logs
 from tests.postgres import drop, fresh
 from tests.provider import Provider
 from tests.test_relay import MESSAGES, post

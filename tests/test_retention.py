@@ -4,7 +4,6 @@ import asyncio
 import json
 from pathlib import Path
 
-from coderai.logs import open_logs
 from coderai.records import Thought
 from coderai.retention import Retention
 from coderai.store import Store
@@ -12,6 +11,7 @@ from coderai.store.purge import BATCH, BATCH_BYTES
 from coderai.store.selection import Filter
 from coderai.store.sqlite_care import RECLAIMED_PAGES
 from tests.databases import Place, counts, opened, query, read_only, tables
+from tests.logs import open_logs
 from tests.trail import exchange, found, now
 
 HOUR = 3600

@@ -288,18 +288,21 @@ class TestRetention:
         assert len((await store.verify("", "9999", {("gone", 1): late})).breaks) == 1
 
 
-async def test_a_true_end_after_an_inferred_one(store: Store, place: Place) -> None:
-    """The process was taken for dead, and lives."""
-    batch = exchange()
+@pytest.mark.parametrize("error_type", [None, "interrupted"])
+async def test_a_true_end_after_an_inferred_one(store: Store, place: Place, error_type: str | None) -> None:
+    """The process was taken for dead, and lives; or it is dead, and had its records in a spool file."""
+    *batch, end = exchange()
     await store.write(batch[:2])
     other = await opened(place)
-    inferred = Ended(status=None, error_type="interrupted")
-    await other.write([Record(new_id(), batch[0].id, AT, inferred)])
+    inferred = Ended(status=None, error_type="interrupted", inferred=True)
+    await other.write([Record(new_id(), end.interception_id, AT, inferred)])
     assert await verify(store) == Verdict(interceptions=1, links=1)
-    await store.write(batch[2:])
-    await other.write([Record(new_id(), batch[0].id, AT, inferred)])
-    assert await verify(store) == Verdict(interceptions=1, links=2)
-    assert query(place, "SELECT status, error_type FROM aibridge_interceptions") == [(200, None)]
+    true = Record(end.id, end.interception_id, end.at, Ended(status=200, error_type=error_type))
+    for _ in range(2):
+        await store.write([*batch[2:], true])
+        await other.write([Record(new_id(), end.interception_id, AT, inferred)])
+        assert await verify(store) == Verdict(interceptions=1, links=2)
+    assert query(place, "SELECT status, error_type FROM aibridge_interceptions") == [(200, error_type)]
     assert (other.head.number, store.head.number) == (1, 1)
     await other.close()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coderai.records import Prompt, Record, Thread, Tokens
+from coderai.records import Ended, Prompt, Record, Thread, Tokens
 from coderai.store import BadData, Store, StoreUnavailable, times
 from tests.databases import Place, counts, opened, read_only, rows
 from tests.trail import AT, ended, exchange, found, started
@@ -89,7 +89,8 @@ async def test_first_owner_keeps_an_object(store: Store) -> None:
 
 async def test_an_end_is_kept_but_for_an_inferred_one(store: Store, place: Place) -> None:
     start = started()
-    await store.write([start, ended(start, status=None, error_type="interrupted", error_message="killed")])
+    inferred = Ended(status=None, error_type="interrupted", error_message="killed", inferred=True)
+    await store.write([start, found(start, inferred)])
     await store.write([ended(start, status=200)])
     await store.write([ended(start, status=500, error_type="late")])
     (row,) = rows(place, "aibridge_interceptions")

@@ -45,9 +45,12 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 def test_https_is_served_and_its_certificate_renewed(tmp_path: Path, provider: Provider, authority: trustme.CA) -> None:
     certificate, key = issue(authority, tmp_path, "localhost", "127.0.0.1")
+    config = tmp_path / "c.yaml"
+    config.write_text("")
     gateway = Gateway(
         tmp_path,
         provider.url,
+        f"--config={config}",
         "--tls-enable",
         "--tls-address=127.0.0.1:0",
         f"--tls-cert-file={certificate}",
@@ -65,6 +68,10 @@ def test_https_is_served_and_its_certificate_renewed(tmp_path: Path, provider: P
     connection.close()
     before = served_certificate(gateway, port, context)
     issue(authority, tmp_path, "localhost")
+    config.write_text(f"introspection:\n  logging:\n    humanPath: {tmp_path}/no/log\n")
+    reload(gateway, "new settings refused")
+    assert served_certificate(gateway, port, context) == before
+    config.write_text("")
     reload(gateway, "settings read again")
     assert served_certificate(gateway, port, context) != before
     renewed = served_certificate(gateway, port, context)

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from coderai.auth import Authenticator, Unauthenticated
 from coderai.cli.tokens import tokens
 from coderai.cli.users import users
-from coderai.logs import open_logs
 from tests.databases import Place, environment, opened, query
+from tests.logs import open_logs
 
 TOKEN = re.compile(r"[A-Za-z0-9]{10}-[A-Za-z0-9]{22,}\n")
 

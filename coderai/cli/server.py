@@ -49,6 +49,10 @@ def _serve(resolved: Resolved) -> None:
         _run(resolved, log)
     except (CannotServe, StoreUnavailable, BadCertificate, BadProxy, LogError) as error:
         raise click.ClickException(str(error)) from None
+    except Exception as fault:
+        log.fault("the server has failed", fault)
+        message = f"the server has failed ({type(fault).__name__}): please report it, with what its log says of it"
+        raise click.ClickException(message) from None
     finally:
         log.close()
 

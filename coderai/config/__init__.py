@@ -4,7 +4,8 @@ from coderai.config.duration import Duration
 from coderai.config.kinds import HostPort, Size
 from coderai.config.problems import SettingsError
 from coderai.config.providers import ProviderSettings
-from coderai.config.resolve import Resolved, changes, resolve
+from coderai.config.reload import reload
+from coderai.config.resolve import Resolved, resolve
 from coderai.config.settings import OPTIONS, Settings
 from coderai.config.written import write_config
 
@@ -17,7 +18,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Size",
-    "changes",
+    "reload",
     "resolve",
     "write_config",
 ]

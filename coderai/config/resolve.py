@@ -127,12 +127,3 @@ def _check_together(found: Mapping[str, Found], report: Report) -> None:
             f"--aibridge-max-request-body: {body} is more than --aibridge-max-body-memory ({memory}); "
             "lower the one or raise the other"
         )
-
-
-def changes(before: Settings, after: Settings) -> tuple[list[str], list[str]]:
-    """Which settings a reload changed, as flags' names: those it applies, and those that take a restart."""
-    changed = [one for one in OPTIONS if getattr(before, one.name) != getattr(after, one.name)]
-    applied = [option.flag for option in changed if option.live]
-    if before.providers != after.providers:
-        applied.append("aibridge-providers")
-    return applied, [option.flag for option in changed if not option.live]

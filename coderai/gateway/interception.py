@@ -1,7 +1,6 @@
 """One intercepted exchange as the trail sees it: what is recorded at its start and at its end."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
@@ -25,6 +24,7 @@ from coderai.records import (
     new_id,
 )
 from coderai.routes import Route
+from coderai.store import times
 from coderai.wire.request import Request
 
 
@@ -69,7 +69,7 @@ class Interception:
             credential_hint=self._hint,
             metadata={"request_user_agent": who.user_agent},
         )
-        at = time.time_ns() // 1000
+        at = times.now()
         records = [Record(self.id, self.id, at, started)]
         if self._ask.prompt is not None:
             self._prompt = Record(new_id(), self.id, at, shortened(self._ask.prompt, self._text_limit))
@@ -91,7 +91,7 @@ class Interception:
         """
         self.begin()
         self.ended = True
-        at = time.time_ns() // 1000
+        at = times.now()
         records = [self._record(at, finding) for finding in self._findings(reading)]
         if self._prompt is not None:
             prompt = self._prompt

@@ -114,18 +114,21 @@ class Interceptor:
                 raise Refusal(415, f"the request's body cannot be read: {fault}") from None
             self._log.warn("request body not read", path=route.path.decode("latin-1"), error=str(fault))
             return Ask(model=UNKNOWN_MODEL, body=body)
+        provider = route.provider
         try:
-            ask = format.ask(plain, include_usage=route.provider.include_usage and plain is body)
-            if route.provider.restricted and plain:
-                others = (model for model in also_named(plain) if not route.provider.allows(model))
-                ask = replace(ask, model=next(others, ask.model))  # one that is not allowed is what is refused
+            ask = format.ask(plain, include_usage=provider.include_usage and plain is body)
+            others = also_named(plain) if provider.restricted else ()
         except NotUnderstood as fault:
             raise Refusal(400, str(fault)) from None
         if ask.background:
             raise Refusal(501, "background responses are not supported: their answers would go unrecorded")
-        if (bedrock := route.provider.bedrock) is not None:
-            return replace(ask, model=bedrock.model(ask.model))
-        return ask if plain is body else replace(ask, body=body)
+        if provider.bedrock is not None:
+            ask = replace(ask, model=provider.bedrock.model(ask.model))
+        elif plain is not body:
+            ask = replace(ask, body=body)
+        # one that is not allowed is what is refused
+        foreign = next((model for model in others if not provider.allows(model)), None)
+        return ask if foreign is None else replace(ask, model=foreign)
 
     async def _refuse_model(self, interception: Interception, route: Route, ask: Ask) -> None:
         """The attempt is on record, prompt and all."""

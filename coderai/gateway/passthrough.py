@@ -4,7 +4,6 @@ What opens one user's data (a stored response, a conversation) passes only for t
 key stands behind everybody's requests, so the provider cannot tell them apart.
 """
 
-import time
 from typing import Any
 
 import msgspec
@@ -22,6 +21,7 @@ from coderai.logs import RecordLog
 from coderai.recorder import Recorder
 from coderai.records import ProviderObject, Record, new_id
 from coderai.routes import Route
+from coderai.store import times
 from coderai.tap import NoTap, Tap, WholeTap
 from coderai.wire.answer import Answer
 from coderai.wire.headers import is_stream
@@ -76,7 +76,7 @@ class Passthrough:
         await relay.settled
         if creates and (object_id := tap.read().message_id):
             owned = ProviderObject(object_id=object_id, provider_name=route.provider.name, initiator_id=user.id)
-            await self._recorder.put([Record(new_id(), "", time.time_ns() // 1000, owned)])
+            await self._recorder.put([Record(new_id(), "", times.now(), owned)])
         return relay
 
     async def _log(self, request: Request, route: Route, user: User, status: int | None) -> None:
@@ -89,7 +89,7 @@ class Passthrough:
                 api_key_id=user.token_id,
                 provider=route.provider.kind.name,
                 provider_name=route.provider.name,
-                created_at=time.time_ns() // 1000,
+                created_at=times.now(),
             )
 
 

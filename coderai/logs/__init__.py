@@ -1,14 +1,14 @@
 """Logs: one `Logger` for the process, three layouts, and the audit trail's own lines.
 
-`open_logs` opens the sinks that the options name and returns the root `Logger`; `RecordLog` writes the
-records of the audit trail through it; `StandardLibrary` brings the lines of `logging` (aiohttp, asyncio) in.
+`Logger(Outputs())` is the root one, and opens the sinks that the options name; `RecordLog` writes the records of the
+audit trail through it; `StandardLibrary` brings the lines of `logging` (aiohttp, asyncio) in.
 One entry is one line in every layout, whatever its values hold, and no sink ever holds up the event loop.
 """
 
-from coderai.logs.logger import Logger, open_logs
+from coderai.logs.logger import Logger
 from coderai.logs.outputs import Outputs
 from coderai.logs.records import RecordLog
 from coderai.logs.sinks import LogError, SinkStatus
 from coderai.logs.stdlib import StandardLibrary
 
-__all__ = ["LogError", "Logger", "Outputs", "RecordLog", "SinkStatus", "StandardLibrary", "open_logs"]
+__all__ = ["LogError", "Logger", "Outputs", "RecordLog", "SinkStatus", "StandardLibrary"]

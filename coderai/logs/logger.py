@@ -1,10 +1,11 @@
 """The logger: what the rest of the program calls.
 
-Contract: `open_logs` needs no event loop, so that errors of the start are logged too; a `Logger` is used from
-any thread, never blocks and never raises. Known secrets are masked in the finished line, in whatever field,
-message or error they turn up.
+Contract: it needs no event loop, so that errors of the start are logged too; it is used from any thread, never blocks
+and never raises, but for `reconfigure`. Known secrets are masked in the finished line, in whatever field, message or
+error they turn up.
 """
 
+import re
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from coderai.logs.sinks import SinkStatus
 
 
 class Logger:
-    """Writes lines under a name; `named` gives the loggers of the parts."""
+    """Writes lines under a name, once `reconfigure` has said where to; `named` gives the loggers of the parts."""
 
     def __init__(self, outputs: Outputs, names: tuple[str, ...] = ()) -> None:
         self.outputs = outputs
@@ -60,7 +61,7 @@ class Logger:
         json: str = "",
         stackdriver: str = "",
         verbose: bool = False,
-        filters: Sequence[str] = (),
+        filters: Sequence[re.Pattern[str]] = (),
     ) -> None:
         """Apply new options; raises LogError and changes nothing if one cannot be followed."""
         self.outputs.configure(human, json, stackdriver, verbose, filters)
@@ -98,17 +99,3 @@ def _came(fault: BaseException) -> Iterator[str]:
         fault = cause
         yield f"because of {_kind(fault)}\n"
         yield from traceback.format_tb(fault.__traceback__)
-
-
-def open_logs(
-    *,
-    human: str = "/dev/stderr",
-    json: str = "",
-    stackdriver: str = "",
-    verbose: bool = False,
-    filters: Sequence[str] = (),
-) -> Logger:
-    """The root logger; raises LogError if an option cannot be followed."""
-    outputs = Outputs()
-    outputs.configure(human, json, stackdriver, verbose, filters)
-    return Logger(outputs)

@@ -67,13 +67,14 @@ class Outputs:
         self._leaving: list[Sink] = []  # no longer configured, but perhaps still writing what they had queued
         self.routes: list[tuple[Layout, Sink]] = []
         self.debug = False
-        self._filter: re.Pattern[str] | None = None
+        self._filters: Sequence[re.Pattern[str]] = ()
         self.secrets = Secrets()
         self._sites: dict[tuple[CodeType, int], Site] = {}
 
-    def configure(self, human: str, json: str, stackdriver: str, verbose: bool, filters: Sequence[str]) -> None:
+    def configure(
+        self, human: str, json: str, stackdriver: str, verbose: bool, filters: Sequence[re.Pattern[str]]
+    ) -> None:
         """All or nothing: after a LogError everything is as it was."""
-        matching = compile_filters(filters)
         paths = {"human": human, "json": json, "stackdriver": stackdriver}
         sinks: dict[str, Sink] = {}
         for name, path in paths.items():
@@ -88,14 +89,15 @@ class Outputs:
         self._leaving = [sink for sink in self._leaving if sink.alive] + left
         self.sinks = sinks
         self.routes = [(OUTPUTS[name][0], sinks[path]) for name, path in paths.items() if path]
-        self.debug = verbose or matching is not None
-        self._filter = matching
+        self.debug = verbose or bool(filters)
+        self._filters = filters
 
     def wanted(self, entry: Entry) -> bool:
         """The filters choose among the debug lines; all others are always written."""
-        if self._filter is None or entry.level is not DEBUG:
+        if not self._filters or entry.level is not DEBUG:
             return True
-        return bool(self._filter.search(".".join(entry.names)) or self._filter.search(entry.message))
+        name = ".".join(entry.names)
+        return any(wanted.search(name) or wanted.search(entry.message) for wanted in self._filters)
 
     def site(self, depth: int) -> Site:
         """Whose call it is, `depth` frames up; looked up once for each place in the source."""
@@ -129,18 +131,6 @@ class Outputs:
         deadline = time.monotonic() + CLOSE_SECONDS
         for sink in (*self._leaving, *self.sinks.values()):
             sink.join(max(0.0, deadline - time.monotonic()))
-
-
-def compile_filters(filters: Sequence[str]) -> re.Pattern[str] | None:
-    for pattern in filters:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise LogError(
-                f"--log-filter (CODER_LOG_FILTER): {pattern!r} is no regular expression ({error}); "
-                'correct it, or give ".*" to see every debug line'
-            ) from None
-    return re.compile("|".join(f"({pattern})" for pattern in filters)) if filters else None
 
 
 def _cannot_open(name: str, path: str, error: OSError) -> str:

@@ -68,7 +68,7 @@ def carefully(db: Connection, instance_id: str, ended: Sequence[Any]) -> ChainHe
 
 
 def _end(db: Connection, record: Any) -> bool:
-    """Whether this was its end, or a truer one than that it had."""
+    """Whether this was its end, or a truer one than that it had; that may be `interrupted`, too."""
     interception_id = record.interception_id
     db.execute(_LOCK, (interception_id,))
     state = db.execute(_STATE, (interception_id,)).fetchone()
@@ -76,7 +76,7 @@ def _end(db: Connection, record: Any) -> bool:
         return False
     ended_at, error_type = state
     if ended_at is not None:
-        if error_type != INTERRUPTED or record.finding.error_type == INTERRUPTED:
+        if record.finding.inferred or error_type != INTERRUPTED or ended_at == times.text(record.at):
             return False
         db.execute(_SUPERSEDE, (interception_id,))
     db.execute(_END, (*rows.end(record, record.finding), record.finding.credential_hint, interception_id))

@@ -193,3 +193,17 @@ def test_as_the_official_sdk_asks_bedrock(aws: Gateway, provider: Provider) -> N
     assert sent.pop("anthropic_version") == "bedrock-2023-05-31"
     del expected["anthropic_version"]
     assert sent == expected
+
+
+def test_models_that_a_tool_names_are_held_to_those_allowed(tmp_path, provider: Provider) -> None:
+    advisor = {"type": "advisor_20260301", "name": "advisor"}
+    allowed = variables(provider.url, **STATIC, MODELS="global.anthropic.*")
+    for gateway in running(tmp_path, provider, **allowed):
+        token = gateway.user("alice")
+        for model in ("claude-haiku-4-5", "us.amazon.nova-pro-v1:0"):
+            answer = ask(gateway, token, tools=[{**advisor, "model": model}])
+            assert (answer.status, model in answer.body.decode()) == (403, True)
+        assert provider.requests == []
+        provider.answers(whole(WHOLE))
+        assert ask(gateway, token, tools=[{**advisor, "model": HAIKU}]).status == 200
+        assert provider.requests[-1].target == f"/model/{SONNET.replace(':', '%3A')}/invoke"

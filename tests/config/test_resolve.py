@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from coderai.config import SettingsError, changes, resolve
+from coderai.config import SettingsError, reload, resolve
 
 
 @pytest.fixture
@@ -106,16 +106,20 @@ def test_secret_files_are_trimmed_and_read_again(tmp_path):
     file.write_text("sk-two\n")
     again = resolved.again()
     assert again.settings.providers[0].keys == ("sk-two",)
-    applied, restart = changes(resolved.settings, again.settings)
-    assert applied == ["aibridge-openai-key", "aibridge-providers"] and restart == []
+    assert reload(resolved.settings, again.settings) == (
+        again.settings,
+        ["aibridge-openai-key", "aibridge-providers"],
+        [],
+    )
 
 
-def test_changes_say_what_takes_a_restart(yaml):
+def test_a_reload_leaves_what_takes_a_restart(yaml):
     file = yaml("aibridge: {retention: 1d}\n")
     before = resolve({"config": file}, {})
     yaml("aibridge: {retention: 2d}\nnetworking: {http: {httpAddress: ':1'}}\n")
-    applied, restart = changes(before.settings, before.again().settings)
-    assert (applied, restart) == (["aibridge-retention"], ["http-address"])
+    settings, applied, waiting = reload(before.settings, before.again().settings)
+    assert (applied, waiting) == (["aibridge-retention"], ["http-address"])
+    assert (str(settings.aibridge_retention), settings.http_address) == ("2d", before.settings.http_address)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"two words", b"\xff\xfe", b"x" * 70000])
