@@ -103,7 +103,7 @@ class Breaker:
 
 
 class Breakers:
-    """`limits` may be changed at any time, and counts for breakers made from then on; None: there are none."""
+    """All of them, none until `set` gives limits; with other limits, all begin anew."""
 
     def __init__(self, changed: Callable[[str, str, str, State, State], None]) -> None:
         self._limits: BreakerLimits | None = None

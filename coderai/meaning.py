@@ -20,6 +20,7 @@ def routes(settings: Settings) -> Routes:
             provider.name,
             provider.base_url,
             provider.keys,
+            byok_only=provider.byok_only,
             include_usage=not provider.refuses_stream_options,
             models=provider.models,
             bedrock=_bedrock(provider.bedrock) if provider.bedrock else None,

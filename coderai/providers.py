@@ -33,7 +33,6 @@ class ProviderType(NamedTuple):
     key_header: bytes
     key_scheme: bytes
     failures: frozenset[int] = frozenset((429, 503, 504))  # statuses that a circuit breaker counts
-    byok_only: bool = False
 
 
 _READ = frozenset(("GET",))
@@ -84,11 +83,8 @@ COPILOT = ProviderType(
     error_format=CHAT_COMPLETIONS,
     key_header=b"Authorization",
     key_scheme=b"Bearer ",
-    byok_only=True,
 )
 TYPES = {kind.name: kind for kind in (OPENAI, ANTHROPIC, COPILOT)}
-# Signed-in ChatGPT users of Codex: an `openai` provider of this name, where users bring their own subscription.
-CHATGPT = (OPENAI, "chatgpt")
 
 
 class Provider:
@@ -100,12 +96,14 @@ class Provider:
         name: str,
         base_url: str,
         keys: Sequence[str],
+        byok_only: bool = False,
         include_usage: bool = True,
         models: Sequence[str] = (),
         dump_dir: Path | None = None,
         bedrock: Bedrock | None = None,
     ) -> None:
-        """models: patterns (`*`, `?`, `[a-z]`), one of which a model's name has to match; none: any model.
+        """byok_only: its users bring their own credential.
+        models: patterns (`*`, `?`, `[a-z]`), one of which a model's name has to match; none: any model.
         bedrock: it is reached there, and `keys` are not used.
         """
         self.kind = kind
@@ -116,7 +114,7 @@ class Provider:
         self.bedrock = bedrock
         self.keys = Keys.pool(bedrock.key_ids if bedrock else keys, kind.key_header, kind.key_scheme)
         self._secrets = tuple(keys)
-        self.byok_only = kind.byok_only or (kind, name) == CHATGPT
+        self.byok_only = byok_only
         self._models = re.compile("|".join(map(fnmatch.translate, models))) if models else None
         self.authority = self.origin.authority
         self.dump_dir = dump_dir  # where its requests and responses are dumped; None: nowhere

@@ -24,7 +24,7 @@ from coderai.store.storable import fitted, storable
 # Records in memory that are not stored yet: some 100 MB if all hold long prompts; at 200 requests a second
 # more than the grace period brings.
 BACKLOG_LIMIT = 20_000
-# So long may records wait that nobody waits for: while a provider thinks, the next request's come along.
+# How long records that nobody waits for may be held, so that the next request's join their commit.
 GATHER_SECONDS = 0.002
 # Where others came along last time, a commit waits for so many turns of the loop, and no longer than so many seconds:
 # half of what it costs is the same for one record as for twenty.
@@ -32,7 +32,7 @@ BUSY_TURNS = 8
 BUSY_SECONDS = 0.001
 # Unless the first of them has waited for so long already: amid many streams a turn takes as long as ten commits.
 PATIENCE_SECONDS = 0.01
-# Waiters that are no others: an exchange's start and its end.
+# One exchange has at most this many waiters: its start and its end.
 ALONE = 2
 # Records in one transaction: 10 ms of the writer's time, so that one commit never holds up the next for long.
 BATCH_LIMIT = 1000
@@ -45,7 +45,7 @@ LAST_RETRY_SECONDS = 2.0
 DRAIN_SECONDS = 10.0
 
 
-class RecordLog(Protocol):
+class RecordSink(Protocol):
     """Where records become log lines. Takes no longer than it is allowed to hold up the ends of answers."""
 
     async def write(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None: ...
@@ -69,7 +69,7 @@ class Recorder:
         self,
         store: Store,
         log: Logger,
-        record_log: RecordLog | None = None,
+        record_log: RecordSink | None = None,
         *,
         grace: float = GRACE_SECONDS,
         backlog_limit: int = BACKLOG_LIMIT,

@@ -17,7 +17,8 @@ from coderai.server import Server
 
 # A part that fails in a way nobody thought of is started again after so long.
 RESTART_SECONDS = 5.0
-# What AWS hangs on is not to keep the other providers from their users; so long it may spare the first request a wait.
+# How long listening waits for AWS credentials, to spare the first request that wait; no longer, for the sake of the
+# other providers.
 LONGEST_PREPARATION_S = 3.0
 # The number of a pipe whose other end the supervisor holds as long as it lives (cli/workers.py).
 SUPERVISOR_PIPE = "CODERAI_SUPERVISOR_PIPE"

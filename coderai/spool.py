@@ -8,27 +8,14 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 
-from coderai import records
-from coderai.records import Record
+from coderai.records import Finding, Record
 from coderai.store.storable import storable
 
-_KINDS: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (
-        records.Started,
-        records.Prompt,
-        records.AnsweredPrompt,
-        records.Tokens,
-        records.ToolCall,
-        records.Thought,
-        records.Ended,
-        records.ProviderObject,
-    )
-}
+_KINDS = {kind.__name__: kind for kind in get_args(Finding)}
 _PREFIX = "coderai.spool-"
 # The end of the year 9999, in microseconds: no later time has a text in the database.
 LAST = 253_402_300_800_000_000 - 1

@@ -109,7 +109,7 @@ class StreamTap:
         return self._out(chunk, sent, self._scan(chunk))
 
     def _out(self, chunk: bytes, sent: int, events: bytes) -> bytes:
-        """What of the chunk the client gets; of the event that it begins amid, so many bytes were sent before."""
+        """What of the chunk the client gets. sent: bytes already forwarded of the event that this chunk begins in."""
         if self._withhold:
             return events
         if not self.terminal:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coderai.records import Ended, Prompt, Record, Thread, Tokens
+from coderai.records import Ended, Prompt, ProviderObject, Record, Thread, Tokens
 from coderai.store import BadData, Store, StoreUnavailable, times
 from tests.databases import Place, counts, opened, read_only, rows
 from tests.trail import AT, ended, exchange, found, started
@@ -81,8 +81,8 @@ async def test_writing_the_same_batch_again_changes_nothing(store: Store, place:
 
 
 async def test_first_owner_keeps_an_object(store: Store) -> None:
-    await store.own("openai", "conv_1", "alice")
-    await store.own("openai", "conv_1", "bob")
+    for user in ("alice", "bob"):
+        await store.write([found(started(), ProviderObject("conv_1", "openai", user))])
     assert await store.owner("openai", "conv_1") == "alice"
     assert await store.owner("other", "conv_1") is None
 

@@ -11,10 +11,10 @@ from coderai.api.answers import Refused, json, streamed
 from coderai.api.interceptions import interceptions
 from coderai.auth import Authenticator, Suspended, Unauthenticated, User, token_of, without_tokens
 from coderai.logs import Logger
+from coderai.routes import PREFIXES
 from coderai.store import Store, StoreUnavailable
 
-# Both names of the gateway.
-PREFIXES = ("/api/v2/aibridge", "/api/v2/ai-gateway")
+_PREFIXES = tuple(prefix.decode() for prefix in PREFIXES)
 DISABLED = "Set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true, and start the server again."
 # A load balancer does not wait for long; a look-up by index takes a millisecond.
 PING_SECONDS = 1.0
@@ -35,8 +35,8 @@ def application(
     app.on_response_prepare.append(_without_server)
     app.router.add_get("/healthz", api.healthz)
     app.router.add_get("/readyz", api.readyz)
-    for prefix in PREFIXES:
-        app.router.add_get(f"{prefix}/interceptions", api.interceptions)
+    for prefix in _PREFIXES:
+        app.router.add_get(f"{prefix}interceptions", api.interceptions)
     return app
 
 
@@ -126,7 +126,7 @@ class _API:
 
 
 def _of_the_gateway(path: str) -> bool:
-    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in PREFIXES)
+    return f"{path}/".startswith(_PREFIXES)
 
 
 async def _without_server(request: web.Request, response: web.StreamResponse) -> None:

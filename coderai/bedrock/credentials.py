@@ -1,6 +1,7 @@
 """AWS credentials and the signature made with them, both by botocore, which is big: it is loaded in a thread, once.
 
-All of this blocks (an import, files, the metadata service): callers run `load` and `refresh` in a thread.
+All of this blocks (an import, files, the metadata service): callers run `load_signer`, and `current` of a chain that is
+`stale`, in a thread.
 Spec: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 """
 

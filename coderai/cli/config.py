@@ -6,9 +6,10 @@ import click
 import orjson
 
 from coderai.cli.options import SettingsCommand, settings_options
-from coderai.config import OPTIONS, Resolved
+from coderai.config import OPTIONS, ProviderSettings, Resolved
 from coderai.config.indexed import YAML_PATH
 from coderai.config.sources import Origin
+from coderai.config.written import provider_fields
 
 MASK = "********"
 PROVIDERS = YAML_PATH.replace(".", "-")  # the one setting that is not an option
@@ -44,21 +45,14 @@ def shown(resolved: Resolved) -> dict[str, dict[str, Any]]:
         for option in OPTIONS
     }
     if resolved.indexed:
-        value = [
-            {
-                "type": provider.type,
-                "name": provider.name,
-                "base_url": provider.base_url,
-                "keys": [MASK for _ in provider.keys],
-                "stream_options": not provider.refuses_stream_options,
-                "models": list(provider.models),
-                "dump_dir": provider.dump_dir,
-                "bedrock_region": provider.bedrock.region if provider.bedrock else "",
-            }
-            for provider in resolved.indexed
-        ]
+        value = [{**provider_fields(provider), "keys": _masked(provider)} for provider in resolved.indexed]
         entries[PROVIDERS] = _entry(value, resolved.origins["providers"])
     return entries
+
+
+def _masked(provider: ProviderSettings) -> list[str]:
+    on_aws = provider.bedrock
+    return [MASK for _ in (on_aws.access_keys if on_aws else provider.keys)]
 
 
 def _entry(value: Any, origin: Origin) -> dict[str, Any]:

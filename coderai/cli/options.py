@@ -120,7 +120,7 @@ def _click_options(option: Option) -> list[Decorator]:
                 _parameter(flag),
                 cls=SettingsOption,
                 group=option.group.title,
-                hidden=option.hidden or newer_name,
+                hidden=newer_name,
                 **attributes,
             )
         )

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
+from coderai.config.keys import MOST_KEYS
 from coderai.config.kinds import URL
 from coderai.config.problems import quoted
 
 MODEL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 SMALL_FAST_MODEL = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
-MOST_KEYS = 5  # of one provider, as in Coder
 REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 _AWS_HOST = re.compile(r"(?:.+\.)?bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\..+")
 SECRET_FIELDS = (

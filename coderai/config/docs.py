@@ -103,7 +103,7 @@ def options_md() -> str:
 
 
 def _group(title: str, about: str) -> str:
-    rows = [_row(option) for option in OPTIONS if option.group.title == title and not option.hidden]
+    rows = [_row(option) for option in OPTIONS if option.group.title == title]
     head = "| flag | environment | YAML | type, default | meaning |\n| --- | --- | --- | --- | --- |\n"
     return f"## {title}\n\n{about}\n\n{head}{''.join(rows)}"
 

@@ -44,17 +44,6 @@ class Duration:
     def __str__(self) -> str:
         return self.text
 
-    def go_form(self) -> str:
-        """As Go prints it: `1440h0m0s`, `1.5s`, `250ms`, `0s`."""
-        if self.nanoseconds < NANOSECONDS["s"]:
-            return _below_a_second(self.nanoseconds)
-        minutes, rest = divmod(self.nanoseconds, NANOSECONDS["m"])
-        hours, minutes = divmod(minutes, 60)
-        seconds = f"{_fraction(rest, 's')}s"
-        if hours:
-            return f"{hours}h{minutes}m{seconds}"
-        return f"{minutes}m{seconds}" if minutes else seconds
-
 
 def _nanoseconds(text: str) -> int:
     if text == "0":
@@ -70,19 +59,3 @@ def _nanoseconds(text: str) -> int:
     if total > LONGEST:
         raise ValueError("it is longer than 292 years; 0 means no limit where there is none")
     return total
-
-
-def _below_a_second(nanoseconds: int) -> str:
-    for unit in ("ms", "µs"):
-        if nanoseconds >= NANOSECONDS[unit]:
-            return f"{_fraction(nanoseconds, unit)}{unit}"
-    return f"{nanoseconds}ns" if nanoseconds else "0s"
-
-
-def _fraction(nanoseconds: int, unit: str) -> str:
-    """`nanoseconds` in `unit`, without trailing zeros."""
-    whole, rest = divmod(nanoseconds, NANOSECONDS[unit])
-    if not rest:
-        return str(whole)
-    digits = len(str(NANOSECONDS[unit])) - 1
-    return f"{whole}.{rest:0{digits}}".rstrip("0")

@@ -9,7 +9,6 @@ from coderai.config.problems import Report, did_you_mean, quoted
 from coderai.config.providers import (
     FIELDS,
     LIST_FIELDS,
-    MEANINGLESS_FIELDS,
     SECRET_FIELDS,
     Given,
     Indexed,
@@ -42,9 +41,7 @@ def from_environ(environ: Mapping[str, str], report: Report) -> Indexed:
             report.problems.append(f'{variable}: parse number "{number}": expected 0, 1, 2 and so on')
             continue
         fields = indexed.setdefault(int(number), {})
-        if name in MEANINGLESS_FIELDS:
-            report.meaningless.append(variable)
-        elif name not in FIELDS:
+        if name not in FIELDS:
             meant = did_you_mean(name, FIELDS)
             report.warnings.append(f"{variable}: ignoring unknown aibridge provider field (check for typos){meant}")
         elif text and name in fields and fields[name].text != text:
@@ -81,9 +78,7 @@ def _fields(item: MappingNode, name: str, above: str, report: Report) -> dict[st
     fields: dict[str, Given] = {}
     for key, node, where in entries(item, name, above, report.problems):
         field = key.upper()
-        if field in MEANINGLESS_FIELDS:
-            report.meaningless.append(f"{above}.{key} ({where})")
-        elif field not in FIELDS:
+        if field not in FIELDS:
             meant = did_you_mean(key, [known.lower() for known in FIELDS])
             report.problems.append(f"{where}: {above}.{key}: unknown key of a provider{meant}")
         elif field in LIST_FIELDS and isinstance(node, SequenceNode):

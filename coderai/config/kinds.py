@@ -8,22 +8,19 @@ value came from and `Kind.expected`.
 import csv
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
 
 from platformdirs import user_data_dir
 
+from coderai.config.addresses import host_port, postgres_url, url
 from coderai.config.duration import Duration
+from coderai.config.size import Size
 
 T = TypeVar("T")
 
-LARGEST_PORT = 65535
 LARGEST_COUNT = 256
-LARGEST_SIZE = 2**63 - 1  # what a signed 64-bit counter holds
-SIZE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-SIZE_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 # Go's strconv.ParseBool, and the empty string of `--flag=`.
 BOOLEANS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True)
 BOOLEANS |= dict.fromkeys(("", "0", "f", "F", "FALSE", "false", "False"), False)
@@ -42,42 +39,6 @@ class Kind(Generic[T]):
     empty_is_value: bool = False  # whether an empty environment variable sets it, or counts as unset
 
 
-@dataclass(frozen=True)
-class HostPort:
-    """Where to listen or connect; an empty host is every interface. IPv6 hosts are held without brackets."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True)
-class Size:
-    """`Size("256MB")`: a number of bytes, above 0; keeps the text it was written as."""
-
-    text: str = field(compare=False)
-    bytes: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "bytes", _bytes(self.text))
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def _bytes(text: str) -> int:
-    match = re.fullmatch(r"(\d{1,19}) ?([a-z]*)", text, re.ASCII | re.IGNORECASE)
-    unit = SIZE_UNITS.get((match[2] or "B").upper()) if match else None
-    if match is None or unit is None:
-        raise ValueError("it is not a size")
-    count = int(match[1]) * unit
-    if not 0 < count <= LARGEST_SIZE:
-        raise ValueError("it must be above 0 and below 2^63 bytes")
-    return count
-
-
 def _boolean(text: str) -> bool:
     if text not in BOOLEANS:
         raise ValueError("it is neither true nor false")
@@ -90,52 +51,14 @@ def _secret(text: str) -> str:
     return text
 
 
-def _path(text: str) -> str:
+def _text(text: str) -> str:
     if "\0" in text:
         raise ValueError("it holds a NUL character")
     return text
 
 
 def _database_path(text: str) -> str:
-    return _path(text) or str(Path(user_data_dir("coderai", appauthor=False)) / "coderai.db")
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)  # a ValueError of its own says what is wrong with brackets
-    try:
-        _ = parts.port
-    except ValueError:  # whose text may hold a part of a password
-        raise ValueError(f"its port is not a number up to {LARGEST_PORT}") from None
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("it does not start with http:// or https://")
-    if not parts.hostname:
-        raise ValueError("it names no host")
-    _resolvable(parts.hostname)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("it holds credentials; put the key in the provider's key option")
-    if parts.query or parts.fragment or "?" in text or "#" in text:
-        raise ValueError("it has a query or a fragment")
-    if any(character <= " " for character in text):
-        raise ValueError("it holds white space")
-    return text
-
-
-def _resolvable(host: str) -> None:
-    """As the resolver takes it: else every request would fail."""
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        raise ValueError(
-            "its host is no name: a part of it is empty, longer than 63 characters or not allowed"
-        ) from None
-
-
-def _postgres_url(text: str) -> str:
-    if text and not text.startswith(("postgres://", "postgresql://")):  # no more: libpq reads it in a way of its own
-        raise ValueError("it does not start with postgres:// or postgresql://")
-    if any(character <= " " for character in text):
-        raise ValueError("it holds white space")
-    return text
+    return _text(text) or str(Path(user_data_dir("coderai", appauthor=False)) / "coderai.db")
 
 
 def _synchronous(text: str) -> str:
@@ -162,17 +85,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _host_port(text: str) -> HostPort:
-    if not text:
-        raise ValueError("it must not be empty")
-    match = re.fullmatch(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]*):(\d{1,5})", text, re.ASCII)
-    if match is None:
-        raise ValueError("it is not host:port")
-    if int(match[2]) > LARGEST_PORT:
-        raise ValueError(f"the port is above {LARGEST_PORT}")
-    return HostPort(match[1].strip("[]"), int(match[2]))
-
-
 def _tls_version(text: str) -> str:
     if text in ("tls10", "tls11"):
         raise ValueError("RFC 8996 forbids TLS 1.0 and 1.1")
@@ -191,7 +103,7 @@ def _items(text: str) -> tuple[str, ...]:
 
 
 def _paths(text: str) -> tuple[str, ...]:
-    return tuple(_path(item) for item in _items(text))
+    return tuple(_text(item) for item in _items(text))
 
 
 def _regexes(text: str) -> tuple[re.Pattern[str], ...]:
@@ -205,19 +117,20 @@ def _regexes(text: str) -> tuple[re.Pattern[str], ...]:
 
 
 SECRET = Kind("string", "a key without white space", _secret, empty_is_value=True)
-PATH = Kind("path", "a path, in quotes where YAML would read it otherwise", _path, empty_is_value=True)
+TEXT = Kind("string", "text, in quotes where YAML would read it otherwise", _text, empty_is_value=True)
+PATH = Kind("path", "a path, in quotes where YAML would read it otherwise", _text, empty_is_value=True)
 DATABASE_PATH = Kind("path", "a path", _database_path, empty_is_value=True)
-URL = Kind("url", "a URL such as https://api.example.com/v1/", _url)
-POSTGRES_URL = Kind("url", "a URL such as postgres://user:password@host/db", _postgres_url, empty_is_value=True)
+URL = Kind("url", "a URL such as https://api.example.com/v1/", url)
+POSTGRES_URL = Kind("url", "a URL such as postgres://user:password@host/db", postgres_url, empty_is_value=True)
 SYNCHRONOUS = Kind("normal|full", "normal or full", _synchronous)
 WHOLE = Kind("int", "a whole number such as 0 or 100", _whole, plain=int, yaml_tags=())
 ABOVE_ZERO = Kind("int", "a whole number above 0", _above_zero, plain=int, yaml_tags=())
 COUNT = Kind("int", "a whole number from 1 to 256", _count, plain=int, yaml_tags=())
-OPTIONAL_URL = Kind("url", URL.expected, lambda text: _url(text) if text else "", empty_is_value=True)
+OPTIONAL_URL = Kind("url", URL.expected, lambda text: url(text) if text else "", empty_is_value=True)
 BOOL = Kind("bool", "true or false", _boolean, plain=bool, yaml_tags=(STR, BOOL_TAG))
 DURATION = Kind("duration", "a duration such as 60d, 1h30m, 90s or 0", Duration, yaml_tags=())
 SIZE = Kind("size", "a size such as 500000, 256MB or 1GiB", Size, yaml_tags=())
-HOST_PORT = Kind("host:port", "host:port such as 127.0.0.1:3000", _host_port, yaml_tags=())
+HOST_PORT = Kind("host:port", "host:port such as 127.0.0.1:3000", host_port, yaml_tags=())
 TLS_VERSION = Kind("tls12|tls13", "tls12 or tls13", _tls_version)
 PATHS = Kind("list of paths", "a list of paths", _paths, plain=list, is_list=True)
 REGEXES = Kind(

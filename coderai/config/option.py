@@ -35,7 +35,6 @@ class Option:
     other_flags: tuple[str, ...] = ()  # further spellings, without the dashes
     default_help: str = ""  # said in place of the default, where that depends on the machine
     secret: bool = False
-    hidden: bool = False
     live: bool = False  # a reload (SIGHUP) applies it; otherwise it takes a restart
     since: str = "0.1.0"
 

@@ -44,7 +44,6 @@ FIELDS = (
 )
 SECRET_FIELDS = ("KEY", "KEYS")
 LIST_FIELDS = ("KEYS", "MODELS", "BEDROCK_ACCESS_KEYS", "BEDROCK_ACCESS_KEY_SECRETS")
-MEANINGLESS_FIELDS: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

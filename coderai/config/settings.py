@@ -10,6 +10,7 @@ config/OPTIONS.md. To add one, write an attribute here and a row in tests/config
 import re
 from dataclasses import dataclass
 
+from coderai.config.addresses import HostPort
 from coderai.config.bedrock import MODEL, SMALL_FAST_MODEL
 from coderai.config.duration import Duration
 from coderai.config.keys import KEYS
@@ -28,14 +29,14 @@ from coderai.config.kinds import (
     SECRET,
     SIZE,
     SYNCHRONOUS,
+    TEXT,
     TLS_VERSION,
     URL,
     WHOLE,
-    HostPort,
-    Size,
 )
 from coderai.config.option import Group, option, options_of
 from coderai.config.providers import DEFAULT_BASE_URLS, ProviderSettings
+from coderai.config.size import Size
 
 AIBRIDGE = Group("AI gateway", "Which providers stand behind the gateway, and what is kept of the exchanges.")
 NETWORK = Group("Networking", "Where the server listens.")
@@ -80,7 +81,7 @@ class Settings:
         help="Where Amazon Bedrock is reached, if not at its region's usual address.",
     )  # fmt: skip
     aibridge_bedrock_region: str = option(
-        PATH, "", yaml="aibridge.bedrock_region", group=AIBRIDGE, live=True,
+        TEXT, "", yaml="aibridge.bedrock_region", group=AIBRIDGE, live=True,
         help="The region of Amazon Bedrock; it, or the base URL, puts the provider `anthropic` there.",
     )  # fmt: skip
     aibridge_bedrock_access_key: str = option(
@@ -96,11 +97,11 @@ class Settings:
         help="The session token that belongs to a temporary access key.",
     )  # fmt: skip
     aibridge_bedrock_model: str = option(
-        PATH, MODEL, yaml="aibridge.bedrock_model", group=AIBRIDGE, live=True,
+        TEXT, MODEL, yaml="aibridge.bedrock_model", group=AIBRIDGE, live=True,
         help="The model that Amazon Bedrock is asked for.",
     )  # fmt: skip
     aibridge_bedrock_small_fast_model: str = option(
-        PATH, SMALL_FAST_MODEL, yaml="aibridge.bedrock_small_fast_model", group=AIBRIDGE, live=True,
+        TEXT, SMALL_FAST_MODEL, yaml="aibridge.bedrock_small_fast_model", group=AIBRIDGE, live=True,
         other_flags=("aibridge-bedrock-small-fastmodel",),
         help="The model that Amazon Bedrock is asked for where the client's model has `haiku` in its name.",
     )  # fmt: skip

@@ -68,13 +68,14 @@ def _providers(key: str, indexed: Iterable[ProviderSettings]) -> str:
         "Further providers, each with a route of its own, /api/v2/aibridge/NAME/. Item N takes its key from "
         "CODER_AIBRIDGE_PROVIDER_N_KEY, or from key_file."
     )
-    items = [_provider(provider) for provider in indexed]
+    items = [provider_fields(provider) for provider in indexed]
     if not items:
         return f"{comment}{key}: []\n"
     return f"{comment}{key}:\n" + "".join(f"- {_on_one_line(item)}\n" for item in items)
 
 
-def _provider(provider: ProviderSettings) -> dict[str, Any]:
+def provider_fields(provider: ProviderSettings) -> dict[str, Any]:
+    """As in YAML, without its secrets; what is as by default is left out."""
     item: dict[str, Any] = {"type": provider.type, "name": provider.name}
     if (aws := provider.bedrock) is None:
         item["base_url"] = provider.base_url

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-GATEWAY_PATHS = ("/api/v2/aibridge", "/api/v2/ai-gateway")
+from coderai.routes import PREFIXES
+
+GATEWAY_PATHS = tuple(prefix.decode() for prefix in PREFIXES)
 SIMULATED_KEY = "simulated-provider-needs-no-key"
 
 

@@ -54,6 +54,7 @@ _CHUNKS = json.Decoder(_Answer)
 
 class ChatCompletions:
     path = "/chat/completions"
+    answers_kept = False
     wanted = re.compile(
         rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"tool_calls"\s*:\s*\[|"function_call"\s*:\s*\{'
         rb'|"reasoning(?:_content|_text)?"\s*:\s*"[^"]|"error"\s*(?::\s*[{"]|[,}])'

@@ -47,6 +47,7 @@ class Format(Protocol):
     path: str  # below the provider's route prefix, e.g. "/v1/messages"
     wanted: re.Pattern[bytes]  # a stream event that `fold` needs; the rest is relayed unread
     terminal_hints: tuple[bytes, ...]  # without one of these, no event is terminal: finding out so is faster
+    answers_kept: bool  # whether the provider keeps its answers, to be asked for by their ids
     terminal: re.Pattern[bytes]  # the event at which a client hangs up (error events are terminal too)
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:

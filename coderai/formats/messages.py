@@ -83,6 +83,7 @@ _ERROR_TYPES = {
 
 class Messages:
     path = "/v1/messages"
+    answers_kept = False
     wanted = re.compile(
         rb'"type"\s*:\s*"(?:message_start|message_delta|content_block_start|content_block_stop'
         rb'|input_json_delta|thinking_delta|error)"'

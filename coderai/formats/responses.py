@@ -72,6 +72,7 @@ _FINAL = ("response.completed", "response.incomplete", "response.failed")
 
 class Responses:
     path = "/responses"
+    answers_kept = True
     wanted = re.compile(
         rb'"type"\s*:\s*"(?:response\.(?:created|completed|incomplete|failed|output_item\.(?:added|done)'
         rb"|function_call_arguments\.delta|mcp_call_arguments\.delta|custom_tool_call_input\.delta"

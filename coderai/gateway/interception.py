@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from coderai.auth import User, without_token
 from coderai.clients import caller
-from coderai.formats import RESPONSES
 from coderai.formats.format import Ask, Reading
 from coderai.keys import Key, Keys
 from coderai.recorder import Recorder
@@ -113,7 +112,7 @@ class Interception:
     def _findings(self, reading: Reading) -> Iterable[Finding]:
         for finding in reading.findings:
             yield shortened(finding, self._text_limit)
-        if self._route.format is RESPONSES and reading.message_id:
+        if reading.message_id and self._route.format is not None and self._route.format.answers_kept:
             # GET /responses/{id} and the like are for this user only
             yield ProviderObject(
                 object_id=reading.message_id,

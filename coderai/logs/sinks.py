@@ -30,13 +30,12 @@ class LogError(Exception):
 
 
 class SinkStatus(Struct, frozen=True):
-    """How one sink fares, for /readyz."""
+    """How one sink fares."""
 
     path: str
     written: int  # lines
     dropped: int  # lines that the queue had no room for, or that were left when the sink closed
     failed: int  # writes that the system refused
-    queued_bytes: int
     stalled: bool
     error: str | None  # the last one, None once a write has succeeded again
 
@@ -99,7 +98,6 @@ class Sink:
                 written=self._written,
                 dropped=self._dropped,
                 failed=self._failed,
-                queued_bytes=self._queued,
                 stalled=self.stalled,
                 error=self._error,
             )

@@ -13,7 +13,7 @@ from msgspec import Struct
 from coderai.store import sealed
 from coderai.store.chains import Anchors, Break, Chain, Chains, Link
 from coderai.store.driver import Connection
-from coderai.store.purge import CHILD_TABLES, CONTENTS
+from coderai.store.purge import CHILD_TABLES, CONTENTS, reached
 from coderai.store.sealed import Sealed
 from coderai.store.seals import ChainHead
 
@@ -26,7 +26,6 @@ CHUNK_CHARACTERS = 8_000_000
 _CHUNK = """
     SELECT started_at, id FROM aibridge_interceptions WHERE (started_at, id) > (?, ?)
     ORDER BY started_at, id LIMIT ?"""
-_MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name = ?"
 _PAST = """
     SELECT instance_id, seal_number, interception_id, started_at, counts_digest, content_digest, seal, reason
     FROM aibridge_past_seals"""
@@ -68,7 +67,7 @@ class _Verification:
         self._oldest = _LAST
 
     def rows(self) -> None:
-        without_content, unsealed = self._mark(CONTENTS), self._mark("unsealed")
+        without_content, unsealed = reached(self._db, CONTENTS), reached(self._db, "unsealed")
         running = {row[0] for row in self._db.execute(_RUNNING).fetchall()}
         for entry in self._entries():
             self._oldest = min(self._oldest, entry.started_at)
@@ -136,11 +135,6 @@ class _Verification:
     def _first(self) -> str:
         """What is older has been deleted by retention, as far as the trail can tell: with it, whole chains go."""
         return "" if self._oldest == _LAST else self._oldest
-
-    def _mark(self, name: str) -> tuple[str, str]:
-        """The last interception, by time and id, that this holds for."""
-        started_at, interception_id = self._db.execute(_MARK, (name,)).fetchone() or ("", "")
-        return str(started_at), str(interception_id)  # SQLite takes other types, whoever writes them
 
     def _entries(self) -> Iterator[Sealed]:
         place, most = ("", ""), FIRST_CHUNK

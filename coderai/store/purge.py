@@ -143,8 +143,14 @@ def _instances(db: Connection, before: str) -> Counts:
     return {"aibridge_instances": db.execute(_DROP_INSTANCES, (before,)).rowcount}
 
 
+def reached(db: Connection, name: str) -> tuple[str, str]:
+    """The last interception, by time and id, that this holds for."""
+    started_at, interception_id = db.execute(_MARK, (name,)).fetchone() or ("", "")
+    return str(started_at), str(interception_id)  # SQLite takes other types, whoever writes them
+
+
 def _contents(old: str, db: Connection, before: str) -> Counts:
-    mark = db.execute(_MARK, (CONTENTS,)).fetchone() or ("", "")
+    mark = reached(db, CONTENTS)
     found = _some(db.execute(old, (*mark, before, BATCH)))
     # One that is still under way will be sealed with its content: it, and what follows, is for the next time.
     done = next((index for index, row in enumerate(found) if row[2] is None), len(found))

@@ -10,16 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from coderai.records import Record, Thread, new_id
-from coderai.store import times
 from coderai.store.audit import Verdict, verify
 from coderai.store.chains import Anchors
-from coderai.store.driver import BadData, Connection, Driver, StoreUnavailable
+from coderai.store.driver import BadData, Driver, StoreUnavailable
 from coderai.store.ending import substitute
 from coderai.store.instances import Instances
 from coderai.store.migrate import copy
 from coderai.store.people import People
 from coderai.store.purge import Purge
-from coderai.store.rows import INSERT_OBJECT
 from coderai.store.seals import ChainHead
 from coderai.store.trail import Trail
 from coderai.store.writing import NotAsWritten, Outcome, Writing
@@ -103,15 +101,6 @@ class Store:
     async def copy_to(self, target: "Store", report: Callable[[str, int], None]) -> None:
         """All that is in it. Raises CannotCopy."""
         await copy(self._driver, target._driver, report)
-
-    async def own(self, provider_name: str, object_id: str, initiator_id: str) -> None:
-        """Note that this user created this object of the provider's, unless it is another's already."""
-        row = (provider_name, object_id, initiator_id, times.text(times.now()))
-
-        def add(db: Connection) -> None:
-            db.execute(INSERT_OBJECT, row)
-
-        await self._driver.transaction(add)
 
     async def owner(self, provider_name: str, object_id: str) -> str | None:
         """The id of the user whose recorded request created this object of the provider's."""

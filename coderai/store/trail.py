@@ -1,7 +1,7 @@
 """The audit trail read back: interceptions with all that was found in them, newest first.
 
-The structs are the JSON of the audit API, field for field. A page is five questions however long it is: one
-for the interceptions, one for each table below them.
+The structs are the JSON of the audit API, field for field. A page is five questions however long it is, one
+for the interceptions and one for each table below them, and up to four more where facets are filtered by.
 """
 
 from collections.abc import Sequence

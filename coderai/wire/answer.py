@@ -19,8 +19,8 @@ class Sink(Protocol):
     """Where an answer's body goes."""
 
     def data(self, data: bytes, framed: bytes = b"") -> Bypass | None:
-        """framed: the same as it came, where that is one whole chunk. What is returned is for those that follow, until
-        the first that cannot take it.
+        """framed: the same as it came, where that is one whole chunk. Returns a shortcut for later chunks, which holds
+        until one does not qualify.
         """
 
     def end(self) -> None: ...

@@ -7,12 +7,9 @@ import httptools
 
 from coderai.wire import chunked
 from coderai.wire.answer import Answer
-from coderai.wire.headers import Headers, named
+from coderai.wire.headers import HEAD_LIMIT, Headers, named
 from coderai.wire.origin import Origin
 from coderai.wire.reads import Bypass, Reads
-
-# All fields of an answer's head together, as for requests.
-HEAD_LIMIT = 256 * 1024
 
 
 class Pool(Protocol):

@@ -31,7 +31,7 @@ class Head:
         return None if value is None else value.decode("latin-1")
 
     def once(self, work: Callable[["Head"], T]) -> T:
-        """What this function makes of the head, worked out the first time; nothing else may tell in it."""
+        """What `work` makes of the head, worked out the first time; it must depend on the head alone."""
         try:
             known: T = self._known[work]
         except KeyError:

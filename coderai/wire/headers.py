@@ -20,7 +20,9 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
-
+# All fields of a head together, and a head's line: one that is larger is no tool's request, and no provider's answer.
+# Of a request, trailers and chunk extensions, too.
+HEAD_LIMIT = 256 * 1024
 
 # Values by lower-case name: of a field that is there twice, the first.
 Named = dict[bytes, bytes]

@@ -17,13 +17,11 @@ import httptools
 
 from coderai.wire.ending import Ending
 from coderai.wire.head import Head, Remembered
-from coderai.wire.headers import Headers, block
+from coderai.wire.headers import HEAD_LIMIT, Headers, block
 from coderai.wire.request import Request, SiteLimits
 
 # What nginx and others call large; a coding tool's own fields stay under 8 kB.
 FIELD_LIMIT = 64 * 1024
-# All fields together: a head that is larger than this is no request of a tool. Trailers and chunk extensions, too.
-HEAD_LIMIT = 256 * 1024
 
 
 class Site(SiteLimits, Protocol):
@@ -53,7 +51,6 @@ class ClientConnection(Ending):
         self._target = b""
         self._fields: Headers = []
         self._overhead = 0  # bytes that came since the last byte of a body
-        self._head_seen = False  # `_head_data` holds all of it
         self._upgrading = False  # a body follows a head that asked for another protocol
         self._handed_over = False
 
@@ -156,7 +153,6 @@ class ClientConnection(Ending):
         self._target = b""
         self._fields = []
         self._receiving = True
-        self._head_seen = bool(self._head_data)
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -182,7 +178,7 @@ class ClientConnection(Ending):
             return
         self._upgrading = parser.should_upgrade()
         head = Head(parser.get_method().decode("ascii"), self._target, self._fields)
-        whole = self.keep_alive and self._head_seen and not self.http10
+        whole = self.keep_alive and not self.http10
         self._last = Remembered.of(head, b"".join(self._head_data or ())) if whole else None
         length = next((int(value) for name, value in self._fields if name.lower() == b"content-length"), None)
         self._begin(head, length)
@@ -203,8 +199,8 @@ class ClientConnection(Ending):
             return
         self._receiving = False
         self.request.received()
-        if self._task is None:
-            self._next()
+        if self._task is None:  # answered before its body had come, and so not kept alive
+            self._close()
 
     # -- ends
 
@@ -241,8 +237,6 @@ class ClientConnection(Ending):
 
     def _hand_over(self) -> None:
         self._parser = None
-        if not self._head_seen:  # it began behind another request's body, and cannot be given whole
-            return self.close_idle()
         data = b"".join(self._head_data or ())
         self._deaf = True
         self.site.left(self)

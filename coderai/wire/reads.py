@@ -14,7 +14,7 @@ from coderai.wire.chunked import beginning
 
 
 class Dull(NamedTuple):
-    """Which whole chunks need not be looked at: by what they end in, framing and all, and by what is not in them."""
+    """Chunks to forward unread: they end in `suffix`, framing and all, hold none of `marks`, do not match `search`."""
 
     suffix: bytes
     marks: tuple[bytes, ...]

@@ -34,7 +34,7 @@ class Unreachable(Exception):
 
 
 class TimedOut(Exception):
-    """The provider did not take the connection in time."""
+    """The provider took no connection, or was silent, for longer than allowed."""
 
 
 def between_looks(idle_timeout: float) -> float:

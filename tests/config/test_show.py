@@ -48,6 +48,19 @@ def test_indexed_providers_are_shown_masked(run):
     assert (shown["value"][0]["name"], shown["value"][0]["keys"]) == ("z", ["********"])
 
 
+def test_a_provider_on_bedrock_is_shown_whole(run):
+    fields = {"TYPE": "anthropic", "NAME": "aws", "MODELS": "global.*", "BEDROCK_REGION": "eu-west-3",
+              "BEDROCK_MODEL": "global.x", "BEDROCK_ACCESS_KEY": "AKIAHUSH",
+              "BEDROCK_ACCESS_KEY_SECRET": "sk-hush"}  # fmt: skip
+    environ = {f"CODER_AIBRIDGE_PROVIDER_0_{name}": value for name, value in fields.items()}
+    result = run("show", "--json", environ=environ)
+    (shown,) = orjson.loads(result.stdout)["aibridge-providers"]["value"]
+    assert (shown["bedrock_region"], shown["bedrock_model"], shown["models"]) == ("eu-west-3", "global.x", ["global.*"])
+    assert shown["bedrock_base_url"] == "https://bedrock-runtime.eu-west-3.amazonaws.com"
+    assert shown["keys"] == ["********"]
+    assert "hush" not in result.output.lower()
+
+
 def test_text_with_origins(run):
     lines = run("show", "--origin", "--log-human=", "-l", "a,b", "-l", "c").stdout.splitlines()
     assert 'log-human                                   ""  (flag: --log-human)' in lines

@@ -18,6 +18,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 BY_KIND = {
     "bool": st.sampled_from(["true", "false"]),
     "path": TEXTS,
+    "string": TEXTS,
     "url": st.sampled_from(["http://a", "https://[::1]:8/x/", "https://example.com/v1/#".rstrip("#")]),
     "duration": st.builds("{}{}".format, st.integers(0, 9999), st.sampled_from(["ns", "s", "h", "d", "w"])),
     "size": st.builds("{}{}".format, st.integers(1, 9999), st.sampled_from(["", "KB", "MB", "MiB"])),
