@@ -1,6 +1,6 @@
-"""The composition root: every part is made here, from the settings, and wired, changed and ended here.
+"""The composition root: every part is made here, from the settings, and wired and changed here.
 
-When it is started and stopped is serving.py's; what single settings mean is meaning.py's.
+When it is started and how it is stopped is serving.py's; what single settings mean is meaning.py's.
 """
 
 import asyncio
@@ -8,7 +8,6 @@ import errno
 import os
 import socket
 import ssl
-from contextlib import suppress
 from dataclasses import replace
 
 from aiohttp import web
@@ -26,12 +25,12 @@ from coderai.gateway.turns import Turns
 from coderai.gateway.upcall import Calls
 from coderai.logs import LogError, Logger, RecordLog
 from coderai.meaning import breaker_limits, configure, database, routes, spool_folder
-from coderai.recorder import NotStored, Recorder
+from coderai.recorder import Recorder
 from coderai.recovery import Recovery
 from coderai.retention import Retention
 from coderai.sealing import SealLog
-from coderai.spool import BadSpool, Spool
-from coderai.store import Store, StoreUnavailable
+from coderai.spool import Spool
+from coderai.store import Store
 from coderai.wire.listener import Listener
 from coderai.wire.proxy import Proxies
 from coderai.wire.tls import BadCertificate, client_context, load, server_context
@@ -74,7 +73,7 @@ class Server:
         app = application(store, self.authenticator, enabled, self.unready, self.api_log)
         # one request for each connection handed over: the next one may be the gateway's
         app.on_response_prepare.append(_close_after)
-        self.api = web.AppRunner(app, handler_cancellation=True)  # with its connection: see _stop_api
+        self.api = web.AppRunner(app, handler_cancellation=True)  # with its connection: see serving.py
         self.listener = Listener(self.gateway, self.successor)
         self.tls: ssl.SSLContext | None = None
         self.apply()
@@ -128,10 +127,14 @@ class Server:
         for warning in resolved.warnings:
             self.log.warn(warning)
         self.log.info("settings read again", applied=",".join(applied), need_a_restart=",".join(waiting))
-        self.preparing = asyncio.create_task(self.prepare())
+        self.prepare()
 
-    async def prepare(self) -> None:
+    def prepare(self) -> asyncio.Task[None]:
         """Has what is slow to load ready before the first request that needs it."""
+        self._preparing = asyncio.create_task(self._prepare())
+        return self._preparing
+
+    async def _prepare(self) -> None:
         for provider in self.gateway.routes.providers.values():
             try:
                 await provider.prepare()
@@ -182,59 +185,6 @@ class Server:
             if sink.error or sink.stalled
         ]
         return reasons
-
-    async def unspool(self) -> None:
-        """Stores what earlier processes could not store."""
-        for path in self.spool.files():
-            try:
-                records, unread = self.spool.load(path)
-                await self.recorder.put(records)
-                self.log.info("stored the records of an earlier process", records=len(records), file=str(path))
-                if (kept := self.spool.discard(path, damaged=unread > 0)) is not None:
-                    self.log.error("lines of a spool file cannot be read", lines=unread, file=str(kept))
-            except BadSpool as error:
-                self.log.error("a spool file of an earlier process is left", error=str(error))
-            except NotStored:
-                return  # the file stays for the next start
-
-    async def drain(self) -> None:
-        """Load balancers see that it is to be left alone, before it refuses anybody."""
-        self.draining = True
-        delay, timeout = self.settings.shutdown_drain_delay, self.settings.shutdown_timeout
-        self.log.info("stopping", shutdown_drain_delay=str(delay), shutdown_timeout=str(timeout))
-        await asyncio.sleep(delay.seconds)
-
-    async def close_recorder(self) -> None:
-        left = await self.recorder.close()
-        self.seal_log.write()
-        if left:
-            try:
-                self.log.warn("records are kept for the next start", records=len(left), file=str(self.spool.save(left)))
-            except BadSpool as error:
-                self.log.error("records are lost", records=len(left), error=str(error))
-            return
-        with suppress(StoreUnavailable):  # another process will find that this one is gone
-            await self.recovery.leave()
-
-    async def stop(self) -> None:
-        timeout = self.settings.shutdown_timeout.seconds
-        until = asyncio.get_running_loop().time() + timeout
-        if cut := await self.listener.stop(timeout):
-            self.log.warn("requests cut off", count=cut)
-        await self._stop_api(until)
-        self.upstreams.close()
-        self.dumps.close()
-
-    async def _stop_api(self, until: float) -> None:
-        """aiohttp has times of its own, minutes of them: whose answer is not made or read by now does not get it."""
-        ending = asyncio.create_task(self.api.cleanup())
-        left = max(0.0, until - asyncio.get_running_loop().time())
-        _, late = await asyncio.wait([ending], timeout=left)
-        if late and self.api.server is not None:
-            for connection in self.api.server.connections:
-                if connection.transport is not None:
-                    connection.transport.abort()
-        await ending
 
 
 async def _close_after(request: web.Request, response: web.StreamResponse) -> None:

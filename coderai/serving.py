@@ -8,12 +8,17 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from aiohttp import web
 
 from coderai.config import Resolved
 from coderai.logs import Logger
 from coderai.meaning import database, warn
+from coderai.recorder import NotStored
 from coderai.server import Server
+from coderai.spool import BadSpool
+from coderai.store import StoreUnavailable
 
 # A part that fails in a way nobody thought of is started again after so long.
 RESTART_SECONDS = 5.0
@@ -32,7 +37,7 @@ async def serve(resolved: Resolved, log: Logger) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, _stop, sign, stopping, log)
+        loop.add_signal_handler(sign, _signalled, sign, stopping, log)
     if (pipe := os.environ.get(SUPERVISOR_PIPE)) is not None:
         loop.add_reader(int(pipe), _supervisor_gone, int(pipe), stopping)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
@@ -40,19 +45,18 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         store = await database(resolved.settings).open(checked=True)
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
-        stack.push_async_callback(server.close_recorder)
-        await server.unspool()
+        stack.push_async_callback(_close_recorder, server)
+        await _unspool(server)
         works = (server.authenticator, server.retention, server.recovery, server.seal_log, server.upstreams)
         for work in works:
             await stack.enter_async_context(_running(work.run, log))
-        server.preparing = asyncio.create_task(server.prepare())
-        await asyncio.wait([server.preparing], timeout=LONGEST_PREPARATION_S)
+        await asyncio.wait([server.prepare()], timeout=LONGEST_PREPARATION_S)
         await server.listen()
         warn(resolved.settings, log)
-        stack.push_async_callback(server.stop)
+        stack.push_async_callback(_stop, server)
         loop.add_signal_handler(signal.SIGHUP, server.reload)
         await stopping.wait()
-        await server.drain()
+        await _drain(server)
 
 
 def _supervisor_gone(pipe: int, stopping: asyncio.Event) -> None:
@@ -60,7 +64,7 @@ def _supervisor_gone(pipe: int, stopping: asyncio.Event) -> None:
     stopping.set()
 
 
-def _stop(sign: signal.Signals, stopping: asyncio.Event, log: Logger) -> None:
+def _signalled(sign: signal.Signals, stopping: asyncio.Event, log: Logger) -> None:
     if stopping.is_set():
         # Records that are not stored now belong to answers whose end no client has seen.
         log.warn("ended at once by a second signal")
@@ -87,3 +91,63 @@ async def _kept_running(work: Callable[[], Coroutine[None, None, None]], log: Lo
         except Exception as fault:
             log.fault("a part has failed and is started again", fault, part=work.__qualname__.partition(".")[0])
         await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _unspool(server: Server) -> None:
+    """Stores what earlier processes could not store."""
+    for path in server.spool.files():
+        try:
+            records, unread = server.spool.load(path)
+            await server.recorder.put(records)
+            server.log.info("stored the records of an earlier process", records=len(records), file=str(path))
+            if (kept := server.spool.discard(path, damaged=unread > 0)) is not None:
+                server.log.error("lines of a spool file cannot be read", lines=unread, file=str(kept))
+        except BadSpool as error:
+            server.log.error("a spool file of an earlier process is left", error=str(error))
+        except NotStored:
+            return  # the file stays for the next start
+
+
+async def _drain(server: Server) -> None:
+    """Load balancers see that it is to be left alone, before it refuses anybody."""
+    server.draining = True
+    delay, timeout = server.settings.shutdown_drain_delay, server.settings.shutdown_timeout
+    server.log.info("stopping", shutdown_drain_delay=str(delay), shutdown_timeout=str(timeout))
+    await asyncio.sleep(delay.seconds)
+
+
+async def _stop(server: Server) -> None:
+    """Accepts nothing more, and lets what is under way end for as long as the settings say."""
+    timeout = server.settings.shutdown_timeout.seconds
+    until = asyncio.get_running_loop().time() + timeout
+    if cut := await server.listener.stop(timeout):
+        server.log.warn("requests cut off", count=cut)
+    await _stop_api(server.api, until)
+    server.upstreams.close()
+    server.dumps.close()
+
+
+async def _stop_api(api: web.AppRunner, until: float) -> None:
+    """aiohttp has times of its own, minutes of them: whose answer is not made or read by now does not get it."""
+    ending = asyncio.create_task(api.cleanup())
+    left = max(0.0, until - asyncio.get_running_loop().time())
+    _, late = await asyncio.wait([ending], timeout=left)
+    if late and api.server is not None:
+        for connection in api.server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+    await ending
+
+
+async def _close_recorder(server: Server) -> None:
+    left = await server.recorder.close()
+    server.seal_log.write()
+    if left:
+        try:
+            file = str(server.spool.save(left))
+            server.log.warn("records are kept for the next start", records=len(left), file=file)
+        except BadSpool as error:
+            server.log.error("records are lost", records=len(left), error=str(error))
+        return
+    with suppress(StoreUnavailable):  # another process will find that this one is gone
+        await server.recovery.leave()
