@@ -1,35 +1,21 @@
 """Who is asking: a token becomes a User, from memory after the first time.
 
-A token is a public id of 10 characters, `-`, and a secret; only the secret's SHA-256 is known here. The hot
-path (`lookup`) reads no database: it compares the secret's hash in constant time with what is remembered under
-the id. One task asks the database about all remembered tokens every few seconds, in one question, and what was
+The hot path (`lookup`) reads no database: it compares the secret's hash in constant time with what is remembered under
+the token's id. One task asks the database about all remembered tokens every few seconds, in one question, and what was
 not confirmed for FRESH_SECONDS is not believed any more. So a revoked token, a suspended or a deleted user is
 out within that time, and if the database cannot be read nobody gets in by memory (fails closed).
 """
 
 import asyncio
-import hashlib
 import hmac
-import re
-import secrets
-import string
 import time
-from collections.abc import Callable
-from typing import NamedTuple
 
 from msgspec import Struct
 
 from coderai.logs import Logger
 from coderai.store import Store, StoreUnavailable, times
 from coderai.store.people import TokenRow
-from coderai.wire.head import Head
-
-ID_CHARACTERS = 10
-SECRET_CHARACTERS = 32  # of 62 kinds: 190 bits
-ALPHABET = string.ascii_letters + string.digits
-TOKEN_ID = re.compile(r"[A-Za-z0-9]{10}", re.ASCII)
-# The secret's upper limit is only there to hash nothing huge.
-TOKEN = re.compile(r"([A-Za-z0-9]{10})-([A-Za-z0-9]{22,128})", re.ASCII)
+from coderai.user_tokens import Presented, Unauthenticated, presented
 
 REFRESH_SECONDS = 3.0
 # Promised: changes act within 10 s. Three refreshes may fail before a token has to be looked up again.
@@ -45,27 +31,11 @@ ROLES = ("member", "auditor", "owner")
 _NOT_GOOD = "this coderai token is unknown or revoked; ask your administrator for a new one"
 
 
-class Presented(NamedTuple):
-    """A token as it was shown: its id, and what is kept of its secret."""
-
-    id: str
-    digest: str
-
-    @property
-    def mark(self) -> bytes:
-        """What is in every text that the token is in."""
-        return f"{self.id}-".encode()
-
-
 class User(Struct, frozen=True):
     id: str
     name: str
     role: str  # one of ROLES
     token_id: str  # recorded as api_key_id
-
-
-class Unauthenticated(Exception):
-    """401: no token or none that is good; the message says why, in words for the client."""
 
 
 class Suspended(Exception):
@@ -154,56 +124,6 @@ class Authenticator:
         if len(self._unknown) >= UNKNOWN_LIMIT:
             self._unknown.clear()  # guesses; forgetting them costs one read each
         self._unknown[token_id] = now + UNKNOWN_SECONDS
-
-
-def token_of(get: Callable[[str], str | None]) -> str | None:
-    """The caller's token, by a function that gives a (lower-case) header's value: the first of these that is there."""
-    for name in ("x-coder-ai-governance-token", "coder-session-token"):
-        if token := (get(name) or "").strip():
-            return token
-    fields = (get("authorization") or "").split()
-    if len(fields) == 2 and fields[0].lower() == "bearer":
-        return fields[1]
-    return (get("x-api-key") or "").strip() or None
-
-
-def without_token(text: str, user: User) -> str:
-    """The text with this user's token masked."""
-    return re.sub(rf"{user.token_id}-[A-Za-z0-9]+", "***", text) if user.token_id in text else text
-
-
-def without_tokens(text: str) -> str:
-    """The text with whatever looks like a token masked, anybody's."""
-    return TOKEN.sub("***", text)
-
-
-def new_token() -> tuple[str, str, str]:
-    """A new token, its id, and what is kept of its secret."""
-    token_id = "".join(secrets.choice(ALPHABET) for _ in range(ID_CHARACTERS))
-    secret = "".join(secrets.choice(ALPHABET) for _ in range(SECRET_CHARACTERS))
-    return f"{token_id}-{secret}", token_id, digest(secret)
-
-
-def digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def presented_in(head: Head) -> Presented | None:
-    """None where there is no token. Raises Unauthenticated for what is none."""
-    token = token_of(head.header)
-    return None if token is None else presented(token)
-
-
-def presented(token: str | None) -> Presented:
-    """Raises Unauthenticated for what is no token at all."""
-    if not token:
-        raise Unauthenticated(
-            "a coderai token is missing: send it as Authorization: Bearer, X-Api-Key or Coder-Session-Token"
-        )
-    found = TOKEN.fullmatch(token)
-    if found is None:
-        raise Unauthenticated("this is no coderai token; ask your administrator for one (coderai tokens create)")
-    return Presented(found[1], digest(found[2]))
 
 
 def _check(row: TokenRow, shown: Presented) -> None:

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from coderai.api import application
 from coderai.api.interceptions import LARGE, PIECE_BYTES, SLICE, interceptions
 from coderai.api.search import KEYS, BadSearch, microseconds, terms
-from coderai.auth import Authenticator, User, new_token
+from coderai.auth import Authenticator, User
 from coderai.records import Thought, new_id
 from coderai.store import Store, open_sqlite, times
 from coderai.store.selection import Filter
+from coderai.user_tokens import new_token
 from tests.logs import open_logs
 from tests.trail import AT, ended, exchange, found, started
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from coderai.auth import Authenticator, Suspended, Unauthenticated, User, new_token, presented, token_of
+from coderai.auth import Authenticator, Suspended, User
 from coderai.store import Store, StoreUnavailable
+from coderai.user_tokens import Unauthenticated, new_token, presented, token_of
 from tests.databases import Place, rows, tables
 from tests.logs import open_logs
 from tests.trail import now

@@ -9,9 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from coderai.auth import Authenticator, Unauthenticated
+from coderai.auth import Authenticator
 from coderai.cli.tokens import tokens
 from coderai.cli.users import users
+from coderai.user_tokens import Unauthenticated
 from tests.databases import Place, environment, opened, query
 from tests.logs import open_logs
 

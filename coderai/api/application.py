@@ -9,10 +9,11 @@ from aiohttp import web
 
 from coderai.api.answers import Refused, json, streamed
 from coderai.api.interceptions import interceptions
-from coderai.auth import Authenticator, Suspended, Unauthenticated, User, token_of, without_tokens
+from coderai.auth import Authenticator, Suspended, User
 from coderai.logs import Logger
 from coderai.routes import PREFIXES
 from coderai.store import Store, StoreUnavailable
+from coderai.user_tokens import Unauthenticated, token_of, without_tokens
 
 _PREFIXES = tuple(prefix.decode() for prefix in PREFIXES)
 DISABLED = "Set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true, and start the server again."

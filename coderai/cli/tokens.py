@@ -4,13 +4,13 @@ nowhere.
 
 import click
 
-from coderai.auth import TOKEN_ID, new_token
 from coderai.cli.database import BadValue, CannotDo, require, show, show_json, user_named, with_store
 from coderai.cli.options import settings_options
 from coderai.config import Duration, Resolved
 from coderai.config.problems import quoted
 from coderai.store import Store, times
 from coderai.store.people import TokenEntry
+from coderai.user_tokens import TOKEN_ID, new_token
 
 LABEL_CHARACTERS = 64
 

@@ -5,10 +5,10 @@ subscription token, which is forwarded as it came; with both, X-Api-Key wins. Wh
 ChatGPT) it is a bearer token, in Authorization.
 """
 
-from coderai.auth import TOKEN, presented_in
 from coderai.gateway.refusal import Refusal
 from coderai.keys import Keys
 from coderai.providers import Provider
+from coderai.user_tokens import TOKEN, presented_in
 from coderai.wire.head import Head
 from coderai.wire.request import Request
 

@@ -3,12 +3,12 @@
 import time
 from pathlib import Path
 
-from coderai.auth import token_of
 from coderai.dumps import Dump, Dumps, intercepted, passed
 from coderai.gateway.upcall import Call
 from coderai.keys import Keys
 from coderai.routes import Route
 from coderai.tap import Around, Tap
+from coderai.user_tokens import token_of
 from coderai.wire.answer import Answer
 from coderai.wire.headers import named
 from coderai.wire.request import Request

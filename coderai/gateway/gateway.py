@@ -2,7 +2,7 @@
 
 import asyncio
 
-from coderai.auth import Authenticator, Suspended, Unauthenticated, User, presented_in, without_tokens
+from coderai.auth import Authenticator, Suspended, User
 from coderai.formats import CHAT_COMPLETIONS
 from coderai.formats.format import Format
 from coderai.gateway.credential import Credentials
@@ -15,6 +15,7 @@ from coderai.logs import Logger
 from coderai.recorder import NotStored, Recorder
 from coderai.routes import NoRoute, Route, Routes
 from coderai.store import StoreUnavailable
+from coderai.user_tokens import MISSING, Unauthenticated, presented_in, without_tokens
 from coderai.wire.request import BodyTooLarge, NoRoomForBody, Request
 
 
@@ -117,7 +118,7 @@ class Gateway:
         try:
             shown = request.head.once(presented_in)
             if shown is None:
-                raise Refusal(401, "no coderai token in Coder-Session-Token, Authorization: Bearer or X-Api-Key")
+                raise Refusal(401, MISSING)
             if (user := self._authenticator.lookup(shown)) is None:
                 self._require_store()  # where that stands still, asking it about the token would take its time
                 user = await self._authenticator.resolve(shown)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
-from coderai.auth import User, without_token
+from coderai.auth import User
 from coderai.clients import caller
 from coderai.formats.format import Ask, Reading
 from coderai.keys import Key, Keys
@@ -24,6 +24,7 @@ from coderai.records import (
 )
 from coderai.routes import Route
 from coderai.store import times
+from coderai.user_tokens import without_token
 from coderai.wire.request import Request
 
 
@@ -125,7 +126,7 @@ class Interception:
             return message
         for secret in (*self._keys.secrets, *self._route.provider.secrets):
             message = message.replace(secret, "***")
-        return without_token(message, self._user)  # which a client may have put into its query or body
+        return without_token(message, self._user.token_id)  # which a client may have put into its query or body
 
 
 def shortened(finding: Finding, limit: int) -> Finding:

@@ -7,12 +7,13 @@ from collections.abc import Coroutine
 from math import ceil
 from typing import NamedTuple
 
-from coderai.auth import User, presented_in
+from coderai.auth import User
 from coderai.breaker import Breaker, Breakers, Open, State
 from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
 from coderai.keys import FAILOVER, Key, Keys
 from coderai.logs import Logger
 from coderai.routes import Route
+from coderai.user_tokens import presented_in
 from coderai.wire.answer import Answer
 from coderai.wire.head import Head
 from coderai.wire.headers import HOP_BY_HOP, Headers, block, end_to_end
