@@ -130,3 +130,15 @@ class Breakers:
         else:
             self._breakers.move_to_end(which)
         return breaker
+
+
+class Passage(NamedTuple):
+    """A request that a circuit breaker has let through, and has to hear of."""
+
+    breaker: Breaker
+    era: int
+    failures: frozenset[int]
+
+    def tell(self, status: int | None) -> None:
+        """None: there was no answer that tells anything."""
+        self.breaker.leave(self.era, None if status is None else status not in self.failures)

@@ -11,8 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from coderai.demo import answers
 from coderai.demo.answers import Answer, Call, Json
+from coderai.demo.chat_completions import chat_completion, chat_completion_events
+from coderai.demo.messages import message, message_events
+from coderai.demo.responses import response, response_events
 
 TOOL = "read_file"
 MODELS = ("gpt-5-mini", "claude-haiku-4-5")
@@ -49,24 +51,24 @@ async def simulated_provider() -> AsyncIterator[str]:
 
 async def _chat_completions(request: web.Request) -> web.StreamResponse:
     asked = await _asked(request)
-    whole = answers.chat_completion(_answer(asked, asked.get("messages")))
+    whole = chat_completion(_answer(asked, asked.get("messages")))
     if not asked.get("stream"):
         return web.json_response(whole)
     options = asked.get("stream_options") or {}
     with_usage = bool(options.get("include_usage"))
-    return await _stream(request, answers.chat_completion_events(whole, with_usage=with_usage))
+    return await _stream(request, chat_completion_events(whole, with_usage=with_usage))
 
 
 async def _responses(request: web.Request) -> web.StreamResponse:
     asked = await _asked(request)
-    whole = answers.response(_answer(asked, asked.get("input")))
-    return await _stream(request, answers.response_events(whole)) if asked.get("stream") else web.json_response(whole)
+    whole = response(_answer(asked, asked.get("input")))
+    return await _stream(request, response_events(whole)) if asked.get("stream") else web.json_response(whole)
 
 
 async def _messages(request: web.Request) -> web.StreamResponse:
     asked = await _asked(request)
-    whole = answers.message(_answer(asked, asked.get("messages")))
-    return await _stream(request, answers.message_events(whole)) if asked.get("stream") else web.json_response(whole)
+    whole = message(_answer(asked, asked.get("messages")))
+    return await _stream(request, message_events(whole)) if asked.get("stream") else web.json_response(whole)
 
 
 async def _count_tokens(request: web.Request) -> web.Response:

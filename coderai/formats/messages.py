@@ -10,10 +10,12 @@ from msgspec.structs import asdict
 
 from coderai.formats.failure import alone, error_of, failure_in, told
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
+from coderai.formats.loose import items, mapping, object_of, objects, text
+from coderai.formats.message_blocks import Block, block_of, tool_of
+from coderai.formats.message_usage import tokens_of
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.terminal import terminal_event
-from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
+from coderai.records import AnswerFinding, Thought
 
 
 class _Request(Struct):
@@ -21,25 +23,6 @@ class _Request(Struct):
     messages: list[Raw] | None = None
     stream: Any = False
     metadata: Any = None
-
-
-class _Block(Struct):
-    type: Any = ""
-    id: Any = ""
-    name: Any = ""
-    input: Any = None  # a Raw of a whole body, a str of a stream
-    thinking: Any = ""
-    server_name: Any = None
-    incomplete: bool = False
-
-
-class _RawBlock(Struct):
-    type: Any = ""
-    id: Any = ""
-    name: Any = ""
-    input: Raw = Raw(b"{}")
-    thinking: Any = ""
-    server_name: Any = None
 
 
 class _Event(Struct):
@@ -65,8 +48,6 @@ class _Message(Struct):
     error_type: str | None = None
     error_message: str | None = None
 
-
-_SERVER_SIDE = ("server_tool_use", "mcp_tool_use")
 
 _ERROR_TYPES = {
     400: "invalid_request_error",
@@ -111,12 +92,12 @@ class Messages:
         body = alone(body)
         answer = object_of(body, _WholeMessage)
         kind, message = failure_in(body, answer.error, answers=answer.content is not None or bool(answer.usage))
-        blocks = [_block(raw) for raw in answer.content or ()]
+        blocks = [block_of(raw) for raw in answer.content or ()]
         return _Message(answer.id, blocks, mapping(answer.usage), kind, message)
 
     def fold(self, events: Sequence[bytes]) -> _Message:
         answer = _Message()
-        blocks: dict[int | str, _Block] = {}
+        blocks: dict[int | str, Block] = {}
         inputs: dict[int | str, list[str]] = {}
         thoughts: dict[int | str, list[str]] = {}
         for event in objects(events, _EVENTS):
@@ -136,7 +117,7 @@ class Messages:
                     given = mapping(event.usage)
                     answer.usage |= {name: figure for name, figure in given.items() if figure is not None}
                 case "content_block_start":
-                    blocks[index] = _block(event.content_block)
+                    blocks[index] = block_of(event.content_block)
                     blocks[index].incomplete = True
                 case "content_block_stop" if index in blocks:
                     blocks[index].incomplete = False
@@ -153,11 +134,11 @@ class Messages:
         message_id = text(answer.id)
         findings: list[AnswerFinding] = []
         if answer.usage:
-            findings.append(_tokens(message_id, answer.usage))
+            findings.append(tokens_of(message_id, answer.usage))
         for block in answer.content:
             kind = text(block.type)
             if kind.endswith("tool_use"):
-                findings.append(_tool(message_id, block))
+                findings.append(tool_of(message_id, block))
             elif kind == "thinking" and text(block.thinking):
                 findings.append(Thought(block.thinking, {"source": "thinking"}))
         return Reading(
@@ -182,14 +163,6 @@ class _WholeMessage(Struct):
     error: Any = None
 
 
-def _block(raw: Raw) -> _Block:
-    try:
-        block = object_of(bytes(raw), _RawBlock)
-    except NotUnderstood:
-        return _Block()
-    return _Block(block.type, block.id, block.name, block.input, block.thinking, block.server_name)
-
-
 def _session(user_id: Any) -> str | None:
     """Claude Code names its session within metadata.user_id: as JSON, in older versions behind `_session_`."""
     if not isinstance(user_id, str):
@@ -197,60 +170,3 @@ def _session(user_id: Any) -> str | None:
     if user_id.startswith("{"):
         return text(mapping(user_id.encode("utf-8", "replace")).get("session_id")) or None
     return user_id.partition("_session_")[2] or None
-
-
-def _tool(message_id: str, block: _Block) -> ToolCall:
-    metadata: dict[str, Any] = {}
-    if block.type in _SERVER_SIDE:
-        metadata["kind"] = "server"
-    if isinstance(block.server_name, str):
-        metadata["server_name"] = block.server_name
-    if block.incomplete:
-        metadata["incomplete"] = True
-    given = written(block.input)
-    return ToolCall(
-        message_id=message_id,
-        call_id=text(block.id),
-        tool=text(block.name),
-        input=given or "{}",
-        metadata=metadata,
-    )
-
-
-def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
-    split = mapping(usage.get("cache_creation"))
-    extra = {
-        "web_search_requests": mapping(usage.get("server_tool_use")).get("web_search_requests"),
-        "cache_creation_input": usage.get("cache_creation_input_tokens"),
-        "cache_read_input": usage.get("cache_read_input_tokens"),
-        "cache_ephemeral_1h_input": split.get("ephemeral_1h_input_tokens"),
-        "cache_ephemeral_5m_input": split.get("ephemeral_5m_input_tokens"),
-    }
-    return Tokens(
-        message_id=message_id,
-        input=count(usage.get("input_tokens")),
-        output=count(usage.get("output_tokens")),
-        cache_read=count(usage.get("cache_read_input_tokens")),
-        cache_write=count(usage.get("cache_creation_input_tokens")),
-        metadata={name: count(figure) for name, figure in extra.items() if figure is not None} | _beside(usage),
-    )
-
-
-# What its name in an iteration is in our metadata.
-_BESIDE = {
-    "input_tokens": "input",
-    "output_tokens": "output",
-    "cache_read_input_tokens": "cache_read_input",
-    "cache_creation_input_tokens": "cache_creation_input",
-}
-
-
-def _beside(usage: dict[str, Any]) -> Metadata:
-    """What other models took, and compactions: it is in none of the sums."""
-    found: dict[str, int] = {}
-    for each in map(mapping, items(usage.get("iterations"))):
-        if (kind := text(each.get("type"))) in ("compaction", "advisor_message"):
-            for name, ours in _BESIDE.items():
-                if figure := count(each.get(name)):
-                    found[f"{kind}_{ours}"] = found.get(f"{kind}_{ours}", 0) + figure
-    return {**found}

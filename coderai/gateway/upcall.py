@@ -1,62 +1,21 @@
-"""The request as it goes to the provider: the client's own, but for the credential and what is one hop's."""
+"""The call to a provider: the request as it goes upstream, with one key after another, sent again where it may be."""
 
 import asyncio
 import random
-import re
 from collections.abc import Coroutine
 from math import ceil
-from typing import NamedTuple
 
 from coderai.auth import User
-from coderai.breaker import Breaker, Breakers, Open, State
+from coderai.breaker import Breakers, Open, Passage, State
+from coderai.gateway.forwarded import forwarded, forwarded_plain
 from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
 from coderai.keys import FAILOVER, Key, Keys
 from coderai.logs import Logger
 from coderai.routes import Route
-from coderai.user_tokens import presented_in
 from coderai.wire.answer import Answer
-from coderai.wire.head import Head
-from coderai.wire.headers import HOP_BY_HOP, Headers, block, end_to_end
+from coderai.wire.headers import Headers, block
 from coderai.wire.request import Request
 from coderai.wire.upstream import TimedOut, Unreachable, Upstreams
-
-# Of this connection, this user, or this gateway: never a provider's to see.
-_REMOVED = HOP_BY_HOP | {
-    b"host",
-    b"content-length",
-    b"expect",
-    b"authorization",
-    b"x-api-key",
-    b"coder-session-token",
-    b"x-coder-ai-governance-token",
-    b"x-coder-ai-governance-request-id",
-}
-# What the gateway alone may say; many servers take an underscore for a hyphen.
-_ACTOR = re.compile(rb"x[-_]ai[-_]bridge[-_]actor[-_]", re.IGNORECASE)
-
-
-class Forwarded(NamedTuple):
-    """What of a request's fields goes upstream, and the same as it goes over the wire."""
-
-    headers: Headers
-    block: bytes
-
-
-def _forwarded(head: Head, removed: frozenset[bytes] = _REMOVED, added: Headers | None = None) -> Forwarded:
-    shown = head.once(presented_in)
-    headers = [
-        field
-        for field in end_to_end(head.headers, removed)
-        # wherever else the client has put its token, it goes no further
-        if (shown is None or shown.mark not in field[1]) and _ACTOR.match(field[0]) is None
-    ] + (added or [])
-    return Forwarded(headers, block(headers))
-
-
-def _forwarded_plain(head: Head) -> Forwarded:
-    """Asking for an answer without content coding."""
-    return _forwarded(head, _REMOVED | {b"accept-encoding"}, [(b"Accept-Encoding", b"identity")])
-
 
 # Answers that another try may mend, where --aibridge-max-retries allows one.
 _RETRIED = frozenset((502, 503, 504))
@@ -102,15 +61,15 @@ class Calls:
     ) -> "Call":
         """told: the provider may hear who asks. plain: ask for an answer without content coding."""
         head = request.head
-        forwarded = head.once(_forwarded_plain if plain else _forwarded)
+        passed = head.once(forwarded_plain if plain else forwarded)
         own = self.actor(user) if told else []
         if body or head.method == "POST":
             own.append((b"Content-Length", b"%d" % len(body)))
         provider = route.provider
         line = b"%b %b HTTP/1.1" % (head.method.encode(), provider.target(route.path, head.query))
         host = (b"Host", provider.authority)
-        raw = b"%b\r\nHost: %b\r\n%b%b" % (line, provider.authority, forwarded.block, block(own))
-        return Call(self, route, keys, line, [host, *forwarded.headers, *own], body, raw)
+        raw = b"%b\r\nHost: %b\r\n%b%b" % (line, provider.authority, passed.block, block(own))
+        return Call(self, route, keys, line, [host, *passed.headers, *own], body, raw)
 
     def actor(self, user: User) -> Headers:
         """Who asks, where the provider may hear it."""
@@ -121,7 +80,7 @@ class Calls:
             (b"X-AI-Bridge-Actor-Metadata-Username", user.name.encode()),
         ]
 
-    def passage(self, route: Route, model: str) -> "Passage | None":
+    def passage(self, route: Route, model: str) -> Passage | None:
         """Through the circuit breaker, if there is one. Raises Refusal where it is open."""
         breaker = self.breakers.of(route.provider.name, route.path.decode("latin-1"), model)
         if breaker is None:
@@ -134,18 +93,6 @@ class Calls:
     def _breaker_changed(self, provider: str, endpoint: str, model: str, before: State, after: State) -> None:
         fields = {"provider": provider, "endpoint": endpoint, "model": model}
         self.log.info("circuit breaker state change", **fields, **{"from": before.value, "to": after.value})
-
-
-class Passage(NamedTuple):
-    """A request that a circuit breaker has let through, and has to hear of."""
-
-    breaker: Breaker
-    era: int
-    failures: frozenset[int]
-
-    def tell(self, status: int | None) -> None:
-        """None: there was no answer that tells anything."""
-        self.breaker.leave(self.era, None if status is None else status not in self.failures)
 
 
 class Call:

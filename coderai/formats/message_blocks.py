@@ -1,0 +1,59 @@
+"""The blocks of a message's content, as far as they are read: tool calls and thoughts.
+
+Spec: https://docs.anthropic.com/en/api/messages
+"""
+
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from coderai.formats.format import NotUnderstood
+from coderai.formats.loose import object_of, text, written
+from coderai.records import ToolCall
+
+_SERVER_SIDE = ("server_tool_use", "mcp_tool_use")
+
+
+class Block(Struct):
+    type: Any = ""
+    id: Any = ""
+    name: Any = ""
+    input: Any = None  # a Raw of a whole body, a str of a stream
+    thinking: Any = ""
+    server_name: Any = None
+    incomplete: bool = False
+
+
+class _Given(Struct):
+    type: Any = ""
+    id: Any = ""
+    name: Any = ""
+    input: Raw = Raw(b"{}")
+    thinking: Any = ""
+    server_name: Any = None
+
+
+def block_of(raw: Raw) -> Block:
+    try:
+        block = object_of(bytes(raw), _Given)
+    except NotUnderstood:
+        return Block()
+    return Block(block.type, block.id, block.name, block.input, block.thinking, block.server_name)
+
+
+def tool_of(message_id: str, block: Block) -> ToolCall:
+    metadata: dict[str, Any] = {}
+    if block.type in _SERVER_SIDE:
+        metadata["kind"] = "server"
+    if isinstance(block.server_name, str):
+        metadata["server_name"] = block.server_name
+    if block.incomplete:
+        metadata["incomplete"] = True
+    given = written(block.input)
+    return ToolCall(
+        message_id=message_id,
+        call_id=text(block.id),
+        tool=text(block.name),
+        input=given or "{}",
+        metadata=metadata,
+    )
