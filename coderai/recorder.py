@@ -9,12 +9,12 @@ commit, so no line tells of what is not stored.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from coderai.gathering import ALONE, Gathering, Waiter
 from coderai.grace import GRACE_SECONDS, Grace
 from coderai.logs import Logger
 from coderai.records import Record, Thread
@@ -24,18 +24,6 @@ from coderai.store.storable import fitted, storable
 # Records in memory that are not stored yet: some 100 MB if all hold long prompts; at 200 requests a second
 # more than the grace period brings.
 BACKLOG_LIMIT = 20_000
-# How long records that nobody waits for may be held, so that the next request's join their commit.
-GATHER_SECONDS = 0.002
-# Where others came along last time, a commit waits for so many turns of the loop, and no longer than so many seconds:
-# half of what it costs is the same for one record as for twenty.
-BUSY_TURNS = 8
-BUSY_SECONDS = 0.001
-# Unless the first of them has waited for so long already: amid many streams a turn takes as long as ten commits.
-PATIENCE_SECONDS = 0.01
-# One exchange has at most this many waiters: its start and its end.
-ALONE = 2
-# Records in one transaction: 10 ms of the writer's time, so that one commit never holds up the next for long.
-BATCH_LIMIT = 1000
 # Records of a request that is served alone which the loop's own thread commits: a millisecond.
 AT_ONCE_LIMIT = 100
 # Waits between tries of a failed commit: short at first, for a lock that is held for a moment.
@@ -58,12 +46,6 @@ class NotStored(Exception):
     """These records could not be stored in time: the grace period is over, or the recorder closed."""
 
 
-class _Waiter(NamedTuple):
-    records: Sequence[Record]
-    done: asyncio.Future[None]
-    then: Callable[[], None] | None
-
-
 class Recorder:
     def __init__(
         self,
@@ -80,17 +62,14 @@ class Recorder:
         self.alone: Callable[[], bool] = lambda: False  # whether only one request is being served
         self._record_log_failing = False
         self._backlog_limit = backlog_limit
-        self._waiting: deque[_Waiter] = deque()
-        self._since = 0.0  # when the first of them came
-        self._arrived = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._gathering = Gathering(self._loop)
+        self._unstored: list[Waiter] = []  # the batch that is being committed
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
-        self._gathering: asyncio.TimerHandle | None = None
-        self._unstored: list[_Waiter] = []  # the batch that is being committed
         self.backlog = 0  # records accepted and not yet stored
         self.grace = Grace(log, grace, backlog=lambda: self.backlog, over=self._give_all_up)
-        self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._write_on(), name="recorder")
 
     def put(
@@ -108,23 +87,17 @@ class Recorder:
         elif not records:
             done.set_result(None)
         else:
-            if not self._waiting:
-                self._since = self._loop.time()
-            self._waiting.append(_Waiter([fitted(record) for record in records], done, then))
+            waiter = Waiter([fitted(record) for record in records], done, then)
+            self._gathering.add(waiter, hurry=hurry)
             self.backlog += len(records)
             self._idle.clear()
-            if hurry:
-                self._arrived.set()
-            elif self._gathering is None:
-                self._gathering = self._loop.call_later(GATHER_SECONDS, self.hurry)
             if self.grace.is_over:
-                _give_up(done)
+                _give_up(waiter)
         return done
 
     def hurry(self) -> None:
         """Somebody waits for what has been put."""
-        if self._waiting:
-            self._arrived.set()
+        self._gathering.hurry()
 
     def refusal(self) -> str | None:
         """Why no new request may be taken now, in words for the client; None if all is well."""
@@ -146,19 +119,16 @@ class Recorder:
             await asyncio.wait_for(self._idle.wait(), drain)
         self._task.cancel()
         await asyncio.wait([self._task])
-        left = [record for waiter in (*self._unstored, *self._waiting) for record in waiter.records]
+        left = [record for waiter in (*self._unstored, *self._gathering.waiting) for record in waiter.records]
         if left:
             self._log.error("records could not be stored before the end", records=len(left))
         return left
 
     async def _write_on(self) -> None:
-        waiters: list[_Waiter] = []
+        waiters: list[Waiter] = []
         try:
             while True:
-                await self._arrived.wait()
-                if len(waiters) > ALONE:
-                    await self._busy()
-                self._unstored = waiters = self._gather()
+                self._unstored = waiters = await self._gathering.batch(after=len(waiters))
                 batch = [record for waiter in waiters for record in waiter.records]
                 try:
                     at_once = len(waiters) <= ALONE and len(batch) <= AT_ONCE_LIMIT and self.alone()
@@ -174,29 +144,7 @@ class Recorder:
         finally:  # closed, with records that could not be stored
             self._give_all_up()
             for waiter in waiters:
-                _give_up(waiter.done)
-
-    async def _busy(self) -> None:
-        """Waits a moment for what else is about to come."""
-        until = min(self._loop.time() + BUSY_SECONDS, self._since + PATIENCE_SECONDS)
-        for _ in range(BUSY_TURNS):
-            if self._loop.time() > until:
-                break
-            await asyncio.sleep(0)
-
-    def _gather(self) -> list[_Waiter]:
-        """The next batch; at least one waiter's, whose records are never parted."""
-        waiters: list[_Waiter] = []
-        size = 0
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
-        while self._waiting and (not waiters or size + len(self._waiting[0].records) <= BATCH_LIMIT):
-            waiters.append(self._waiting.popleft())
-            size += len(waiters[-1].records)
-        if not self._waiting:
-            self._arrived.clear()
-        return waiters
+                _give_up(waiter)
 
     async def _commit(self, batch: Sequence[Record], write: Write) -> Mapping[str, Thread]:
         """Tries until it is done. Raises BadData, where `write` does."""
@@ -223,8 +171,8 @@ class Recorder:
             self.grace.end()
 
     def _give_all_up(self) -> None:
-        for waiter in (*self._unstored, *self._waiting):
-            _give_up(waiter.done)
+        for waiter in (*self._unstored, *self._gathering.waiting):
+            _give_up(waiter)
 
     async def _write_log(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None:
         if self.record_log is None:
@@ -238,35 +186,14 @@ class Recorder:
         else:
             self._record_log_failing = False
 
-    def _release(self, waiters: Sequence[_Waiter], count: int) -> None:
+    def _release(self, waiters: Sequence[Waiter], count: int) -> None:
         self.backlog -= count
         for waiter in waiters:
-            _tell(waiter)
+            waiter.tell()
         if not self.backlog:
             self._idle.set()
 
 
-def _tell(waiter: _Waiter) -> None:
-    """These records are stored."""
-    done = waiter.done
-    if done.done():  # cancelled, or given up: they are stored like any others
-        return
-    fault = None
-    try:
-        if waiter.then is not None:
-            waiter.then()
-    except Exception as error:
-        fault = error
-    if done.cancelled():  # by what was called
-        return
-    if fault is None:
-        done.set_result(None)
-    else:
-        done.set_exception(fault)
-
-
-def _give_up(done: asyncio.Future[None]) -> None:
-    """Tells who waits that these records are not stored yet; they are kept all the same."""
-    if not done.done():
-        done.set_exception(NotStored("the database could not be written in time"))
-        done.exception()  # nobody may be waiting any more
+def _give_up(waiter: Waiter) -> None:
+    """The records are kept all the same."""
+    waiter.fail(NotStored("the database could not be written in time"))

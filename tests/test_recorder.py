@@ -82,7 +82,7 @@ async def test_what_arrives_together_is_committed_together(store: Store, place: 
 async def test_a_commit_waits_for_more_only_where_there_were_others(
     store: Store, place: Place, log: Log, monkeypatch: pytest.MonkeyPatch, before: int, together: bool
 ) -> None:
-    monkeypatch.setattr("coderai.recorder.BUSY_SECONDS", 60)
+    monkeypatch.setattr("coderai.gathering.BUSY_SECONDS", 60)
     lines = Lines(place)
     recorder = Recorder(store, log.logger, lines)
 
@@ -115,8 +115,8 @@ async def test_a_waiter_that_is_cancelled_harms_nobody(store: Store, place: Plac
 async def test_who_has_waited_long_waits_for_no_more(
     store: Store, place: Place, log: Log, monkeypatch: pytest.MonkeyPatch, patience: float, batches: list[int]
 ) -> None:
-    monkeypatch.setattr("coderai.recorder.BUSY_SECONDS", 60)
-    monkeypatch.setattr("coderai.recorder.PATIENCE_SECONDS", patience)
+    monkeypatch.setattr("coderai.gathering.BUSY_SECONDS", 60)
+    monkeypatch.setattr("coderai.gathering.PATIENCE_SECONDS", patience)
     lines = Lines(place)
     recorder = Recorder(store, log.logger, lines)
     first = asyncio.gather(*(recorder.put([started()]) for _ in range(3)))
