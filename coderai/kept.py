@@ -39,7 +39,7 @@ class Kept:
         try:
             payloads = [data for events in _slices(kept) for data in sse.payloads(events)]
             reading = self._format.read(self._format.fold(payloads))
-            if not reading.findings and (body := _alone(payloads, kept)):  # an error, mostly
+            if not reading.findings and (body := _only_json(payloads, kept)):  # an error, mostly
                 alone = self._format.read(self._format.whole(body))
                 # a mere id in an event is that of an answer which broke off
                 if alone.findings or alone.error_type or (alone.message_id and not payloads):
@@ -54,7 +54,7 @@ class Kept:
             return Reading()
 
 
-def _alone(payloads: Sequence[bytes], kept: Sequence[bytes]) -> bytes:
+def _only_json(payloads: Sequence[bytes], kept: Sequence[bytes]) -> bytes:
     """The JSON that is all there is: as the only event, or as none."""
     said = [data for data in payloads if data != DONE]
     return sse.json_in(said[0] if len(said) == 1 else b"" if said else b"".join(kept))

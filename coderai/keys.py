@@ -54,7 +54,7 @@ class Keys:
         self._keys = list(keys)
         self.kind = kind
         self.secrets = tuple(dict.fromkeys(part for key in keys for part in _parts(key.value)))
-        self.alone = len(self._keys) == 1
+        self.single = len(self._keys) == 1
 
     @classmethod
     def pool(cls, values: Sequence[str], header: bytes, scheme: bytes) -> "Keys":
@@ -82,13 +82,13 @@ class Keys:
     @property
     def hint(self) -> str:
         """Of the key that would be used now."""
-        if self.alone:
+        if self.single:
             return self._keys[0].hint
         return next((key.hint for key in self.usable()), "")
 
     def usable(self) -> list[Key]:
         """Those to try, in order; a single key always."""
-        if self.alone:
+        if self.single:
             return self._keys
         return [key for key in self._keys if not key.cooling]
 

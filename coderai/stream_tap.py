@@ -13,7 +13,7 @@ from coderai.kept import Kept
 from coderai.picking import BLANK, Found, pick, shown
 from coderai.tap import KEPT_LIMIT
 from coderai.wire.encodings import Decoder, Undecodable, decoder
-from coderai.wire.reads import Dull
+from coderai.wire.reads import Skippable
 
 
 class StreamTap:
@@ -21,12 +21,12 @@ class StreamTap:
 
     def __init__(self, format: Format, coding: bytes | None, withhold: bool = False) -> None:
         self.terminal = False
-        self.dull: Dull | None = None  # behind an event that told nothing
+        self.skippable: Skippable | None = None  # behind an event that told nothing
         self._between = False  # plain bytes, the next of which begins an event, and none is held back
         self._format = format
         self._wanted = format.wanted.search
         self._hints = format.terminal_hints
-        self._dull = _dull(format.wanted, format.terminal_hints)
+        self._skippable = _skippable(format.wanted, format.terminal_hints)
         self._decoder: Decoder | None = None
         self._fault: str | None = None
         self._unreadable = False
@@ -50,7 +50,7 @@ class StreamTap:
     def feed(self, chunk: bytes) -> bytes:
         """What of it the client is to get now. Most chunks are whole events that nobody has to look at further."""
         try:
-            self.dull = None
+            self.skippable = None
             if not (self._between and chunk.endswith(BLANK)):
                 return self._feed(chunk)
             wanted = self._wanted(chunk)
@@ -59,7 +59,7 @@ class StreamTap:
                     break
             else:
                 if wanted is None:
-                    self.dull = self._dull
+                    self.skippable = self._skippable
                     return chunk
                 if chunk.find(BLANK) == len(chunk) - 2 and chunk.find(b"\r") < 0:  # a single event
                     self._kept.add(chunk)
@@ -200,6 +200,6 @@ class StreamTap:
 
 
 @cache  # one for all streams of a format: each object of a stream's own costs the processor's caches a line
-def _dull(wanted: re.Pattern[bytes], terminal_hints: tuple[bytes, ...]) -> Dull:
+def _skippable(wanted: re.Pattern[bytes], terminal_hints: tuple[bytes, ...]) -> Skippable:
     """Whole events, none of which is wanted or terminal."""
-    return Dull(BLANK + b"\r\n", terminal_hints, wanted.search)
+    return Skippable(BLANK + b"\r\n", terminal_hints, wanted.search)

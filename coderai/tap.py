@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from coderai.formats.format import NotUnderstood, Reading
 from coderai.wire.encodings import LONG_CODED, Undecodable, decode
-from coderai.wire.reads import Dull
+from coderai.wire.reads import Skippable
 
-_ANYTHING = Dull(b"\r\n", (), re.compile(rb"(?!)").search)
+_ANYTHING = Skippable(b"\r\n", (), re.compile(rb"(?!)").search)
 
 # What is kept of one answer for reading: more than any model writes in one, and a bound on memory.
 KEPT_LIMIT = 64 * 1024 * 1024
@@ -33,7 +33,7 @@ class Tap(Protocol):
         """Whether `read` takes so long that no other stream should have to wait for it."""
 
     @property
-    def dull(self) -> Dull | None:
+    def skippable(self) -> Skippable | None:
         """What may go on without being fed, until the next `feed`; None if all has to be fed."""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -43,7 +43,7 @@ class Tap(Protocol):
         """What was held back; call it once, when the records are stored and no more `feed` holds."""
 
     def read(self) -> Reading:
-        """What was found, as far as the answer came."""
+        """What was found, as far as the answer came; `terminal` then tells of an event without its end, too."""
 
 
 class NoTap:
@@ -53,7 +53,7 @@ class NoTap:
     fault: str | None = None
 
     def __init__(self, streamed: bool) -> None:
-        self.dull = _ANYTHING if streamed else None
+        self.skippable = _ANYTHING if streamed else None
         self._streamed = streamed
         self._last = b""
 
@@ -83,7 +83,7 @@ class WholeTap:
     """A whole body: kept for reading, and its latest chunk held back until the next one or the end."""
 
     terminal = False
-    dull = None
+    skippable = None
 
     def __init__(self, format: WholeReader, coding: bytes | None) -> None:
         self.fault: str | None = None
@@ -123,10 +123,10 @@ class WholeTap:
         return Reading()
 
 
-class Around:
+class TapWrapper:
     """Another tap, which is fed everything."""
 
-    dull = None
+    skippable = None
 
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
@@ -153,7 +153,7 @@ class Around:
         return self._tap.read()
 
 
-class SizedTap(Around):
+class SizedTap(TapWrapper):
     """Around the tap of a body of so many bytes: with the last of them it holds back what that one lets pass."""
 
     def __init__(self, tap: Tap, length: int) -> None:

@@ -95,14 +95,14 @@ def test_a_fault_of_ours_costs_no_byte() -> None:
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
 def test_what_need_not_be_fed(format) -> None:
     """What tells nothing, behind an event that told nothing, until one has been fed that does."""
-    dull, told = b'data: {"type":"x"}\n\n', b'data: {"type":"error","error":{"message":"m"}}\n\n'
+    skippable, told = b'data: {"type":"x"}\n\n', b'data: {"type":"error","error":{"message":"m"}}\n\n'
     chunks = {
-        dull: [False, False, True],  # the first is kept, the second shows that they tell nothing
-        dull + dull: [True],
-        dull[:-1]: [False],
-        b"\n" + dull: [False],
+        skippable: [False, False, True],  # the first is kept, the second shows that they tell nothing
+        skippable + skippable: [True],
+        skippable[:-1]: [False],
+        b"\n" + skippable: [False],
         b": a comment\n\n": [False, True],
-        told[:-2] + b"  \n\n" + dull: [False],
+        told[:-2] + b"  \n\n" + skippable: [False],
     }
     fed = Fed(StreamTap(format, None))
     for chunk, expected in chunks.items():

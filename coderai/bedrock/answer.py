@@ -100,8 +100,8 @@ def _sse(name: str, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
-class _Translated(Answer):
-    """Itself the sink of the answer that came."""
+class _Translated:
+    """An Answer, and itself the sink of the one that came."""
 
     def __init__(self, answer: Answer, content_type: bytes, reader: _Reader) -> None:
         self.status = answer.status

@@ -16,13 +16,13 @@ from typing import Any
 
 import click
 
-from coderai.config import OPTIONS, Resolved, SettingsError, resolve, write_config
+from coderai.config import OPTIONS, Resolved, SettingsError, resolve
 from coderai.config.coder import METRICS_AND_TRACING, REFUSED_FLAGS
 from coderai.config.kinds import BOOL, DATABASE_PATH, PATH
 from coderai.config.option import Option
 from coderai.config.settings import GROUPS
 
-__all__ = ["SettingsCommand", "SettingsOption", "resolved_or_exit", "settings_options", "write_config"]
+__all__ = ["SettingsCommand", "SettingsOption", "resolved_or_exit", "settings_options"]
 
 PREFIX = "setting_"  # of Click's parameter names, which then cannot meet a command's own
 EXIT_BAD_SETTINGS = 2

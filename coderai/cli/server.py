@@ -8,10 +8,10 @@ import click
 import uvloop
 
 from coderai.cli import memory
-from coderai.cli.options import SettingsCommand, settings_options, write_config
+from coderai.cli.options import SettingsCommand, settings_options
 from coderai.cli.secret_flags import take_out_of_sight
 from coderai.cli.workers import supervise
-from coderai.config import Resolved
+from coderai.config import Resolved, write_config
 from coderai.logs import LogError, Logger, Outputs, StandardLibrary
 from coderai.meaning import configure
 from coderai.server import CannotServe

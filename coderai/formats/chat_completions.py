@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, Struct, json
 from msgspec.structs import asdict
 
 from coderai.formats.chat_deltas import THOUGHTS, Choice
-from coderai.formats.failure import alone, error_of, failure_in, told
+from coderai.formats.failure import error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
@@ -85,7 +85,7 @@ class ChatCompletions:
         )
 
     def whole(self, body: bytes) -> dict[str, Any]:
-        body = alone(body)
+        body = unwrapped(body)
         answer = object_of(body, _Answer)
         failure = failure_in(body, answer.error, answers=answer.choices is not None or bool(answer.usage))
         return {"id": answer.id, "choices": answer.choices, "usage": answer.usage, "failure": failure}

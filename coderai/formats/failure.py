@@ -8,7 +8,7 @@ from coderai.formats.loose import items, json_of, mapping, text, value
 Failure = tuple[str | None, str | None]
 
 
-def alone(body: bytes) -> bytes:
+def unwrapped(body: bytes) -> bytes:
     """An answer, out of the list that Gemini puts its errors in."""
     if body[:64].lstrip()[:1] != b"[":
         return body

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
-from coderai.formats.failure import alone, error_of, failure_in, told
+from coderai.formats.failure import error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import items, mapping, object_of, objects, text
 from coderai.formats.message_blocks import Block, block_of, tool_of
@@ -89,7 +89,7 @@ class Messages:
         )
 
     def whole(self, body: bytes) -> _Message:
-        body = alone(body)
+        body = unwrapped(body)
         answer = object_of(body, _WholeMessage)
         kind, message = failure_in(body, answer.error, answers=answer.content is not None or bool(answer.usage))
         blocks = [block_of(raw) for raw in answer.content or ()]

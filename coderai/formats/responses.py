@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Raw, Struct, json
 
 from coderai.formats.chat_completions import ChatCompletions
-from coderai.formats.failure import Failure, alone, error_of, failure_in, told
+from coderai.formats.failure import Failure, error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
@@ -105,7 +105,7 @@ class Responses:
         )
 
     def whole(self, body: bytes) -> _Response:
-        body = alone(body)
+        body = unwrapped(body)
         answer = object_of(body, _WholeResponse)
         output = [item_of(raw) for raw in answer.output or ()]
         if answer.object == _COMPACTION:

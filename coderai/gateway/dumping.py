@@ -7,7 +7,7 @@ from coderai.dumps import Dump, Dumps, intercepted, passed
 from coderai.gateway.upcall import Call
 from coderai.keys import Keys
 from coderai.routes import Route
-from coderai.tap import Around, Tap
+from coderai.tap import Tap, TapWrapper
 from coderai.user_tokens import token_of
 from coderai.wire.answer import Answer
 from coderai.wire.headers import named
@@ -43,7 +43,7 @@ class Dumper:
         return dump
 
 
-class DumpingTap(Around):
+class DumpingTap(TapWrapper):
     def __init__(self, tap: Tap, dump: Dump, answer: Answer) -> None:
         super().__init__(tap)
         self._dump = dump

@@ -82,8 +82,8 @@ class Relay:
             self._request.write(out, framed if out is data else b"")
         if tap.terminal:
             self._hold(len(data))
-        elif framed and tap.dull is not None and (way := self._request.way) is not None:
-            return Bypass(tap.dull, way)
+        elif framed and tap.skippable is not None and (send := self._request.chunk_sender) is not None:
+            return Bypass(tap.skippable, send)
         return None
 
     def _hold(self, size: int) -> None:

@@ -129,11 +129,11 @@ class Call:
     async def _answer(self) -> Answer:
         keys = self._keys
         for key in keys.usable():
-            if not keys.alone and key.cooling:  # since then, by another request
+            if not keys.single and key.cooling:  # since then, by another request
                 continue
             self.key = key
             answer = await self._send(key)
-            if keys.alone or answer.status not in FAILOVER:
+            if keys.single or answer.status not in FAILOVER:
                 return answer
             seconds = key.cool_down(answer.status, answer.fields)
             provider = self._route.provider.name

@@ -11,7 +11,7 @@ from contextlib import closing
 from msgspec import Struct
 
 from coderai.store import sealed
-from coderai.store.chains import Anchors, Break, Chain, Chains, Link
+from coderai.store.chains import Anchors, Break, Chain, Chains, SealLink
 from coderai.store.driver import Connection
 from coderai.store.purge import CHILD_TABLES, CONTENTS, reached
 from coderai.store.sealed import Sealed
@@ -92,12 +92,12 @@ class _Verification:
 
     def past_seals(self) -> None:
         for *link, reason in self._db.execute(_PAST).fetchall():
-            past = Link._make(link)
+            past = SealLink._make(link)
             self._link(past)
             if (what := self._misplaced(past, reason)) is not None:
                 self.verdict.breaks.append(Break(str(past.started_at), f"interception {past.interception_id}: {what}"))
 
-    def _misplaced(self, past: Link, reason: str) -> str | None:
+    def _misplaced(self, past: SealLink, reason: str) -> str | None:
         """Why there should be no such past seal. Whatever is older than all that is left may be gone by retention."""
         if reason not in ("deleted", "superseded"):
             return "its past seal was changed or inserted"
@@ -158,7 +158,7 @@ class _Verification:
         elif content != entry.content_digest:
             self._broken(entry, "its prompts, thoughts or tool inputs were changed")
 
-    def _link(self, link: Link) -> None:
+    def _link(self, link: SealLink) -> None:
         self.verdict.links += 1
         try:
             self._chains.add(link)

@@ -31,7 +31,7 @@ class Break(Struct, frozen=True, order=True):
     what: str
 
 
-class Link(NamedTuple):
+class SealLink(NamedTuple):
     instance_id: Any
     number: Any
     interception_id: str
@@ -61,7 +61,7 @@ class Chains:
     def close(self) -> None:
         self._links.close()
 
-    def add(self, link: Link) -> None:
+    def add(self, link: SealLink) -> None:
         """Raises ValueError for what is no link, or is there twice."""
         if not all(isinstance(digest, bytes) for digest in link[4:]) or not isinstance(link.number, int):
             raise ValueError
@@ -94,16 +94,16 @@ class Chains:
     def unknown(self, instance_ids: Iterable[str]) -> Iterator[Break]:
         """Links of a chain that the database does not tell of."""
         known = set(instance_ids)
-        for link in map(Link._make, self._links.execute("SELECT * FROM links GROUP BY instance_id")):
+        for link in map(SealLink._make, self._links.execute("SELECT * FROM links GROUP BY instance_id")):
             if link.instance_id not in known:
                 yield _break(link, f"nothing is known of its chain {link.instance_id}, whose row was removed")
 
-    def _of(self, instance_id: str) -> Iterator[Link]:
+    def _of(self, instance_id: str) -> Iterator[SealLink]:
         rows = self._links.execute("SELECT * FROM links WHERE instance_id = ? ORDER BY number", (instance_id,))
-        return map(Link._make, rows)
+        return map(SealLink._make, rows)
 
 
-def _seal(before: bytes, link: Link) -> bytes:
+def _seal(before: bytes, link: SealLink) -> bytes:
     named = str(link.instance_id), link.number, str(link.interception_id), str(link.started_at)  # whatever is there
     return seals.seal(before, *named, (link.counts_digest, link.content_digest))
 
@@ -113,5 +113,5 @@ def _is_head(head: ChainHead) -> bool:
     return isinstance(head.number, int) and isinstance(head.seal, bytes)
 
 
-def _break(link: Link, what: str) -> Break:
+def _break(link: SealLink, what: str) -> Break:
     return Break(str(link.started_at), f"interception {link.interception_id} (seal {link.number}): {what}")

@@ -13,6 +13,11 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 
 
+def marks(count: int) -> str:
+    """`(?, ?, ?)`: parameters for IN."""
+    return f"({', '.join('?' * count)})"
+
+
 class StoreUnavailable(Exception):
     """The database cannot be read or written now; the message names it, what is wrong, and the remedy."""
 
@@ -44,14 +49,14 @@ class Driver(Protocol):
     octets: str  # SQL for the bytes of a text, whose place is `{}`
 
     async def transaction(
-        self, work: Callable[[Connection], T], *, alone: bool = False, at_once: bool = False, failures: int = 0
+        self, work: Callable[[Connection], T], *, exclusive: bool = False, at_once: bool = False, failures: int = 0
     ) -> T:
         """`work` in one write transaction: committed when it returns, rolled back when it raises.
 
-        alone: not while another process is in such a one: raises Occupied rather than wait for it, or for whatever else
-        holds a row, as others wait for this process's writing. at_once: nobody else would wait if the loop did: hops
-        between threads may be spared, where it takes no longer than the work itself. failures: how often this work has
-        failed already, as it may not have been given the time that it takes. Raises BadData or StoreUnavailable for
+        exclusive: not while another process is in such a one: raises Occupied rather than wait for it, or for whatever
+        else holds a row, as others wait for this process's writing. at_once: nobody else would wait if the loop did:
+        hops between threads may be spared, where it takes no longer than the work itself. failures: how often this work
+        has failed already, as it may not have been given the time that it takes. Raises BadData or StoreUnavailable for
         what the database raised, and passes on everything else.
         """
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from coderai.records import new_id
 from coderai.store import times
-from coderai.store.driver import BadData, Connection, Driver, Row
+from coderai.store.driver import BadData, Connection, Driver, Row, marks
 
 # Ids in one question: well below every database's limit on parameters (SQLite's is 32,766).
 CHUNK = 1000
@@ -135,11 +135,6 @@ class People:
             return db.execute(sql, row).rowcount
 
         return await self._driver.transaction(change)
-
-
-def marks(count: int) -> str:
-    """`(?, ?, ?)`: parameters for IN."""
-    return f"({', '.join('?' * count)})"
 
 
 def _token(row: Row) -> TokenRow:

@@ -61,10 +61,10 @@ class Postgres:
             await self._writer.run(migrate, unlimited=True)
 
     async def transaction(
-        self, work: Callable[[Connection], T], *, alone: bool = False, at_once: bool = False, failures: int = 0
+        self, work: Callable[[Connection], T], *, exclusive: bool = False, at_once: bool = False, failures: int = 0
     ) -> T:
         times = 2 ** min(failures, MOST_DOUBLINGS)
-        return await self._writer.run(lambda session: _transaction(session, work, alone), times=times)
+        return await self._writer.run(lambda session: _transaction(session, work, exclusive), times=times)
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return await self._lookups.run(lambda session: session.execute(sql, parameters).fetchall())
@@ -101,9 +101,9 @@ class Postgres:
             link.close()
 
 
-def _transaction(session: Session, work: Callable[[Connection], T], alone: bool) -> T:
+def _transaction(session: Session, work: Callable[[Connection], T], exclusive: bool) -> T:
     with session.connection.transaction():
-        if alone:
+        if exclusive:
             sql = "SELECT pg_try_advisory_xact_lock(?), set_config('lock_timeout', ?, true)"
             if not session.execute(sql, (ALONE_LOCK, ALONE_LOCK_TIMEOUT)).fetchone()[0]:
                 raise Occupied

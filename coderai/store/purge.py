@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from coderai.store import times
-from coderai.store.driver import Connection, Cursor, Driver, Occupied, Row
-from coderai.store.people import marks
+from coderai.store.driver import Connection, Cursor, Driver, Occupied, Row, marks
 
 Counts = dict[str, int]  # rows by table
 
@@ -89,7 +88,7 @@ class Purge:
 
     async def _work(self, cutoff: int, *parts: Callable[[Connection, str], Counts]) -> Counts:
         try:
-            return await self._driver.transaction(partial(_all, parts, times.text(cutoff)), alone=True)
+            return await self._driver.transaction(partial(_all, parts, times.text(cutoff)), exclusive=True)
         except Occupied:
             return {}  # by another process, which deletes as much as this one would; it is not waited for
 

@@ -6,9 +6,8 @@ from typing import Any
 from msgspec import Struct
 
 from coderai.store import seals
-from coderai.store.chains import Link
-from coderai.store.driver import Connection, Row
-from coderai.store.people import marks
+from coderai.store.chains import SealLink
+from coderai.store.driver import Connection, Row, marks
 from coderai.store.seals import Digests, Rows
 
 _INTERCEPTION_COLUMNS = len(seals.INTERCEPTION.split(","))
@@ -45,8 +44,8 @@ class Sealed(Struct):
         return None if self.end[0] is None else str(self.end[0])
 
     @property
-    def link(self) -> Link:
-        return Link(
+    def link(self) -> SealLink:
+        return SealLink(
             self.instance_id,
             self.number,
             self.id,

@@ -14,8 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from coderai.store import times
-from coderai.store.driver import Row
-from coderai.store.people import marks
+from coderai.store.driver import Row, marks
 
 # Facets beyond that are not asked one by one.
 MOST_FACETS = 50

@@ -64,9 +64,9 @@ class SQLite:
         await self._checkpoints.open(open_checkpointer)
 
     async def transaction(
-        self, work: Callable[[Connection], T], *, alone: bool = False, at_once: bool = False, failures: int = 0
+        self, work: Callable[[Connection], T], *, exclusive: bool = False, at_once: bool = False, failures: int = 0
     ) -> T:
-        if alone:
+        if exclusive:
             await self._pages_moved()
         if at_once and not self._waits_for_the_disk() and self._writer.begin():
             result, rows = self._writer.here(lambda writer: _committed(writer, work))

@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from coderai.store.driver import Driver, Row
-from coderai.store.people import marks
+from coderai.store.driver import Driver, Row, marks
 from coderai.store.selection import Filter, Place, select
 
 # Counting more would read the whole trail for a number that nobody reads to the last digit.

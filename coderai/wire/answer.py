@@ -37,8 +37,32 @@ class Source(Protocol):
         """Serves nothing more."""
 
 
-class Answer:
+class Answer(Protocol):
     """A provider's answer: its head, and its body once it is piped."""
+
+    status: int
+    reason: bytes
+    headers: Headers
+    fields: Named
+    timed_out: bool  # broke off because the provider was silent for too long
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has come."""
+
+    def pipe(self, sink: Sink) -> None:
+        """From here on what arrives goes to `sink`, first what has come already."""
+
+    def pause(self) -> None:
+        """The provider is not read until `resume`."""
+
+    def resume(self) -> None: ...
+    def abandon(self) -> None:
+        """Closes the connection at once, where the body has not come to its end."""
+
+
+class ReceivedAnswer:
+    """An Answer as it comes over a connection."""
 
     def __init__(self, connection: Source, status: int, reason: bytes, headers: Headers, fields: Named) -> None:
         self.status = status
@@ -52,7 +76,7 @@ class Answer:
         self._waiting = 0
         self._over: bool | None = None  # True: came to its end; False: broke off
         self._paused = False
-        self.timed_out = False  # broke off because the provider was silent for too long
+        self.timed_out = False
 
     @property
     def paused(self) -> bool:
@@ -60,11 +84,9 @@ class Answer:
 
     @property
     def complete(self) -> bool:
-        """Whether all of it has come."""
         return self._over is True
 
     def pipe(self, sink: Sink) -> None:
-        """From here on what arrives goes to `sink`, first what has come already."""
         self._sink = sink
         self.resume()  # before the sink gets any, which may pause it again
         if self._backlog:
@@ -96,7 +118,6 @@ class Answer:
             self._tell(self._sink)
 
     def pause(self) -> None:
-        """The provider is not read until `resume`."""
         if self._over is None and not self._paused:
             self._paused = True
             self._connection.transport.pause_reading()
@@ -107,7 +128,6 @@ class Answer:
             self._connection.transport.resume_reading()
 
     def abandon(self) -> None:
-        """Closes the connection at once, where the body has not come to its end."""
         if self._over is None:
             self._over = False
             self._connection.abandon()

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 import httptools
 
 from coderai.wire import chunked
-from coderai.wire.answer import Answer
+from coderai.wire.answer import ReceivedAnswer
 from coderai.wire.headers import HEAD_LIMIT, Headers, named
 from coderai.wire.origin import Origin
 from coderai.wire.reads import Bypass, Reads
@@ -40,8 +40,8 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.closed = False
         self._parser: Any = None
-        self._answer_head: asyncio.Future[Answer] | None = None
-        self._answer: Answer | None = None
+        self._answer_head: asyncio.Future[ReceivedAnswer] | None = None
+        self._answer: ReceivedAnswer | None = None
         self._reason = b""
         self._headers: Headers = []
         self._parts: list[bytes] = []
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
-    async def exchange(self, request: list[bytes]) -> Answer:
+    async def exchange(self, request: list[bytes]) -> ReceivedAnswer:
         self._parser = httptools.HttpResponseParser(self)
         self._answer = None
         self._reason, self._headers = b"", []
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self.bypass = None
         self._head_size = 0
         self._lately = True  # the time that counts begins now
-        head: asyncio.Future[Answer] = self._pool.loop.create_future()
+        head: asyncio.Future[ReceivedAnswer] = self._pool.loop.create_future()
         self._answer_head = head
         self.transport.writelines(request)
         try:
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
         coding = fields.get(b"transfer-encoding", b"").lower()
         self._chunked = coding == b"chunked"
         self._until_close = b"chunked" not in coding and b"content-length" not in fields
-        self._answer = Answer(self, status, self._reason, headers, fields)
+        self._answer = ReceivedAnswer(self, status, self._reason, headers, fields)
         if self._answer_head is not None and not self._answer_head.done():
             self._answer_head.set_result(self._answer)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from coderai.wire.chunked import beginning
 
 
-class Dull(NamedTuple):
+class Skippable(NamedTuple):
     """Chunks to forward unread: they end in `suffix`, framing and all, hold none of `marks`, do not match `search`."""
 
     suffix: bytes
@@ -24,7 +24,7 @@ class Dull(NamedTuple):
 class Bypass(NamedTuple):
     """Where chunks go that pass their reader by."""
 
-    dull: Dull
+    skippable: Skippable
     send: Callable[[bytes], None]
 
 

@@ -197,7 +197,7 @@ class Request:
             self._unsent_head = None
 
     @property
-    def way(self) -> Callable[[bytes], None] | None:
+    def chunk_sender(self) -> Callable[[bytes], None] | None:
         """Where whole chunks go as they are; None where the client gets no chunks, or has not got the head yet."""
         return self._connection.send if self._chunked and self._unsent_head is None else None
 

@@ -1,6 +1,6 @@
 """The provider's side: requests out, answers in, over kept-alive connections.
 
-`Upstreams.send` returns an `Answer` when its head is there. Nothing is decoded, followed, retried or remembered
+`Upstreams.send` returns an `ReceivedAnswer` when its head is there. Nothing is decoded, followed, retried or remembered
 (no redirects, no cookies), but for one case: a kept-alive connection that turns out to be closed, at once and before
 the answer's first byte, is tried once more on a fresh one.
 Spec: RFC 9112.
@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections import defaultdict
 
-from coderai.wire.answer import Answer
+from coderai.wire.answer import ReceivedAnswer
 from coderai.wire.exchange import Connection, Lost
 from coderai.wire.origin import Origin
 from coderai.wire.proxy import Proxies, Proxy, ProxyRefused, absolute, tunnel
@@ -69,7 +69,7 @@ class Upstreams:
                 if connection.silent_s(now) > self.idle_timeout:
                     connection.expire()
 
-    async def send(self, origin: Origin, head: bytes, body: bytes) -> Answer:
+    async def send(self, origin: Origin, head: bytes, body: bytes) -> ReceivedAnswer:
         """Sends a whole request; raises Unreachable or TimedOut. Cancelled, it closes the connection."""
         proxy = self._proxies.of(origin)
         if proxy is not None and origin.scheme == "http":
@@ -81,7 +81,7 @@ class Upstreams:
             return answer
         return await self._sent(origin, proxy, [head, body] if body else [head])
 
-    async def _sent(self, origin: Origin, proxy: Proxy | None, request: list[bytes]) -> Answer:
+    async def _sent(self, origin: Origin, proxy: Proxy | None, request: list[bytes]) -> ReceivedAnswer:
         connection = self._reusable(origin)
         if connection is not None:
             sent = self.loop.time()

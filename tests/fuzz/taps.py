@@ -29,7 +29,7 @@ class Fed:
 
     def take(self, chunk: bytes) -> None:
         self.out.append(self.tap.feed(chunk[content_at(chunk) : -2]))
-        self.bypass = None if self.tap.dull is None else Bypass(self.tap.dull, self.send)
+        self.bypass = None if self.tap.skippable is None else Bypass(self.tap.skippable, self.send)
 
     def send(self, chunk: bytes) -> None:
         self.out.append(chunk[content_at(chunk) : -2])

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from coderai.wire.exchange import Connection
 from coderai.wire.origin import Origin
-from coderai.wire.reads import Bypass, Dull
+from coderai.wire.reads import Bypass, Skippable
 from coderai.wire.upstream import Upstreams
 from tests.provider import Provider, whole
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 # Payloads that look like framing, and events that end where their chunk does.
 TRICKY = [b"2", b"12", b"\r\n", b"\r\n\r\n", b"5\r\nhello\r\n", b"1\r\n1\r\n", b"0\r\n\r\n", b"4\r\n4", b"data: {}\n\n"]
-EVENTS = Dull(b"\n\n\r\n", (), re.compile(b"f.ve").search)
+EVENTS = Skippable(b"\n\n\r\n", (), re.compile(b"f.ve").search)
 
 
 class Sink:

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from coderai.wire.chunked import framed
-from coderai.wire.reads import Bypass, Dull, Reads
+from coderai.wire.reads import Bypass, Reads, Skippable
 
-ENDED = Dull(b".\r\n", (b"one m", b"mark"), re.compile(rb"m\drk").search)
+ENDED = Skippable(b".\r\n", (b"one m", b"mark"), re.compile(rb"m\drk").search)
 
 
 class Taken(list[bytes]):
@@ -97,7 +97,7 @@ async def test_what_tells_nothing_passes_its_reader_by(data: bytes, passes: bool
 
 async def test_the_framing_is_no_part_of_what_a_chunk_ends_in() -> None:
     reads, one, client = Reads(asyncio.get_running_loop()), Taken(), Taken()
-    one.bypass = Bypass(Dull(b"\n\n\r\n", (), re.compile(rb"(?!)").search), client.take)
+    one.bypass = Bypass(Skippable(b"\n\n\r\n", (), re.compile(rb"(?!)").search), client.take)
     for content in (b"\n", b"\n\n"):
         reads.add(one, framed(content))
     reads.hand_on()
