@@ -30,6 +30,7 @@ class Waiter(NamedTuple):
     records: Sequence[Record]
     done: asyncio.Future[None]
     then: Callable[[], None] | None
+    since: float  # by the loop's clock
 
     def tell(self) -> None:
         """They are stored."""
@@ -60,14 +61,11 @@ class Gathering:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.waiting: deque[Waiter] = deque()
         self._loop = loop
-        self._since = 0.0  # when the first of them came
         self._arrived = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, waiter: Waiter, *, hurry: bool) -> None:
         """Without hurry it waits a moment for others, unless somebody calls `hurry`."""
-        if not self.waiting:
-            self._since = self._loop.time()
         self.waiting.append(waiter)
         if hurry:
             self._arrived.set()
@@ -97,7 +95,7 @@ class Gathering:
 
     async def _busy(self) -> None:
         """Waits a moment for what else is about to come."""
-        until = min(self._loop.time() + BUSY_SECONDS, self._since + PATIENCE_SECONDS)
+        until = min(self._loop.time() + BUSY_SECONDS, self.waiting[0].since + PATIENCE_SECONDS)
         for _ in range(BUSY_TURNS):
             if self._loop.time() > until:
                 break

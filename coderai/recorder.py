@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import Protocol
 
 from coderai.gathering import ALONE, Gathering, Waiter
@@ -26,6 +27,8 @@ from coderai.store.storable import fitted, storable
 BACKLOG_LIMIT = 20_000
 # Records of a request that is served alone which the loop's own thread commits: a millisecond.
 AT_ONCE_LIMIT = 100
+# Records that have waited for longer are late: in that time another process may take this one for dead.
+LATE_SECONDS = 20.0
 # Waits between tries of a failed commit: short at first, for a lock that is held for a moment.
 FIRST_RETRY_SECONDS = 0.05
 LAST_RETRY_SECONDS = 2.0
@@ -73,13 +76,18 @@ class Recorder:
         self._task = self._loop.create_task(self._write_on(), name="recorder")
 
     def put(
-        self, records: Sequence[Record], *, hurry: bool = True, then: Callable[[], None] | None = None
+        self,
+        records: Sequence[Record],
+        *,
+        hurry: bool = True,
+        late: bool = False,
+        then: Callable[[], None] | None = None,
     ) -> asyncio.Future[None]:
         """Accept these records, to be stored together and in order; the future is done when they are.
 
-        Without hurry they wait a moment for others to be stored with, unless somebody calls `hurry`. `then` is called
-        when they are stored, unless the future has been cancelled. That is a turn of the loop before whoever awaits the
-        future goes on, and gets what it raises.
+        Without hurry they wait a moment for others to be stored with, unless somebody calls `hurry`. late: they are an
+        earlier process's. `then` is called when they are stored, unless the future has been cancelled. That is a turn
+        of the loop before whoever awaits the future goes on, and gets what it raises.
         """
         done = self._loop.create_future()
         if self._closed or self._task.done():
@@ -87,7 +95,8 @@ class Recorder:
         elif not records:
             done.set_result(None)
         else:
-            waiter = Waiter([fitted(record) for record in records], done, then)
+            since = -inf if late else self._loop.time()
+            waiter = Waiter([fitted(record) for record in records], done, then, since)
             self._gathering.add(waiter, hurry=hurry)
             self.backlog += len(records)
             self._idle.clear()
@@ -130,12 +139,13 @@ class Recorder:
             while True:
                 self._unstored = waiters = await self._gathering.batch(after=len(waiters))
                 batch = [record for waiter in waiters for record in waiter.records]
+                late = waiters[0].since < self._loop.time() - LATE_SECONDS
                 try:
                     at_once = len(waiters) <= ALONE and len(batch) <= AT_ONCE_LIMIT and self.alone()
-                    threads = await self._commit(batch, partial(self._store.write, at_once=at_once))
+                    threads = await self._commit(batch, partial(self._store.write, at_once=at_once, late=late))
                 except BadData:
                     batch = [storable(record) for record in batch]
-                    threads = await self._commit(batch, self._store.write_each)
+                    threads = await self._commit(batch, partial(self._store.write_each, late=late))
                 self._unstored = []
                 await self._write_log(batch, threads)
                 self._release(waiters, len(batch))

@@ -103,6 +103,9 @@ AnswerFinding = Tokens | ToolCall | Thought
 Finding = Started | Prompt | AnsweredPrompt | Tokens | ToolCall | Thought | Ended | ProviderObject
 
 
+NO_INTERCEPTION = ""  # of what a request has left that is passed through
+
+
 class Record(Struct, frozen=True):
     id: str
     interception_id: str

@@ -98,7 +98,7 @@ async def _unspool(server: Server) -> None:
     for path in server.spool.files():
         try:
             records, unread = server.spool.load(path)
-            await server.recorder.put(records)
+            await server.recorder.put(records, late=True)
             server.log.info("stored the records of an earlier process", records=len(records), file=str(path))
             if (kept := server.spool.discard(path, damaged=unread > 0)) is not None:
                 server.log.error("lines of a spool file cannot be read", lines=unread, file=str(kept))

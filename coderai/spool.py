@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 
 import msgspec
 
-from coderai.records import Finding, Record
+from coderai.records import NO_INTERCEPTION, Ended, Finding, Record
 from coderai.store.storable import storable
 
 _KINDS = {kind.__name__: kind for kind in get_args(Finding)}
@@ -63,7 +63,10 @@ class Spool:
         return sorted(self._folder.glob(f"{_PREFIX}*"))
 
     def load(self, path: Path) -> tuple[list[Record], int]:
-        """What can be read of it, and how many lines cannot: the disk may have been full. Raises BadSpool."""
+        """What can be read of it, and how many lines cannot: the disk may have been full. Raises BadSpool.
+
+        Interceptions of which it does not hold the end are ended: whoever served them is gone.
+        """
         try:
             lines = path.read_bytes().splitlines()
         except FileNotFoundError:  # another worker was faster
@@ -71,7 +74,7 @@ class Spool:
         except OSError as error:
             raise BadSpool(f"{path}: {error.strerror}; let coderai read it, what it holds is not stored") from None
         found = [record for record in map(_record, lines) if record is not None]
-        return found, len(lines) - len(found)
+        return [*found, *_ends(found)], len(lines) - len(found)
 
     def discard(self, path: Path, *, damaged: bool) -> Path | None:
         """It is not loaded again. A damaged one is kept, under the name that is returned. Raises BadSpool."""
@@ -92,3 +95,13 @@ def _record(line: bytes) -> Record | None:
         return Record(read.id, read.interception_id, read.at, msgspec.convert(read.finding, _KINDS[read.kind]))
     except (KeyError, ValueError, RecursionError, msgspec.MsgspecError):  # whatever a damaged disk can make of it
         return None
+
+
+def _ends(found: Sequence[Record]) -> list[Record]:
+    """Those that are not among these records."""
+    ended = {record.interception_id for record in found if isinstance(record.finding, Ended)}
+    cut = {
+        record.interception_id: record.at for record in found if record.interception_id not in {*ended, NO_INTERCEPTION}
+    }
+    finding = Ended(status=None, error_type="not_stored", error_message="the rest of its records was lost")
+    return [Record(id, id, at, finding) for id, at in cut.items()]

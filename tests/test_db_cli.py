@@ -58,6 +58,8 @@ async def test_a_sound_database_is_said_to_be(place: Place) -> None:
     assert coderai("db", "vacuum", env=environment(place)).stdout == "done\n"
     verified = coderai("audit", "verify", env=environment(place)).stdout
     assert verified.startswith("3 interceptions verified, 3 seals followed, 1 not ended yet")
+    assert "\nretention has deleted the contents of what began until 2026-02-02" in verified
+    assert verified.endswith("the trail is as it was written\n")
 
 
 @pytest.mark.parametrize("command", ["db check", "audit verify", "users list", "db backup {}"])

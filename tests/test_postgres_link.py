@@ -11,7 +11,7 @@ from coderai.store.postgres import COMMIT_SECONDS
 from coderai.store.postgres_schema import MIGRATION_LOCK
 from tests.databases import change, counts, opened
 from tests.postgres import drop, fresh
-from tests.trail import exchange
+from tests.trail import exchange, now
 from tests.way import Way
 
 TABLES = ("aibridge_interceptions", "aibridge_user_prompts", "aibridge_token_usages", "aibridge_tool_usages")
@@ -86,3 +86,71 @@ async def test_a_batch_that_takes_longer_than_a_commit_may_gets_more_time(way: W
     await store.instances.beat()
     assert counts(way.to, TABLES) == dict.fromkeys(TABLES, 1)
     await store.close()
+
+
+async def test_a_commit_that_was_given_up_and_succeeds_later_leaves_one_chain(way: Way) -> None:
+    """Of an end alone, which waits for nothing that the first try has inserted."""
+    store = await opened(way.url)
+    first, second = exchange(call_id="call_1"), exchange(call_id="call_2")
+    await store.write([*first, *second[:2]])
+    change(
+        way.to,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(8); RETURN NEW; END'",
+        # at the COMMIT, which no statement's time limits
+        "CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON aibridge_interceptions DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL) EXECUTE FUNCTION slow()",
+    )
+    with pytest.raises(StoreUnavailable):
+        await store.write(second[-1:])
+    await store.write(second[-1:])
+    third = exchange(call_id="call_3")
+    await store.write(third)
+    verdict = await store.verify("", "9999", {})
+    assert (verdict.interceptions, verdict.links, verdict.breaks) == (3, 3, [])
+    await store.close()
+
+
+async def test_a_database_that_confirms_too_early_is_told_not_to(way: Way) -> None:
+    change(
+        way.to,
+        "ALTER ROLE CURRENT_USER SET synchronous_commit = off",
+        "ALTER ROLE CURRENT_USER SET default_transaction_isolation = serializable",
+    )
+    try:
+        store = await opened(way.url)
+        shown = "SELECT current_setting('synchronous_commit'), current_setting('transaction_isolation')"
+        assert await store._driver.transaction(lambda db: db.execute(shown).fetchone()) == ("on", "read committed")
+        await store.close()
+    finally:
+        change(way.to, "ALTER ROLE CURRENT_USER RESET ALL")
+
+
+async def test_what_ends_while_it_is_purged_leaves_its_seal_or_none(way: Way) -> None:
+    store, other = await opened(way.url), await opened(way.url)
+    batch = exchange()
+    await store.write([*exchange(), *batch[:2]])
+    change(
+        way.to,
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN OLD; END'",
+        "CREATE TRIGGER wait BEFORE DELETE ON aibridge_model_thoughts FOR EACH ROW EXECUTE FUNCTION wait()",
+    )
+    with psycopg.connect(way.to, autocommit=True) as holder:
+
+        async def waiting(count: int, beside: "asyncio.Task[object]") -> None:
+            sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            while holder.execute(sql).fetchone() != (count,) and not beside.done():  # noqa: ASYNC110 - it sets no event
+                await asyncio.sleep(0.01)
+
+        holder.execute("SELECT pg_advisory_lock(1)")
+        purging: asyncio.Task[object] = asyncio.create_task(other.purge.batch(now()))
+        await waiting(1, purging)
+        ending: asyncio.Task[object] = asyncio.create_task(store.write(batch[-1:]))
+        await waiting(2, ending)
+        holder.execute("SELECT pg_advisory_unlock(1)")
+        assert await purging
+        await ending
+    await store.write(exchange())
+    assert (await store.verify("", "9999", {})).breaks == []
+    for one in (store, other):
+        await one.close()

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from coderai.records import Ended, Record, Thought, Tokens, new_id
-from coderai.store import Store, StoreUnavailable
+from coderai.store import Store, StoreUnavailable, times
 from coderai.store.audit import MOST_CHUNK, Verdict
 from coderai.store.chains import Anchor
 from coderai.store.purge import CHILD_TABLES
 from coderai.store.seals import ChainHead
+from coderai.store.selection import Filter
 from tests.databases import Place, change, opened, query, read_only
 from tests.trail import AT, ended, exchange, found, now, started
 
@@ -125,6 +126,9 @@ async def test_so_is_one_elsewhere(store: Store, place: Place, statement: str) -
         "UPDATE aibridge_instances SET anchor = 'text'",
         "UPDATE aibridge_instances SET seal_number = 5.5",
         "UPDATE aibridge_interceptions SET started_at = x'00ff' WHERE id = '{}'",
+        "UPDATE aibridge_interceptions SET credential_hint = x'' WHERE id = '{}'",
+        "UPDATE aibridge_tool_usages SET injected = 2 WHERE interception_id = '{}'",
+        "UPDATE aibridge_tool_usages SET injected = 'no' WHERE interception_id = '{}'",
         "INSERT INTO aibridge_retention (name, started_at, interception_id) VALUES ('contents', x'39', x'39')",
     ],
 )
@@ -262,7 +266,8 @@ class TestRetention:
         ids = await five(store)
         while await store.purge.contents(AT + 3 * HOUR):
             pass
-        assert await verify(store) == Verdict(interceptions=5, links=5)
+        until = times.text(AT + 2 * HOUR)
+        assert await verify(store) == Verdict(interceptions=5, links=5, contents_deleted=until)
         change(place, f"UPDATE aibridge_token_usages SET output_tokens = 8 WHERE interception_id = '{ids[0]}'")
         assert ids[0] in (await verify(store)).breaks[0].what
 
@@ -322,3 +327,51 @@ async def test_records_that_the_database_refuses_are_sealed_as_their_errors(stor
     await store.write_each([*batch[:2], bad, *batch[3:]])
     assert store.unstorable == 1
     assert await verify(store) == Verdict(interceptions=1, links=1)
+
+
+async def test_what_comes_a_second_time_changes_nothing_that_is_sealed(store: Store, place: Place) -> None:
+    """The first commit was not confirmed; meanwhile another process has stored a call of the same name."""
+    called = exchange(call_id="call_1")
+    elsewhere = exchange(call_id="call_1")
+    answering = exchange(call_id="call_2", correlating_tool_call_id="call_1")
+    refused = exchange(call_id="call_3")
+    batch = [*called, *answering, *refused[:2], found(refused[0], Tokens(message_id="m", input=2**70)), *refused[3:]]
+    await store.write_each(batch)
+    other = await opened(place)
+    await other.write(elsewhere)
+    await store.write_each(batch)
+    assert await verify(store) == Verdict(interceptions=4, links=4)
+    await other.close()
+
+
+class TestLate:
+    """What is stored long after it was found: from a spool file, or once a database that failed works again."""
+
+    async def test_contents_go_where_retention_has_passed_by(self, store: Store) -> None:
+        ids = await five(store)
+        late = exchange(AT + HOUR, call_id="late")
+        await store.purge.contents(AT + 4 * HOUR)
+        await store.write(late, late=True)
+        await store.write(exchange(AT + 9 * HOUR), late=True)
+        assert (await verify(store)).breaks == []
+        page = await store.trail.page(Filter(), limit=100)
+        assert [found.id for found in page if found.user_prompts or found.model_thoughts] == [page[0].id, ids[4]]
+        assert [found.id for found in page if found.tool_usages[0].input] == [page[0].id, ids[4]]
+
+    async def test_and_what_was_stored_after_all_brings_none_back(self, store: Store) -> None:
+        batch = exchange()
+        await store.write(batch)
+        await store.purge.contents(AT + HOUR)
+        await store.write(batch, late=True)
+        assert await verify(store) == Verdict(interceptions=1, links=1, contents_deleted=times.text(AT))
+
+    async def test_and_of_what_another_has_ended_meanwhile(self, store: Store, place: Place) -> None:
+        batch = exchange()
+        await store.write(batch[:2])
+        other = await opened(place)
+        inferred = Ended(status=None, error_type="interrupted", inferred=True)
+        await other.write([Record(new_id(), batch[0].id, AT, inferred)])
+        await other.purge.contents(AT + HOUR)
+        await store.write(batch[2:])
+        assert await verify(store) == Verdict(interceptions=1, links=2, contents_deleted=times.text(AT))
+        await other.close()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coderai.records import Prompt
+from coderai.records import NO_INTERCEPTION, Ended, Prompt, Record, new_id
 from coderai.spool import LAST, BadSpool, Spool
 from coderai.store import Store
 from tests.databases import Place, query
@@ -31,10 +31,29 @@ def test_a_damaged_file_gives_what_can_be_read_and_is_kept(tmp_path: Path) -> No
     path.write_bytes(
         b"".join(whole[:-2]) + b'{"kind":"Telepathy","id":"","interception_id":"","at":0,"finding":{}}\n{"kin'
     )
-    assert spool.load(path) == (batch[:-2], 2)
+    loaded, unread = spool.load(path)
+    assert (loaded[:-1], unread) == (batch[:-2], 2)
+    assert loaded[-1].finding.error_type == "not_stored"  # its end is lost
     kept = spool.discard(path, damaged=True)
     assert kept is not None
     assert (kept.exists(), spool.files()) == (True, [])
+
+
+@pytest.mark.parametrize("inferred", [False, True])
+async def test_an_interception_whose_end_the_disk_did_not_take_is_ended(
+    tmp_path: Path, store: Store, place: Place, inferred: bool
+) -> None:
+    batch = exchange()
+    owned = Record(new_id(), NO_INTERCEPTION, batch[0].at, batch[5].finding)
+    await store.write(batch[:2])
+    if inferred:  # it was taken for dead before its spool file was found
+        ended = Ended(status=None, error_type="interrupted", inferred=True)
+        await store.write([found(batch[0], ended)])
+    spool = Spool(tmp_path, "one")
+    await store.write(spool.load(spool.save([*batch[2:-1], owned]))[0], late=True)
+    assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("not_stored",)]
+    verdict = await store.verify("", "9999", {})
+    assert (verdict.interceptions, verdict.links, verdict.open, verdict.breaks) == (1, 1 + inferred, 0, [])
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

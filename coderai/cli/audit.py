@@ -53,6 +53,8 @@ def verify(since: str, until: str, logs: tuple[Path, ...], resolved: Resolved) -
         f"{verdict.interceptions} interceptions verified, {verdict.links} seals followed, "
         f"{verdict.open} not ended yet, {verdict.unsealed} from before there were seals, {len(anchors)} seals of logs"
     )
+    if verdict.contents_deleted:
+        click.echo(f"retention has deleted the contents of what began until {verdict.contents_deleted}")
     if verdict.breaks:
         for found in verdict.breaks[1:SHOWN_BREAKS]:
             click.echo(f"then: {found.at} {found.what}".replace("  ", " "))

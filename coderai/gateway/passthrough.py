@@ -19,7 +19,7 @@ from coderai.gateway.upcall import Calls, Failed
 from coderai.keys import Keys
 from coderai.logs import RecordLog
 from coderai.recorder import Recorder
-from coderai.records import ProviderObject, Record, new_id
+from coderai.records import NO_INTERCEPTION, ProviderObject, Record, new_id
 from coderai.routes import Route
 from coderai.store import times
 from coderai.tap import NoTap, Tap, WholeTap
@@ -76,7 +76,7 @@ class Passthrough:
         await relay.settled
         if creates and (object_id := tap.read().message_id):
             owned = ProviderObject(object_id=object_id, provider_name=route.provider.name, initiator_id=user.id)
-            await self._recorder.put([Record(new_id(), "", times.now(), owned)])
+            await self._recorder.put([Record(new_id(), NO_INTERCEPTION, times.now(), owned)])
         return relay
 
     async def _log(self, request: Request, route: Route, user: User, status: int | None) -> None:

@@ -41,6 +41,7 @@ class Verdict(Struct):
     links: int = 0
     open: int = 0  # without an end, and so without a seal, as yet
     unsealed: int = 0  # ended before there were seals
+    contents_deleted: str = ""  # until when, by retention: whoever can write the database can write this, too
     breaks: list[Break] = []  # by time
 
 
@@ -68,6 +69,7 @@ class _Verification:
 
     def rows(self) -> None:
         without_content, unsealed = reached(self._db, CONTENTS), reached(self._db, "unsealed")
+        self.verdict.contents_deleted = without_content[0]
         running = {row[0] for row in self._db.execute(_RUNNING).fetchall()}
         for entry in self._entries():
             self._oldest = min(self._oldest, entry.started_at)

@@ -17,6 +17,8 @@ INTERRUPTED = "interrupted"
 UNSTORABLE = "unstorable_record"
 
 _HEAD = "SELECT seal_number, seal FROM aibridge_instances WHERE id = ?"
+# A commit of this process that was given up may still be under way in the database: it is waited for here.
+_LOCK_HEAD = "UPDATE aibridge_instances SET seal_number = seal_number WHERE id = ?"
 _MOVE_HEAD = "UPDATE aibridge_instances SET seal_number = ?, seal = ? WHERE id = ?"
 # Whoever else wants to end it waits here until this transaction is over.
 _LOCK = "UPDATE aibridge_interceptions SET model = model WHERE id = ?"
@@ -41,7 +43,8 @@ _SUBSTITUTE = """
     INSERT INTO aibridge_interceptions (id, initiator_id, api_key_id, provider, provider_name, model,
         started_at, error_type, error_message, instance_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
-_MARK = "UPDATE aibridge_interceptions SET error_type = ?, error_message = ? WHERE id = ?"
+# Not of one that is sealed: then this comes a second time.
+_MARK = "UPDATE aibridge_interceptions SET error_type = ?, error_message = ? WHERE id = ? AND seal IS NULL"
 # Of a value that the database refused, as much as shows what it was.
 _SHOWN_CHARACTERS = 200
 
@@ -52,6 +55,7 @@ def move_head(db: Connection, instance_id: str, head: ChainHead) -> None:
 
 def carefully(db: Connection, instance_id: str, ended: Sequence[Any]) -> ChainHead | None:
     """Ends those that have not truly ended; returns the new end of the chain, if there is a chain."""
+    db.execute(_LOCK_HEAD, (instance_id,))
     stored = db.execute(_HEAD, (instance_id,)).fetchone()
     before = head = ChainHead(stored[0], stored[1] or b"") if stored else ChainHead()
     for record in ended:
@@ -76,7 +80,8 @@ def _end(db: Connection, record: Any) -> bool:
         return False
     ended_at, error_type = state
     if ended_at is not None:
-        if record.finding.inferred or error_type != INTERRUPTED or ended_at == times.text(record.at):
+        again = (ended_at, error_type) == (times.text(record.at), record.finding.error_type)
+        if again or record.finding.inferred or error_type != INTERRUPTED:
             return False
         db.execute(_SUPERSEDE, (interception_id,))
     db.execute(_END, (*rows.end(record, record.finding), record.finding.credential_hint, interception_id))

@@ -114,7 +114,7 @@ class Link:
         self._session = session  # from here on it can be cut; what was given up before is not begun
         if turn.given_up:
             raise StoreUnavailable(f"database {shown(self.url)}: no answer in time")
-        session.limit(seconds)
+        session.begin(seconds)
         return work(session)
 
     def _connect(self) -> Session:

@@ -27,21 +27,27 @@ class _Changed(NamedTuple):
         return []
 
 
+# Rows that were locked are read as they are then; and what is confirmed survives, whatever the database's defaults are.
+_SETTINGS = """
+    SET default_transaction_isolation = 'read committed';
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+    SET statement_timeout = {0};
+    SET idle_in_transaction_session_timeout = {0}"""
+
+
 class Session:
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self.connection = connection
-        self._limit: float | None = -1.0
+        self._seconds: float | None = -1.0
 
-    def limit(self, seconds: float | None) -> None:
-        """How long the server works on one statement, in case nobody waits for it any more, and for how long it waits
-        for the next one of a transaction: a process that is stopped amid one must not keep its locks for ever.
+    def begin(self, seconds: float | None) -> None:
+        """A piece of work. seconds: how long the server works on one statement, in case nobody waits for it any more,
+        and for how long it waits for the next one of a transaction: a process that is stopped amid one must not keep
+        its locks for ever.
         """
-        if seconds != self._limit:
-            timeout = int((seconds or 0) * 1000)
-            self.connection.execute(
-                f"SET statement_timeout = {timeout}; SET idle_in_transaction_session_timeout = {timeout}"
-            )
-            self._limit = seconds
+        if seconds != self._seconds:
+            self.connection.execute(_SETTINGS.format(int((seconds or 0) * 1000)))
+            self._seconds = seconds
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Cursor:
         return self.connection.execute(_placeholders(sql), parameters or None)

@@ -36,6 +36,8 @@ _TEXTS = (
 _OLD = """
     SELECT i.id, {length} FROM aibridge_interceptions AS i
     WHERE i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""
+# Those under way stay so until they are deleted: the seal of one that ended meanwhile would not be kept.
+_LOCK_OPEN = "UPDATE aibridge_interceptions SET metadata = metadata WHERE seal IS NULL AND id IN "
 _KEEP_SEALS = """
     INSERT INTO aibridge_past_seals (instance_id, seal_number, interception_id, started_at, counts_digest,
         content_digest, seal, reason)
@@ -60,6 +62,8 @@ _SET_MARK = """
 _OLD_CONTENTS = """
     SELECT i.started_at, i.id, i.ended_at, {length} FROM aibridge_interceptions AS i
     WHERE (i.started_at, i.id) > (?, ?) AND i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""
+
+_PASSED = "SELECT id FROM aibridge_interceptions WHERE (started_at, id) <= (?, ?) AND id IN "
 
 _OLD_OBJECTS = """
     SELECT provider_name, object_id FROM aibridge_provider_objects WHERE created_at < ?
@@ -101,6 +105,7 @@ def _interceptions(old: str, db: Connection, before: str) -> Counts:
     ids = [row[0] for row in _some(db.execute(old, (before, BATCH)))]
     if not ids:
         return {}
+    db.execute(_LOCK_OPEN + marks(len(ids)), ids)
     db.execute(_KEEP_SEALS + marks(len(ids)), ids)
     counts = {table: _delete(db, table, "interception_id", ids) for table in CHILD_TABLES}
     counts["aibridge_interceptions"] = _delete(db, "aibridge_interceptions", "id", ids)
@@ -155,12 +160,25 @@ def _contents(old: str, db: Connection, before: str) -> Counts:
     done = next((index for index, row in enumerate(found) if row[2] is None), len(found))
     if not done:
         return {}
-    ids = [row[1] for row in found[:done]]
-    counts = {table: _delete(db, table, "interception_id", ids) for table in CONTENT_TABLES}
-    blank = f"UPDATE aibridge_tool_usages SET input = '' WHERE interception_id IN {marks(len(ids))}"  # noqa: S608 - question marks only
-    counts["aibridge_tool_usages.input"] = db.execute(blank, ids).rowcount
+    counts = _delete_contents(db, [row[1] for row in found[:done]])
     db.execute(_SET_MARK, (CONTENTS, *found[done - 1][:2]))
     return counts | {"contents": done}
+
+
+def _delete_contents(db: Connection, ids: Sequence[str]) -> Counts:
+    counts = {table: _delete(db, table, "interception_id", ids) for table in CONTENT_TABLES}
+    blank = f"UPDATE aibridge_tool_usages SET input = '' WHERE interception_id IN {marks(len(ids))}"  # noqa: S608 - question marks only
+    return counts | {"aibridge_tool_usages.input": db.execute(blank, ids).rowcount}
+
+
+def late_contents(db: Connection, ids: Sequence[str]) -> None:
+    """Deletes those of these interceptions that are stored when retention has already passed by."""
+    mark = reached(db, CONTENTS)
+    for start in range(0, len(ids) if any(mark) else 0, BATCH):
+        some = ids[start : start + BATCH]
+        late = db.execute(_PASSED + marks(len(some)), (*mark, *some)).fetchall()
+        if late:
+            _delete_contents(db, [row[0] for row in late])
 
 
 def _objects(db: Connection, before: str) -> Counts:

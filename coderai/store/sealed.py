@@ -74,7 +74,7 @@ class Sealed(Struct):
         texts = [prompt[seals.TEXT] for prompt in rows.prompts]
         texts += [thought[seals.TEXT] for thought in rows.thoughts]
         texts += [tool[seals.INPUT] for tool in rows.tools]
-        return sum(len(text) for text in texts if isinstance(text, str | bytes))  # SQLite takes any type
+        return sum(len(text) for text in texts if isinstance(text, str))  # SQLite takes any type
 
     @property
     def half_ended(self) -> bool:
@@ -95,7 +95,7 @@ def read(db: Connection, ids: Sequence[str]) -> dict[str, Sealed]:
         sql = f"SELECT {child_columns} FROM {table} WHERE interception_id IN {among}"  # noqa: S608 - own names
         for row in db.execute(sql, ids).fetchall():
             if row[1] in found:
-                getattr(found[row[1]].rows, name).append(tuple(row))
+                getattr(found[row[1]].rows, name).append(_told_apart(row))
     return found
 
 
@@ -103,8 +103,8 @@ def _sealed(row: Sequence[Any]) -> Sealed:
     end = _INTERCEPTION_COLUMNS + len(seals.END.split(","))
     instance_id, number, counts, content, seal, session_id = row[end:]
     return Sealed(
-        Rows(tuple(row[:_INTERCEPTION_COLUMNS])),
-        tuple(row[_INTERCEPTION_COLUMNS:end]),
+        Rows(_told_apart(row[:_INTERCEPTION_COLUMNS])),
+        _told_apart(row[_INTERCEPTION_COLUMNS:end]),
         instance_id,
         number,
         counts,
@@ -112,3 +112,8 @@ def _sealed(row: Sequence[Any]) -> Sealed:
         seal,
         session_id,
     )
+
+
+def _told_apart(row: Sequence[Any]) -> Row:
+    """SQLite takes bytes for a text, which would be sealed as the text that is their base64."""
+    return tuple([value.hex()] if isinstance(value, bytes) else value for value in row)

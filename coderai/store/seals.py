@@ -88,7 +88,8 @@ def digests(rows: Rows, end: Row) -> Digests:
 
 def _counts(tool: Row) -> Row:
     """What stays of a tool usage."""
-    return (*tool[:INPUT], bool(tool[_INJECTED]), *tool[_INJECTED + 1 :])  # SQLite has no booleans
+    injected = tool[_INJECTED]  # SQLite has no booleans, and takes any value for one
+    return (*tool[:INPUT], bool(injected) if injected in (0, 1) else injected, *tool[_INJECTED + 1 :])
 
 
 def _id(row: Row) -> str:

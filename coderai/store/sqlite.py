@@ -21,6 +21,7 @@ from coderai.store import sqlite_care
 from coderai.store.driver import Connection, Row, StoreUnavailable
 from coderai.store.presence import Presence
 from coderai.store.sqlite_file import open_checkpointer, open_reader, open_writer
+from coderai.store.sqlite_files import OpenFiles
 from coderai.store.sqlite_thread import SQLiteThread
 from coderai.store.sqlite_wal import Wal
 from coderai.store.store import Store
@@ -54,6 +55,7 @@ class SQLite:
         self._reports = SQLiteThread(path, "reports")
         self._checkpoints = SQLiteThread(path, "checkpoints")
         self._checkpoint: asyncio.Task[None] | None = None
+        self._files = OpenFiles(path)
         self._wal = Wal(path)
         self._presence = Presence(path)
 
@@ -62,6 +64,7 @@ class SQLite:
         await self._lookups.open(partial(open_reader, checked=checked))
         await self._reports.open(open_reader)
         await self._checkpoints.open(open_checkpointer)
+        self._files.wal_size()
 
     async def transaction(
         self, work: Callable[[Connection], T], *, exclusive: bool = False, at_once: bool = False, failures: int = 0
@@ -72,8 +75,8 @@ class SQLite:
             result, rows = self._writer.here(lambda writer: _committed(writer, work))
         else:
             result, rows = await self._writer.run(lambda writer: _transaction(writer, work))
-        self._wal.wrote(rows)
-        if self._wal.is_long():
+        self._wal.wrote(rows, self._files.wal_size())
+        if self._wal.is_long:
             self._start_checkpoint()
         return result
 
@@ -121,9 +124,10 @@ class SQLite:
     async def reclaim(self) -> bool:
         await self._pages_moved()
         given = await self._writer.run(sqlite_care.reclaim)
+        self._wal.wrote(self._wal.rows, self._files.wal_size())
         if not given:  # the end of a purge: only with a checkpoint does the file itself become smaller
             await asyncio.wait([self._start_checkpoint()])
-        elif self._wal.is_long():  # pages that move into the place of free ones
+        elif self._wal.is_long:  # pages that move into the place of free ones
             self._start_checkpoint()
         return given
 

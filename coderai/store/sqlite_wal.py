@@ -14,35 +14,26 @@ from pathlib import Path
 CHECKPOINT_ROWS = 5000
 # By how much its file grows between two, at most: a checkpoint waits for the disk, so there are to be few.
 CHECKPOINT_BYTES = 32 * 1024 * 1024
-# Commits between two looks at the file, each of which costs a commit of one exchange a hundredth.
-LOOK_COMMITS = 8
 
 
 class Wal:
     def __init__(self, database: Path) -> None:
         self._database = database
-        self._file = database.with_name(f"{database.name}-wal")
         self.rows = 0  # written in all
-        self._rows_moved = 0
-        self._commits = 0
         self.anew = True  # the next pages begin it, and wait for the disk to have its head
+        self._size = 0  # bytes of its file
+        self._rows_moved = 0
         self._size_moved = 0  # of the file at the last checkpoint, or less, when it has been cut since
 
-    def wrote(self, rows: int) -> None:
-        """So many in all, after a commit."""
+    def wrote(self, rows: int, size: int) -> None:
+        """So many rows in all, after a commit; so many bytes has its file now."""
         self.anew = self.anew and rows == self.rows
-        self.rows = rows
-
-    def is_long(self) -> bool:
-        """To be asked after every commit."""
-        self._commits += 1
-        if self.rows - self._rows_moved >= CHECKPOINT_ROWS:
-            return True
-        if self._commits % LOOK_COMMITS:
-            return False
-        size = self._size()
+        self.rows, self._size = rows, size
         self._size_moved = min(self._size_moved, size)
-        return size - self._size_moved >= CHECKPOINT_BYTES
+
+    @property
+    def is_long(self) -> bool:
+        return self.rows - self._rows_moved >= CHECKPOINT_ROWS or self._size - self._size_moved >= CHECKPOINT_BYTES
 
     def flush(self) -> None:
         """Blocks until the disk has the pages that were moved, where the system tells how to.
@@ -57,13 +48,7 @@ class Wal:
 
     def moved(self) -> None:
         """As far as readers allow: what they hold up is for the next time."""
-        self._rows_moved, self._size_moved = self.rows, self._size()
-
-    def _size(self) -> int:
-        try:
-            return self._file.stat().st_size
-        except OSError:  # nothing has been written yet
-            return 0
+        self._rows_moved, self._size_moved = self.rows, self._size
 
 
 def _descriptor(path: Path) -> int | None:

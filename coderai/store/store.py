@@ -35,15 +35,16 @@ class Store:
         self._writing = Writing(self.instance_id)
         self._failures = 0  # of the last commits; or they seemed to fail
 
-    async def write(self, batch: Sequence[Record], *, at_once: bool = False) -> dict[str, Thread]:
+    async def write(self, batch: Sequence[Record], *, at_once: bool = False, late: bool = False) -> dict[str, Thread]:
         """Commit these records in one transaction; returns the threads found, by interception id. at_once: see driver.
+        late: so long after they were made that others may have ended their interceptions, or retention passed by.
 
         Writing the same records again changes nothing. Raises BadData, with nothing written, if one has a value
         that the database does not take.
         """
         await self.instances.join()
         try:
-            outcome = await self._write(batch, at_once)
+            outcome = await self._write(batch, at_once, late)
         except Exception as error:
             self._writing.failed(batch)
             self._failures += not isinstance(error, BadData)  # of that one, nothing was written
@@ -52,12 +53,12 @@ class Store:
         self._writing.committed(outcome)
         return outcome.threads
 
-    async def write_each(self, batch: Sequence[Record]) -> dict[str, Thread]:
+    async def write_each(self, batch: Sequence[Record], *, late: bool = False) -> dict[str, Thread]:
         """The same where BadData was raised: the batch is halved down to the record that is refused, and that one is
         stored as an error of its interception: one user cannot stop the rest.
         """
         try:
-            return await self.write(batch)
+            return await self.write(batch, late=late)
         except BadData as error:
             if len(batch) == 1:
                 work = partial(substitute, record=batch[0], instance_id=self.instance_id, reason=str(error))
@@ -68,10 +69,10 @@ class Store:
                 self.unstorable += 1
                 return {}
         half = len(batch) // 2
-        return await self.write_each(batch[:half]) | await self.write_each(batch[half:])
+        return await self.write_each(batch[:half], late=late) | await self.write_each(batch[half:], late=late)
 
-    async def _write(self, batch: Sequence[Record], at_once: bool) -> Outcome:
-        if not self._failures:
+    async def _write(self, batch: Sequence[Record], at_once: bool, late: bool) -> Outcome:
+        if not self._failures and not late:
             try:
                 return await self._driver.transaction(lambda db: self._writing.insert(db, batch), at_once=at_once)
             except NotAsWritten:

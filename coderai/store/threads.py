@@ -21,7 +21,9 @@ _FIND = f"""
 _NEWEST_FIRST = " ORDER BY t.interception_id DESC LIMIT 1"
 _IN_SESSION = _FIND + " AND coalesce(i.client_session_id, '') = ?" + _NEWEST_FIRST
 _ANYWHERE = _FIND + _NEWEST_FIRST
-_SET = "UPDATE aibridge_interceptions SET thread_parent_id = ?, thread_root_id = ? WHERE id = ?"
+# Not of one that is sealed: then its batch comes a second time.
+_SET = """
+    UPDATE aibridge_interceptions SET thread_parent_id = ?, thread_root_id = ? WHERE id = ? AND seal IS NULL"""
 
 
 def find(db: Connection, started: Sequence[Any]) -> dict[str, Thread]:

@@ -6,7 +6,7 @@ one whose answer called the tool, found in the same transaction.
 
 What was written of an interception is kept in memory until it ends, so that it can be sealed without being read
 again. Where memory may not be what the database holds (after a failed commit, for an interception of another
-process), `carefully` asks the database.
+process, for one that is stored long after it began), `carefully` asks the database.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from msgspec import Struct
 from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Thought, Thread, Tokens, ToolCall
 from coderai.store import ending, rows, seals, threads
 from coderai.store.driver import Connection, Row
+from coderai.store.purge import late_contents
 from coderai.store.seals import ChainHead, Rows
 
 Kinds = Mapping[type, list[Any]]
@@ -80,7 +81,9 @@ class Writing:
             found |= self._hang(db, later)
         if careful:
             head = ending.carefully(db, self.instance_id, ended) or self.head
-            return Outcome(found, head, [record.interception_id for record in batch])
+            ids = list(dict.fromkeys(record.interception_id for record in batch))
+            late_contents(db, ids)
+            return Outcome(found, head, ids)
         if later:
             head, ends = self._sealed(ended)
         if ends and db.executemany(

@@ -91,6 +91,38 @@ def test_a_full_disk(tmp_path: Path, upstream: Provider) -> None:
     assert len(states) == 3, states  # waits in memory; requests are refused; stored again: once each
 
 
+@pytest.mark.parametrize("name", ["data", "data/coderai.db", "data/coderai.db-wal"])
+@pytest.mark.parametrize("restarted", [False, True], ids=["put back", "put back for the next start"])
+def test_the_database_is_moved_away(tmp_path: Path, upstream: Provider, name: str, restarted: bool) -> None:
+    """Or its WAL; or a backup takes its place. SQLite goes on as if nothing had happened."""
+    path = tmp_path / "data" / "coderai.db"
+    env = {"CODER_SQLITE_PATH": str(path), "CODER_SPOOL_DIR": str(tmp_path / "spool"), "CODER_LOGGING_JSON": ""}
+    gateway = Gateway(tmp_path, upstream.url, CODER_AIBRIDGE_STORE_GRACE="300ms", **env)
+    token = gateway.user("alice")
+    moved, away = tmp_path / name, tmp_path / "away"
+    with Load(gateway, token) as load:
+        load.until_completed(40)
+        moved.rename(away)
+        if moved == path:
+            moved.write_bytes(b"")
+        load.until_refused()
+        assert b"cannot be stored" in ready(gateway, 503)
+        assert gateway.request("GET", "/healthz").status == 200
+        if restarted:
+            assert gateway.stop() == 0
+        away.rename(moved)
+        if restarted:
+            gateway.start()
+        ready(gateway, 200)
+        load.until_completed(40)
+    assert gateway.stop() == 0
+    assert "was deleted or replaced" in gateway.stderr.read_text()
+    check(path, load.completed)
+    check_refusals(load.refused)
+    assert unended(path) == 0
+    verify(gateway)
+
+
 def test_another_process_holds_the_database(tmp_path: Path, upstream: Provider) -> None:
     """A moment is waited out, and no client sees it; more than the grace is refused."""
     gateway = Gateway(tmp_path, upstream.url, CODER_AIBRIDGE_STORE_GRACE="6s")

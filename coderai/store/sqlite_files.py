@@ -1,0 +1,36 @@
+"""Whether a database and its WAL are still the files that this process has open.
+
+They may be deleted or replaced (by a backup, say) while it serves. SQLite then goes on with files that no path leads
+to, and what it writes goes with the process: so every commit looks here before anybody is told of it.
+https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+"""
+
+from pathlib import Path
+
+from coderai.store.driver import StoreUnavailable
+
+
+class OpenFiles:
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._wal = database.with_name(f"{database.name}-wal")
+        self._opened: tuple[int, int, int, int] | None = None
+
+    def wal_size(self) -> int:
+        """Bytes. Raises StoreUnavailable where one of the files is not what it was when this was asked first."""
+        try:
+            database, wal = self._database.stat(), self._wal.stat()
+        except OSError:
+            raise self._gone() from None
+        found = database.st_dev, database.st_ino, wal.st_dev, wal.st_ino
+        if self._opened is None:
+            self._opened = found
+        if found != self._opened:
+            raise self._gone()
+        return wal.st_size
+
+    def _gone(self) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"database {self._database}: it, or its -wal, was deleted or replaced while it was open; put back what was "
+            "there, or start coderai again: what is not stored until then is kept in a spool file"
+        )
