@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from coderai.config.problems import Report, did_you_mean, quoted
-from coderai.config.providers import (
+from coderai.config.provider_fields import (
     FIELDS,
     LIST_FIELDS,
     SECRET_FIELDS,
     Given,
     Indexed,
-    ProviderSettings,
     build,
 )
+from coderai.config.providers import ProviderSettings
 from coderai.config.secret_files import read_secret
 from coderai.config.sources import Origin
 from coderai.config.yaml_file import WHAT_IT_IS, Leaf, entries

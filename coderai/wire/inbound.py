@@ -15,10 +15,11 @@ from typing import Any, Protocol, cast
 
 import httptools
 
+from coderai.wire.carrier import SiteLimits
 from coderai.wire.ending import Ending
 from coderai.wire.head import Head, Remembered
 from coderai.wire.headers import HEAD_LIMIT, Headers, block
-from coderai.wire.request import Request, SiteLimits
+from coderai.wire.request import Request
 
 # What nginx and others call large; a coding tool's own fields stay under 8 kB.
 FIELD_LIMIT = 64 * 1024

@@ -5,8 +5,9 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
+from coderai.wire.carrier import BodyMemory
 from coderai.wire.inbound import ClientConnection
-from coderai.wire.request import BodyMemory, Request
+from coderai.wire.request import Request
 
 # As many as the kernel keeps by itself (net.core.somaxconn): a burst of connections is not refused.
 BACKLOG = 4096

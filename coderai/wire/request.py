@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from coderai.wire import chunked
+from coderai.wire.carrier import Carrier
 from coderai.wire.head import Head
 from coderai.wire.headers import Headers, block, tokens
 
@@ -25,48 +26,11 @@ class NoRoomForBody(Exception):
     """The bodies in flight together are over their limit: this one has to come again later."""
 
 
-class BodyMemory:
-    """Bytes of request bodies in flight, all connections together."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
-
-
 class Flow(Protocol):
     """Where a request's answer comes from: held back while the client does not read."""
 
     def pause(self) -> None: ...
     def resume(self) -> None: ...
-
-
-class SiteLimits(Protocol):
-    """What the server lets a request take, and whether it is about to stop."""
-
-    max_body: int
-    bodies: BodyMemory
-    stopping: bool
-
-
-class Carrier(Protocol):
-    """The connection that a request came on."""
-
-    @property
-    def site(self) -> SiteLimits: ...
-
-    loop: asyncio.AbstractEventLoop
-    keep_alive: bool
-    http10: bool
-    stalled: bool
-
-    def send(self, data: bytes) -> None:
-        """To the client, unless it has gone."""
-
-    def finished(self) -> None:
-        """The answer is out."""
-
-    def cut(self) -> None:
-        """The answer is broken off."""
 
 
 class Request:

@@ -1,0 +1,204 @@
+"""Indexed providers made of their fields, and what is wrong with any of them.
+
+The fields come from `CODER_AIBRIDGE_PROVIDER_<N>_<FIELD>` and from the YAML list `aibridge.providers`,
+where the N-th item is provider N. As with every option the variable wins, field by field, so a file can hold
+name and base URL while the environment holds the key.
+"""
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from typing import TypeVar
+
+from coderai.config import bedrock as on_bedrock
+from coderai.config.bedrock import bedrock_settings
+from coderai.config.keys import keys_in
+from coderai.config.kinds import BOOL, SECRET, URL, Kind
+from coderai.config.problems import quoted
+from coderai.config.providers import (
+    CHATGPT,
+    CHATGPT_BASE_URL,
+    DEFAULT_BASE_URLS,
+    RESERVED_NAMES,
+    ProviderSettings,
+    is_byok_only,
+)
+
+T = TypeVar("T")
+
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LONGEST_NAME = 64  # a path segment and a column
+FIELDS = (
+    "TYPE",
+    "NAME",
+    "KEY",
+    "KEYS",
+    "KEY_FILE",
+    "KEYS_FILE",
+    "BASE_URL",
+    "STREAM_OPTIONS",
+    "MODELS",
+    "DUMP_DIR",
+    *on_bedrock.FIELDS,
+)
+SECRET_FIELDS = ("KEY", "KEYS")
+LIST_FIELDS = ("KEYS", "MODELS", "BEDROCK_ACCESS_KEYS", "BEDROCK_ACCESS_KEY_SECRETS")
+
+
+@dataclass(frozen=True)
+class Given:
+    """One field of an indexed provider, not empty."""
+
+    text: str
+    source: str  # the variable, or file:line
+
+
+Indexed = dict[int, dict[str, Given]]  # number -> FIELD -> value
+
+
+class Invalid(ValueError):
+    """One problem of one provider, ready to be shown."""
+
+
+def build(indexed: Indexed, problems: list[str]) -> tuple[ProviderSettings, ...]:
+    """The indexed providers in order of their number; what is wrong with any goes to `problems`."""
+    providers: list[ProviderSettings] = []
+    named: dict[str, int] = {}
+    for expected, number in enumerate(sorted(indexed)):
+        if number != expected:
+            problems.append(
+                f"CODER_AIBRIDGE_PROVIDER_{expected}_TYPE: provider {expected} is skipped, but {number} is "
+                "configured; number them from 0 without gaps"
+            )
+            break
+    for number, fields in sorted(indexed.items()):
+        try:
+            provider = _provider(number, fields)
+        except Invalid as problem:
+            problems.append(str(problem))
+            continue
+        if provider.name in named:
+            problems.append(
+                f'{_source(number, fields, "NAME")}: duplicate NAME "{provider.name}", which is the name of '
+                f"provider {named[provider.name]} too; give each its own NAME"
+            )
+        named[provider.name] = number
+        providers.append(provider)
+    return tuple(providers)
+
+
+def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
+    kind = _type(number, fields)
+    bedrock = next((name for name in fields if name.startswith("BEDROCK_")), None)
+    if bedrock and kind != "anthropic":
+        where = fields[bedrock].source
+        raise Invalid(f'{where}: BEDROCK_* fields are only supported with TYPE "anthropic", not "{kind}"')
+    if bedrock:
+        return _on_bedrock(number, fields, fields[bedrock].source)
+    name = _name(number, fields, kind)
+    default = CHATGPT_BASE_URL if (kind, name) == CHATGPT else DEFAULT_BASE_URLS[kind]
+    base_url = fields.get("BASE_URL", Given(default, ""))
+    stream_options = fields.get("STREAM_OPTIONS", Given("true", ""))
+    keys, key_file = _keys(number, fields)
+    if keys and is_byok_only(kind, name):
+        where = next(fields[field].source for field in SECRET_FIELDS if field in fields)
+        raise Invalid(f'{where}: KEY/KEYS are not supported for TYPE "{kind}" named "{name}": users bring their own')
+    return ProviderSettings(
+        type=kind,
+        name=name,
+        base_url=_parsed(base_url, URL),
+        keys=keys,
+        refuses_stream_options=not _parsed(stream_options, BOOL),
+        models=_models(fields),
+        dump_dir=fields["DUMP_DIR"].text if "DUMP_DIR" in fields else "",
+        key_file=key_file,
+    )
+
+
+def _on_bedrock(number: int, fields: dict[str, Given], where: str) -> ProviderSettings:
+    for name in ("KEY", "KEYS", "BASE_URL"):
+        if name in fields:
+            raise Invalid(f"{fields[name].source}: {name} has no meaning beside BEDROCK_* fields; remove it")
+    texts = {name: given.text for name, given in fields.items() if name in on_bedrock.FIELDS}
+    try:
+        settings = bedrock_settings(texts)
+    except ValueError as problem:
+        raise Invalid(f"{where}: {problem}") from None
+    return ProviderSettings(
+        type="anthropic",
+        name=_name(number, fields, "anthropic"),
+        base_url=settings.base_url,
+        bedrock=settings,
+        models=_models(fields),
+        dump_dir=fields["DUMP_DIR"].text if "DUMP_DIR" in fields else "",
+    )
+
+
+def _models(fields: dict[str, Given]) -> tuple[str, ...]:
+    given = fields.get("MODELS", Given("", ""))
+    patterns = tuple(pattern.strip() for pattern in given.text.replace("\n", ",").split(",") if given.text)
+    if "" in patterns:
+        raise Invalid(f"{given.source}: a pattern is empty; remove the comma")
+    for pattern in patterns:
+        if "(?!)" in fnmatch.translate(pattern):  # an empty range
+            raise Invalid(f"{given.source}: no model matches {quoted(pattern)}; write a range as [a-z]")
+    return patterns
+
+
+def _type(number: int, fields: dict[str, Given]) -> str:
+    given = fields.get("TYPE")
+    known = ", ".join(DEFAULT_BASE_URLS)
+    if given is None:
+        where = _source(number, fields, "TYPE")
+        raise Invalid(f"{where}: TYPE is required for provider {number}; expected {known}")
+    if given.text not in DEFAULT_BASE_URLS:
+        raise Invalid(f"{given.source}: unknown TYPE {quoted(given.text)}; expected {known}")
+    return given.text
+
+
+def _name(number: int, fields: dict[str, Given], kind: str) -> str:
+    name = fields["NAME"].text if "NAME" in fields else kind
+    where = _source(number, fields, "NAME")
+    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise Invalid(
+            f"{where}: invalid provider name {quoted(name)}: must contain only lowercase alphanumeric "
+            f"characters and hyphens (single, between them), at most {LONGEST_NAME} in all"
+        )
+    if name in RESERVED_NAMES:
+        raise Invalid(f'{where}: the provider name "{name}" is reserved for a route of the API; choose another')
+    return name
+
+
+def _keys(number: int, fields: dict[str, Given]) -> tuple[tuple[str, ...], str]:
+    """The keys, and the file they came from. Files were read before: KEY and KEYS hold their content."""
+    given = [name for name in SECRET_FIELDS if name in fields]
+    if not given:
+        return (), ""
+    if len(given) > 1:
+        where = _source(number, fields, "KEYS")
+        raise Invalid(f"{where}: KEY and KEYS are mutually exclusive; keep one of them")
+    found = fields[given[0]]
+    try:
+        keys = keys_in(found.text)
+    except ValueError as reason:
+        raise Invalid(f"{found.source}: {reason}") from None
+    for index, key in enumerate(keys):
+        _parsed(Given(key, f"{found.source}: key at index {index}"), SECRET)
+    from_file = fields.get(f"{given[0]}_FILE")
+    return keys, from_file.text if from_file else ""
+
+
+def _parsed(given: Given, kind: Kind[T]) -> T:
+    try:
+        return kind.parse(given.text)
+    except ValueError as reason:
+        value = quoted(given.text, secret=kind is SECRET)
+        raise Invalid(f"{given.source}: {value}: {reason}; expected {kind.expected}") from None
+
+
+def _source(number: int, fields: dict[str, Given], name: str) -> str:
+    """Where the field is, or would be, set."""
+    if name in fields:
+        return fields[name].source
+    yaml = next((given.source for given in fields.values() if not given.source.startswith("CODER_")), None)
+    return yaml or f"CODER_AIBRIDGE_PROVIDER_{number}_{name}"
