@@ -6,6 +6,7 @@ as many looks as no living process would let it. If it lives after all, the true
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from coderai.logs import Logger
@@ -27,19 +28,23 @@ class Recovery:
         self._recorder = recorder
         self._log = log
         self._looks: dict[str, tuple[int, int]] = {}  # by instance: its beat, and how often it was seen unchanged
-        self._failing = False
+        self._failing_since: float | None = None  # monotonic
 
     async def run(self) -> None:
         """Shows that this process lives, and looks after the others, for as long as it does."""
         while True:
             try:
                 await self.look()
-                self._failing = False
+                self._failing_since = None
             except (StoreUnavailable, NotStored) as error:
-                if not self._failing:  # the recorder says the rest
+                if self._failing_since is None:  # the recorder says the rest
+                    self._failing_since = time.monotonic()
                     self._log.warn("the heartbeat cannot be written", error=str(error))
-                self._failing = True
             await asyncio.sleep(BEAT_SECONDS)
+
+    def failing_s(self) -> float:
+        """For how long no heartbeat could be written; seconds."""
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
 
     async def look(self) -> None:
         """One heartbeat and one look at the others. Raises StoreUnavailable, NotStored."""

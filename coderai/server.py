@@ -46,6 +46,7 @@ class Server:
 
     def __init__(self, resolved: Resolved, store: Store, log: Logger) -> None:
         self.resolved = resolved
+        self.store = store
         self.log = log
         bridge = log.named("aibridge")
         self.record_log = RecordLog(log)
@@ -179,6 +180,8 @@ class Server:
             reasons.append("stopping")
         if (refusal := self.recorder.refusal()) is not None:
             reasons.append(refusal)
+        elif self.recovery.failing_s() > self.recorder.grace.seconds:  # nobody has asked for anything lately
+            reasons.append("the database cannot be written")
         reasons += [
             f"the log {sink.path} is not written: {sink.error or 'it stands still'}, {sink.dropped} lines lost"
             for sink in self.log.sinks_status()

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 from aiohttp import web
 
@@ -97,15 +98,26 @@ async def _unspool(server: Server) -> None:
     """Stores what earlier processes could not store."""
     for path in server.spool.files():
         try:
-            records, unread = server.spool.load(path)
-            await server.recorder.put(records, late=True)
-            server.log.info("stored the records of an earlier process", records=len(records), file=str(path))
-            if (kept := server.spool.discard(path, damaged=unread > 0)) is not None:
-                server.log.error("lines of a spool file cannot be read", lines=unread, file=str(kept))
+            await _load(server, path)
         except BadSpool as error:
             server.log.error("a spool file of an earlier process is left", error=str(error))
         except NotStored:
             return  # the file stays for the next start
+
+
+async def _load(server: Server, path: Path) -> None:
+    """A file of which anything is left is kept. Raises BadSpool, NotStored."""
+    records, unread = server.spool.load(path)
+    refused = server.store.unstorable
+    await server.recorder.put(records, late=True)
+    refused = server.store.unstorable - refused
+    server.log.info("stored the records of an earlier process", records=len(records) - refused, file=str(path))
+    if (kept := server.spool.discard(path, keep=unread > 0 or refused > 0)) is None:
+        return
+    if unread:
+        server.log.error("lines of a spool file cannot be read", lines=unread, file=str(kept))
+    if refused:  # they belong to interceptions that began in a database which is no longer there, say
+        server.log.error("records of a spool file cannot be stored", records=refused, file=str(kept))
 
 
 async def _drain(server: Server) -> None:

@@ -76,13 +76,13 @@ class Spool:
         found = [record for record in map(_record, lines) if record is not None]
         return [*found, *_ends(found)], len(lines) - len(found)
 
-    def discard(self, path: Path, *, damaged: bool) -> Path | None:
-        """It is not loaded again. A damaged one is kept, under the name that is returned. Raises BadSpool."""
+    def discard(self, path: Path, *, keep: bool) -> Path | None:
+        """It is not loaded again. With `keep` it stays, under the name that is returned. Raises BadSpool."""
         try:
-            if not damaged:
+            if not keep:
                 path.unlink(missing_ok=True)
                 return None
-            return path.rename(path.with_name(f"damaged-{path.name}"))
+            return path.rename(path.with_name(f"kept-{path.name}"))
         except FileNotFoundError:  # another worker was faster
             return None
         except OSError as error:
@@ -99,9 +99,7 @@ def _record(line: bytes) -> Record | None:
 
 def _ends(found: Sequence[Record]) -> list[Record]:
     """Those that are not among these records."""
-    ended = {record.interception_id for record in found if isinstance(record.finding, Ended)}
-    cut = {
-        record.interception_id: record.at for record in found if record.interception_id not in {*ended, NO_INTERCEPTION}
-    }
-    finding = Ended(status=None, error_type="not_stored", error_message="the rest of its records was lost")
+    ended = {record.interception_id for record in found if isinstance(record.finding, Ended)} | {NO_INTERCEPTION}
+    cut = {record.interception_id: record.at for record in found if record.interception_id not in ended}
+    finding = Ended(status=None, error_type="records_lost", error_message="the rest of its records was lost")
     return [Record(id, id, at, finding) for id, at in cut.items()]

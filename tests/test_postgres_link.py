@@ -125,7 +125,8 @@ async def test_a_database_that_confirms_too_early_is_told_not_to(way: Way) -> No
         change(way.to, "ALTER ROLE CURRENT_USER RESET ALL")
 
 
-async def test_what_ends_while_it_is_purged_leaves_its_seal_or_none(way: Way) -> None:
+@pytest.mark.parametrize("late", [False, True])
+async def test_what_ends_while_it_is_purged_leaves_its_seal_or_none(way: Way, late: bool) -> None:
     store, other = await opened(way.url), await opened(way.url)
     batch = exchange()
     await store.write([*exchange(), *batch[:2]])
@@ -145,7 +146,7 @@ async def test_what_ends_while_it_is_purged_leaves_its_seal_or_none(way: Way) ->
         holder.execute("SELECT pg_advisory_lock(1)")
         purging: asyncio.Task[object] = asyncio.create_task(other.purge.batch(now()))
         await waiting(1, purging)
-        ending: asyncio.Task[object] = asyncio.create_task(store.write(batch[-1:]))
+        ending: asyncio.Task[object] = asyncio.create_task(store.write(batch[-1:], late=late))
         await waiting(2, ending)
         holder.execute("SELECT pg_advisory_unlock(1)")
         assert await purging

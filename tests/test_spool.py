@@ -19,7 +19,7 @@ async def test_all_that_was_saved_is_loaded_and_may_be_stored_again(tmp_path: Pa
     for _ in range(2):
         await store.write(spool.load(path)[0])
     assert query(place, "SELECT count(*) FROM aibridge_tool_usages") == [(1,)]
-    spool.discard(path, damaged=False)
+    spool.discard(path, keep=False)
     assert spool.files() == []
 
 
@@ -33,8 +33,8 @@ def test_a_damaged_file_gives_what_can_be_read_and_is_kept(tmp_path: Path) -> No
     )
     loaded, unread = spool.load(path)
     assert (loaded[:-1], unread) == (batch[:-2], 2)
-    assert loaded[-1].finding.error_type == "not_stored"  # its end is lost
-    kept = spool.discard(path, damaged=True)
+    assert loaded[-1].finding.error_type == "records_lost"  # its end is lost
+    kept = spool.discard(path, keep=True)
     assert kept is not None
     assert (kept.exists(), spool.files()) == (True, [])
 
@@ -51,7 +51,7 @@ async def test_an_interception_whose_end_the_disk_did_not_take_is_ended(
         await store.write([found(batch[0], ended)])
     spool = Spool(tmp_path, "one")
     await store.write(spool.load(spool.save([*batch[2:-1], owned]))[0], late=True)
-    assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("not_stored",)]
+    assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("records_lost",)]
     verdict = await store.verify("", "9999", {})
     assert (verdict.interceptions, verdict.links, verdict.open, verdict.breaks) == (1, 1 + inferred, 0, [])
 
@@ -100,10 +100,10 @@ async def test_the_latest_time_can_be_stored(tmp_path: Path, store: Store, place
     assert query(place, "SELECT started_at FROM aibridge_interceptions") == [("9999-12-31T23:59:59.999999Z",)]
 
 
-@pytest.mark.parametrize("damaged", [False, True])
-def test_a_file_that_cannot_be_removed_is_named(tmp_path: Path, damaged: bool) -> None:
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_file_that_cannot_be_removed_is_named(tmp_path: Path, keep: bool) -> None:
     spool = Spool(tmp_path, "one")
     (tmp_path / "coderai.spool-two").mkdir()
-    (tmp_path / "damaged-coderai.spool-two").touch()  # no directory takes a file's place
+    (tmp_path / "kept-coderai.spool-two").touch()  # no directory takes a file's place
     with pytest.raises(BadSpool, match="remove it"):
-        spool.discard(tmp_path / "coderai.spool-two", damaged=damaged)
+        spool.discard(tmp_path / "coderai.spool-two", keep=keep)

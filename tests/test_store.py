@@ -197,6 +197,20 @@ class TestValuesThatTheDatabaseRefuses:
         assert errors == {bad[0].id: "unstorable_record", good[0].id: None}
         assert store.unstorable == 1
 
+    async def test_an_end_that_another_has_inferred_tells_of_it_too(self, store: Store, place: Place) -> None:
+        batch = exchange()
+        await store.write(batch[:2])
+        other = await opened(place)
+        await other.write([found(batch[0], Ended(status=None, error_type="interrupted", inferred=True))])
+        bad = found(batch[0], Tokens(message_id="resp_1", input=2**70))
+        for _ in range(2):
+            await store.write_each([batch[2], bad, *batch[4:]])
+            (row,) = rows(place, "aibridge_interceptions")
+            assert (row["status"], row["error_type"]) == (200, "unstorable_record")
+            assert "a Tokens record could not be stored" in str(row["error_message"])
+            assert (await store.verify("", "9999", {})).breaks == []
+        await other.close()
+
     async def test_a_bad_start_still_has_its_interception(self, store: Store, place: Place) -> None:
         start = started(model="gpt-\udc80")
         await store.write_each([start, found(start, Prompt("hi")), ended(start)])

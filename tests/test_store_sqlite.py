@@ -49,6 +49,36 @@ async def test_new_file_is_private_and_its_space_can_be_reclaimed(store: Store, 
     assert pragmas == {"auto_vacuum": 2, "journal_mode": "wal", "user_version": len(MIGRATIONS)}
 
 
+async def test_a_link_to_it_may_be_given(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    for _ in range(2):  # a new file, and one that is there
+        store = await open_sqlite(link)
+        await store.write([started()])
+        await store.close()
+    assert len(rows(path, "aibridge_interceptions")) == 2
+    store = await open_sqlite(link)
+    link.unlink()
+    link.symlink_to(tmp_path / "other.db")
+    with pytest.raises(StoreUnavailable, match=r"link\.db.*replaced"):
+        await store.write([started()])
+    await store.close()
+
+
+async def test_nothing_more_is_written_into_files_that_are_lost(store: Store, path: Path, tmp_path: Path) -> None:
+    wal, away = path.with_name(f"{path.name}-wal"), tmp_path / "away"
+    wal.rename(away)
+    with pytest.raises(StoreUnavailable):
+        await store.write([started()])
+    size = away.stat().st_size
+    with pytest.raises(StoreUnavailable):
+        await store.write([started()])
+    assert away.stat().st_size == size
+    away.rename(wal)
+    await store.write([started()])
+    assert wal.stat().st_size > size
+
+
 def test_several_may_make_it_at_once(tmp_path: Path) -> None:
     """As workers do. SQLite would tell one of them now and then that the database is locked."""
     for attempt in range(50):

@@ -82,6 +82,23 @@ def test_https_is_served_and_its_certificate_renewed(tmp_path: Path, provider: P
     assert gateway.stop() == 0
 
 
+def test_certificates_are_not_taken_away_from_a_server_that_needs_them(
+    tmp_path: Path, provider: Provider, authority: trustme.CA
+) -> None:
+    certificate, key = issue(authority, tmp_path, "localhost")
+    config = tmp_path / "c.yaml"
+    tls = f"enable: true, address: '127.0.0.1:0', certFiles: ['{certificate}']"
+    config.write_text(f"networking: {{tls: {{{tls}, keyFiles: ['{key}']}}}}")
+    gateway = Gateway(tmp_path, provider.url, f"--config={config}")
+    before = served_certificate(gateway, tls_port(gateway), trusting(authority))
+    for left in (tls.replace("true", "false"), "enable: false"):
+        config.write_text(f"networking: {{tls: {{{left}}}}}")
+        reload(gateway, "new settings refused")
+    assert "1 certificates and 0 keys" in gateway.stderr.read_text()
+    assert served_certificate(gateway, tls_port(gateway), trusting(authority)) == before
+    assert gateway.stop() == 0
+
+
 def tls_port(gateway: Gateway) -> int:
     (line,) = [line for line in gateway.stderr.read_text().splitlines() if "address=https://" in line]
     return int(line.split("address=https://", 1)[1].split()[0].rsplit(":", 1)[1])

@@ -11,6 +11,7 @@ take the last ones. https://sqlite.org/pragma.html#pragma_synchronous
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -50,14 +51,15 @@ class SQLite:
 
     def __init__(self, path: Path, synchronous: str = "normal") -> None:
         self._synchronous = synchronous
-        self._writer = SQLiteThread(path, "writer")
-        self._lookups = SQLiteThread(path, "lookups")
-        self._reports = SQLiteThread(path, "reports")
-        self._checkpoints = SQLiteThread(path, "checkpoints")
+        opened = Path(os.path.realpath(path))  # SQLite puts its WAL beside the file that a link leads to
+        self._writer = SQLiteThread(opened, "writer")
+        self._lookups = SQLiteThread(opened, "lookups")
+        self._reports = SQLiteThread(opened, "reports")
+        self._checkpoints = SQLiteThread(opened, "checkpoints")
         self._checkpoint: asyncio.Task[None] | None = None
-        self._files = OpenFiles(path)
-        self._wal = Wal(path)
-        self._presence = Presence(path)
+        self._files = OpenFiles(path, opened)
+        self._wal = Wal(opened)
+        self._presence = Presence(opened)
 
     async def open(self, *, checked: bool) -> None:
         await self._writer.open(partial(open_writer, synchronous=self._synchronous))
@@ -69,6 +71,8 @@ class SQLite:
     async def transaction(
         self, work: Callable[[Connection], T], *, exclusive: bool = False, at_once: bool = False, failures: int = 0
     ) -> T:
+        if self._files.lost:  # they may be there again; what would be written until then would be lost, too
+            self._files.wal_size()
         if exclusive:
             await self._pages_moved()
         if at_once and not self._waits_for_the_disk() and self._writer.begin():

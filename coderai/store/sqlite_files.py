@@ -5,21 +5,25 @@ to, and what it writes goes with the process: so every commit looks here before 
 https://sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
 """
 
+import os
 from pathlib import Path
 
 from coderai.store.driver import StoreUnavailable
 
 
 class OpenFiles:
-    def __init__(self, database: Path) -> None:
-        self._database = database
-        self._wal = database.with_name(f"{database.name}-wal")
+    def __init__(self, path: Path, opened: Path) -> None:
+        """path: as it was given, `opened` where its links lead, which is where SQLite looks for the WAL."""
+        self._path = str(path)
+        self._wal = f"{opened}-wal"
         self._opened: tuple[int, int, int, int] | None = None
+        self.lost = False  # as of the last look
 
     def wal_size(self) -> int:
         """Bytes. Raises StoreUnavailable where one of the files is not what it was when this was asked first."""
+        self.lost = True
         try:
-            database, wal = self._database.stat(), self._wal.stat()
+            database, wal = os.stat(self._path), os.stat(self._wal)  # noqa: PTH116 - at every commit; half of Path's time
         except OSError:
             raise self._gone() from None
         found = database.st_dev, database.st_ino, wal.st_dev, wal.st_ino
@@ -27,10 +31,11 @@ class OpenFiles:
             self._opened = found
         if found != self._opened:
             raise self._gone()
+        self.lost = False
         return wal.st_size
 
     def _gone(self) -> StoreUnavailable:
         return StoreUnavailable(
-            f"database {self._database}: it, or its -wal, was deleted or replaced while it was open; put back what was "
+            f"database {self._path}: it, or its -wal, was deleted or replaced while it was open; put back what was "
             "there, or start coderai again: what is not stored until then is kept in a spool file"
         )

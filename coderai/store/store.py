@@ -6,14 +6,13 @@ asks.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 from coderai.records import Record, Thread, new_id
+from coderai.store import refused
 from coderai.store.audit import Verdict, verify
 from coderai.store.chains import Anchors
 from coderai.store.driver import BadData, Driver, StoreUnavailable
-from coderai.store.ending import substitute
 from coderai.store.instances import Instances
 from coderai.store.migrate import copy
 from coderai.store.people import People
@@ -57,19 +56,28 @@ class Store:
         """The same where BadData was raised: the batch is halved down to the record that is refused, and that one is
         stored as an error of its interception: one user cannot stop the rest.
         """
+        return await self._write_each(batch, late, {})
+
+    async def _write_each(self, batch: Sequence[Record], late: bool, refusals: dict[str, str]) -> dict[str, Thread]:
+        batch = [refused.telling(record, refusals) for record in batch]
         try:
             return await self.write(batch, late=late)
         except BadData as error:
             if len(batch) == 1:
-                work = partial(substitute, record=batch[0], instance_id=self.instance_id, reason=str(error))
-                try:
-                    await self._driver.transaction(work)
-                except BadData as fault:
-                    raise StoreUnavailable(f"the database takes no record at all: {fault}") from None
-                self.unstorable += 1
+                refusals[batch[0].interception_id] = await self._substitute(batch[0], error)
                 return {}
         half = len(batch) // 2
-        return await self.write_each(batch[:half], late=late) | await self.write_each(batch[half:], late=late)
+        first = await self._write_each(batch[:half], late, refusals)
+        return first | await self._write_each(batch[half:], late, refusals)
+
+    async def _substitute(self, record: Record, error: BadData) -> str:
+        message = refused.refusal(record, error)
+        try:
+            await self._driver.transaction(lambda db: refused.substitute(db, record, self.instance_id, message))
+        except BadData as fault:
+            raise StoreUnavailable(f"the database takes no record at all: {fault}") from None
+        self.unstorable += 1
+        return message
 
     async def _write(self, batch: Sequence[Record], at_once: bool, late: bool) -> Outcome:
         if not self._failures and not late:

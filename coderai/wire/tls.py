@@ -36,7 +36,15 @@ def client_context(ca_file: str) -> ssl.SSLContext:
 
 
 def load(context: ssl.SSLContext, certificates: Sequence[str], keys: Sequence[str]) -> None:
-    """Loads the pairs, the first last so that it is the one for clients that name no host they want."""
+    """Loads the pairs, the first last so that it is the one for clients that name no host they want.
+
+    Raises BadCertificate.
+    """
+    if not certificates or len(certificates) != len(keys):
+        raise BadCertificate(
+            f"--tls-cert-file, --tls-key-file: {len(certificates)} certificates and {len(keys)} keys; "
+            "give one key for each certificate (no longer to serve HTTPS takes a restart)"
+        )
     for certificate, key in reversed(list(zip(certificates, keys, strict=True))):
         try:
             context.load_cert_chain(certificate, key, password=_no_password)

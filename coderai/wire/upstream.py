@@ -1,6 +1,6 @@
 """The provider's side: requests out, answers in, over kept-alive connections.
 
-`Upstreams.send` returns an `ReceivedAnswer` when its head is there. Nothing is decoded, followed, retried or remembered
+`Upstreams.send` returns a `ReceivedAnswer` when its head is there. Nothing is decoded, followed, retried or remembered
 (no redirects, no cookies), but for one case: a kept-alive connection that turns out to be closed, at once and before
 the answer's first byte, is tried once more on a fresh one.
 Spec: RFC 9112.

@@ -123,6 +123,16 @@ def test_the_database_is_moved_away(tmp_path: Path, upstream: Provider, name: st
     verify(gateway)
 
 
+def test_the_database_is_moved_away_while_nobody_asks(tmp_path: Path, upstream: Provider) -> None:
+    gateway = Gateway(tmp_path, upstream.url, CODER_AIBRIDGE_STORE_GRACE="300ms")
+    ready(gateway, 200)
+    gateway.database.rename(tmp_path / "away")
+    assert b"the database cannot be written" in ready(gateway, 503)
+    (tmp_path / "away").rename(gateway.database)
+    ready(gateway, 200)
+    assert gateway.stop() == 0
+
+
 def test_another_process_holds_the_database(tmp_path: Path, upstream: Provider) -> None:
     """A moment is waited out, and no client sees it; more than the grace is refused."""
     gateway = Gateway(tmp_path, upstream.url, CODER_AIBRIDGE_STORE_GRACE="6s")
