@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import UNSET, Raw, Struct, json
 from msgspec.structs import asdict
 
-from coderai.formats.chat_deltas import THOUGHTS, Choice
+from coderai.formats.chat_deltas import Choice, thought_of
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
@@ -56,7 +56,7 @@ class ChatCompletions:
     path = "/chat/completions"
     answers_kept = False
     wanted = re.compile(
-        rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"tool_calls"\s*:\s*\[|"function_call"\s*:\s*\{'
+        rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"t(?:ool_calls|hinking)"\s*:\s*\[|"function_call"\s*:\s*\{'
         rb'|"reasoning(?:_content|_text)?"\s*:\s*"[^"]|"error"\s*(?::\s*[{"]|[,}])'
     )
     terminal_hints: tuple[bytes, ...] = (b"[DONE]", b"error")
@@ -119,10 +119,9 @@ class ChatCompletions:
             findings.append(_tokens(message_id, usage))
         for choice in map(mapping, items(answer.get("choices"))):
             message = mapping(choice.get("message"))
-            for source in THOUGHTS:
-                if thought := text(message.get(source)):
-                    findings.append(Thought(thought, {"source": source}))
-                    break
+            thought, source = thought_of(message)
+            if thought:
+                findings.append(Thought(thought, {"source": source}))
             findings += _tools(message_id, message)
         error_type, error_message = answer["failure"]
         return Reading(

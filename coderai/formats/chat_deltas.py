@@ -1,4 +1,4 @@
-"""What the chunks of a streamed chat completion say of one choice, joined to the choice of a whole answer.
+"""What a chat completion's model thought, and what the chunks of a stream say of one choice, joined to a whole one's.
 
 Spec: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -10,8 +10,26 @@ from coderai.formats.loose import items, mapping, text, written
 
 # Where reasoning is found: DeepSeek's name and others', OpenRouter's and vLLM's, Copilot's.
 THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text")
+# Mistral's is a part of the content. https://docs.mistral.ai/capabilities/reasoning/
+THINKING = "thinking"
 # What a part of a tool call adds to, by its kind.
 _CALLED = {"function": ("name", "arguments"), "custom": ("name", "input")}
+
+
+def thought_of(message: dict[str, Any]) -> tuple[str, str]:
+    """What the model thought, and the name of where that was found; both empty if nothing was."""
+    for source in THOUGHTS:
+        if thought := text(message.get(source)):
+            return thought, source
+    thought = thinking(message.get("content"))
+    return thought, THINKING if thought else ""
+
+
+def thinking(content: Any) -> str:
+    """Of the parts of a content, where it is a list of parts."""
+    parts = [mapping(part) for part in items(content)]
+    texts = [mapping(piece) for part in parts if part.get("type") == THINKING for piece in items(part.get(THINKING))]
+    return "".join(text(piece.get("text")) for piece in texts)
 
 
 class Choice:
@@ -20,6 +38,7 @@ class Choice:
     def __init__(self) -> None:
         self.finished = False
         self.thoughts: dict[str, list[str]] = {name: [] for name in THOUGHTS}
+        self.parts: list[Any] = []  # of the content
         self.function: dict[str, list[str]] | None = None  # the legacy one: name, arguments
         self.calls: dict[int, list[dict[str, list[str]]]] = {}  # by index, of which each should have one
 
@@ -29,6 +48,8 @@ class Choice:
         for name, given in mapping(choice.get("delta")).items():
             if name in self.thoughts:
                 self.thoughts[name].append(text(given))
+            elif name == "content":
+                self.parts += items(given)
             elif name == "tool_calls":
                 for position, call in enumerate(map(mapping, items(given))):
                     index = call.get("index")
@@ -50,6 +71,7 @@ class Choice:
 
     def whole(self) -> dict[str, Any]:
         message: dict[str, Any] = {name: "".join(pieces) for name, pieces in self.thoughts.items()}
+        message["content"] = self.parts
         message["tool_calls"] = [self._call(call) for index in sorted(self.calls) for call in self.calls[index]]
         if self.function is not None:
             message["function_call"] = _joined(self.function) | self._mark()
