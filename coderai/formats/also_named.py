@@ -6,12 +6,15 @@ from typing import Any
 from coderai.formats.format import NotUnderstood
 from coderai.formats.members import each, members, pairs
 
-# What names models: https://openrouter.ai/docs/guides/routing/model-fallbacks (and its plugins and presets),
-# https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback, and tools that are models themselves
+# What to use where a model fails: https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback, and
+# LiteLLM's (https://docs.litellm.ai/docs/proxy/reliability), also as maps from one model to others.
+_FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+# What else names models: https://openrouter.ai/docs/guides/routing/model-fallbacks (and its plugins and presets),
+# https://vercel.com/docs/ai-gateway/models-and-providers/provider-options, and tools that are models themselves
 # (Anthropic's advisor, OpenAI's image generation, which an item of the input may bring along).
-_NAMING = ("models", "fallbacks", "tools", "plugins", "preset")
+_NAMING = (*_FALLBACKS, "models", "tools", "plugins", "preset", "provideroptions")
 # Within those, the fields that do. A tool's `parameters` name its arguments, but for OpenRouter's own tools.
-_WITHIN = ("model", "models", "analysis_models", "tools")
+_WITHIN = ("model", "models", "analysis_models", "tools", "gateway")
 _OPENROUTER = "openrouter:"
 # Of these letters a name may be written with escapes, or with letters that fold to its own (long s, Kelvin).
 _ESCAPES = (b"\\u004", b"\\u005", b"\\u006", b"\\u007", b"\\u017f", b"\\u212a", "\u017f".encode(), "\u212a".encode())
@@ -36,7 +39,7 @@ def also_named(body: bytes) -> list[str]:
     models += _of_tools(found)
     for name in _NAMING:
         if name != "tools":
-            models += _models(pairs(found.get(name, b"null")))
+            models += _models(pairs(found.get(name, b"null")), maps=name in _FALLBACKS)
     return models
 
 
@@ -59,26 +62,27 @@ def _of_tools(found: dict[str, bytes]) -> list[str]:
     return _models(pairs(b"[%b]" % b",".join(telling)))
 
 
-def _models(given: Any) -> list[str]:
-    """A name, several, or objects with a `model`."""
+def _models(given: Any, *, maps: bool = False) -> list[str]:
+    """A name, several, or objects with a `model`; with `maps` also objects without one, whose values are all names."""
     models = []
-    for model in _walked(given, _DEEPEST):
+    for model in _walked(given, _DEEPEST, maps):
         models.append(model)
         if len(models) > _MOST_NAMES:
             raise NotUnderstood(f"the body names more than {_MOST_NAMES} models")
     return models
 
 
-def _walked(given: Any, deep: int) -> Iterator[str]:
+def _walked(given: Any, deep: int, maps: bool) -> Iterator[str]:
     if not deep:
         raise NotUnderstood("what may name models in the body is nested too deeply")
     if isinstance(given, str):
         yield given
     elif isinstance(given, list):
         for one in given:
-            yield from _walked(one, deep - 1)
+            yield from _walked(one, deep - 1, maps)
     elif isinstance(given, tuple):
         openrouters = any(str(inner).startswith(_OPENROUTER) for key, inner in given if key == "type")
+        whole = maps and all(key.casefold() != "model" for key, _ in given)
         for key, inner in given:
-            if key.casefold() in _WITHIN or (openrouters and key == "parameters"):
-                yield from _walked(inner, deep - 1)
+            if whole or key.casefold() in _WITHIN or (openrouters and key == "parameters"):
+                yield from _walked(inner, deep - 1, maps)
