@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from math import inf
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from coderai.gathering import ALONE, Gathering, Waiter
 from coderai.grace import GRACE_SECONDS, Grace
@@ -42,7 +42,7 @@ class RecordSink(Protocol):
     async def write(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None: ...
 
 
-Write = Callable[[Sequence[Record]], Awaitable[Mapping[str, Thread]]]
+T = TypeVar("T")
 
 
 class NotStored(Exception):
@@ -139,15 +139,16 @@ class Recorder:
             while True:
                 self._unstored = waiters = await self._gathering.batch(after=len(waiters))
                 batch = [record for waiter in waiters for record in waiter.records]
+                stored: Sequence[Record] = batch
                 late = waiters[0].since < self._loop.time() - LATE_SECONDS
                 try:
                     at_once = len(waiters) <= ALONE and len(batch) <= AT_ONCE_LIMIT and self.alone()
                     threads = await self._commit(batch, partial(self._store.write, at_once=at_once, late=late))
                 except BadData:
                     batch = [storable(record) for record in batch]
-                    threads = await self._commit(batch, partial(self._store.write_each, late=late))
+                    stored, threads = await self._commit(batch, partial(self._store.write_each, late=late))
                 self._unstored = []
-                await self._write_log(batch, threads)
+                await self._write_log(stored, threads)
                 self._release(waiters, len(batch))
         except Exception as fault:
             self._log.fault("the recorder failed", fault)
@@ -156,7 +157,7 @@ class Recorder:
             for waiter in waiters:
                 _give_up(waiter)
 
-    async def _commit(self, batch: Sequence[Record], write: Write) -> Mapping[str, Thread]:
+    async def _commit(self, batch: Sequence[Record], write: Callable[[Sequence[Record]], Awaitable[T]]) -> T:
         """Tries until it is done. Raises BadData, where `write` does."""
         wait = FIRST_RETRY_SECONDS
         refused = self._store.unstorable
@@ -165,7 +166,7 @@ class Recorder:
         try:
             while True:
                 try:
-                    threads = await write(batch)
+                    written = await write(batch)
                 except BadData:
                     raise
                 except Exception as error:  # whatever it is, the records are kept and tried again
@@ -174,7 +175,7 @@ class Recorder:
                     self.grace.worked()
                     if more := self._store.unstorable - refused:
                         self._log.error("records hold values that the database refuses", records=more)
-                    return threads
+                    return written
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LAST_RETRY_SECONDS)
         finally:

@@ -28,32 +28,41 @@ class Recovery:
         self._recorder = recorder
         self._log = log
         self._looks: dict[str, tuple[int, int]] = {}  # by instance: its beat, and how often it was seen unchanged
-        self._failing_since: float | None = None  # monotonic
+        self._failing = False
+        self._silent_since: float | None = None  # monotonic
 
     async def run(self) -> None:
         """Shows that this process lives, and looks after the others, for as long as it does."""
         while True:
             try:
                 await self.look()
-                self._failing_since = None
+                self._failing = False
             except (StoreUnavailable, NotStored) as error:
-                if self._failing_since is None:  # the recorder says the rest
-                    self._failing_since = time.monotonic()
+                if not self._failing:  # the recorder says the rest
                     self._log.warn("the heartbeat cannot be written", error=str(error))
+                self._failing = True
             await asyncio.sleep(BEAT_SECONDS)
 
-    def failing_s(self) -> float:
-        """For how long no heartbeat could be written; seconds."""
-        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
+    def silent_s(self) -> float:
+        """For how long heartbeats could not be written; seconds."""
+        return 0.0 if self._silent_since is None else time.monotonic() - self._silent_since
 
     async def look(self) -> None:
         """One heartbeat and one look at the others. Raises StoreUnavailable, NotStored."""
-        await self._store.instances.join()
-        await self._store.instances.beat()
+        await self._beat()
         others = await self._store.instances.others()
         dead = self._store.instances.gone(others) | self._silent(others)
         for instance_id in sorted(dead):
             await self._end(instance_id)
+
+    async def _beat(self) -> None:
+        try:
+            await self._store.instances.join()
+            await self._store.instances.beat()
+        except StoreUnavailable:
+            self._silent_since = self._silent_since or time.monotonic()
+            raise
+        self._silent_since = None
 
     async def leave(self) -> None:
         """This process ends, and has stored all that it had."""

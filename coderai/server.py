@@ -31,6 +31,7 @@ from coderai.retention import Retention
 from coderai.sealing import SealLog
 from coderai.spool import Spool
 from coderai.store import Store
+from coderai.unspool import Unspool
 from coderai.wire.listener import Listener
 from coderai.wire.proxy import Proxies
 from coderai.wire.tls import BadCertificate, client_context, load, server_context
@@ -46,7 +47,6 @@ class Server:
 
     def __init__(self, resolved: Resolved, store: Store, log: Logger) -> None:
         self.resolved = resolved
-        self.store = store
         self.log = log
         bridge = log.named("aibridge")
         self.record_log = RecordLog(log)
@@ -68,6 +68,7 @@ class Server:
         self.recovery = Recovery(store, self.recorder, log.named("recovery"))
         self.seal_log = SealLog(store, log.named("aibridge"))
         self.spool = Spool(spool_folder(resolved.settings), store.instance_id)
+        self.unspool = Unspool(self.spool, store, self.recorder, log)
         self.draining = False
         enabled = resolved.settings.aibridge_enabled
         self.api_log = log.named("api")
@@ -180,7 +181,7 @@ class Server:
             reasons.append("stopping")
         if (refusal := self.recorder.refusal()) is not None:
             reasons.append(refusal)
-        elif self.recovery.failing_s() > self.recorder.grace.seconds:  # nobody has asked for anything lately
+        elif self.recovery.silent_s() > self.recorder.grace.seconds:  # nobody has asked for anything lately
             reasons.append("the database cannot be written")
         reasons += [
             f"the log {sink.path} is not written: {sink.error or 'it stands still'}, {sink.dropped} lines lost"

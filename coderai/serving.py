@@ -9,14 +9,12 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
 
 from aiohttp import web
 
 from coderai.config import Resolved
 from coderai.logs import Logger
 from coderai.meaning import database, warn
-from coderai.recorder import NotStored
 from coderai.server import Server
 from coderai.spool import BadSpool
 from coderai.store import StoreUnavailable
@@ -47,7 +45,7 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
         stack.push_async_callback(_close_recorder, server)
-        await _unspool(server)
+        await server.unspool.run(server.settings.aibridge_retention.seconds)
         works = (server.authenticator, server.retention, server.recovery, server.seal_log, server.upstreams)
         for work in works:
             await stack.enter_async_context(_running(work.run, log))
@@ -92,32 +90,6 @@ async def _kept_running(work: Callable[[], Coroutine[None, None, None]], log: Lo
         except Exception as fault:
             log.fault("a part has failed and is started again", fault, part=work.__qualname__.partition(".")[0])
         await asyncio.sleep(RESTART_SECONDS)
-
-
-async def _unspool(server: Server) -> None:
-    """Stores what earlier processes could not store."""
-    for path in server.spool.files():
-        try:
-            await _load(server, path)
-        except BadSpool as error:
-            server.log.error("a spool file of an earlier process is left", error=str(error))
-        except NotStored:
-            return  # the file stays for the next start
-
-
-async def _load(server: Server, path: Path) -> None:
-    """A file of which anything is left is kept. Raises BadSpool, NotStored."""
-    records, unread = server.spool.load(path)
-    refused = server.store.unstorable
-    await server.recorder.put(records, late=True)
-    refused = server.store.unstorable - refused
-    server.log.info("stored the records of an earlier process", records=len(records) - refused, file=str(path))
-    if (kept := server.spool.discard(path, keep=unread > 0 or refused > 0)) is None:
-        return
-    if unread:
-        server.log.error("lines of a spool file cannot be read", lines=unread, file=str(kept))
-    if refused:  # they belong to interceptions that began in a database which is no longer there, say
-        server.log.error("records of a spool file cannot be stored", records=refused, file=str(kept))
 
 
 async def _drain(server: Server) -> None:

@@ -7,6 +7,7 @@ that was stored after all is stored again without effect.
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -25,10 +26,13 @@ class BadSpool(Exception):
     """A spool file that cannot be read or written; the message names it and the remedy."""
 
 
+_Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f-]*$", max_length=36)]
+
+
 class _Line(msgspec.Struct):
     kind: str
-    id: str
-    interception_id: str
+    id: _Id
+    interception_id: _Id
     at: Annotated[int, msgspec.Meta(ge=0, le=LAST)]
     finding: Any
 
@@ -82,11 +86,12 @@ class Spool:
             if not keep:
                 path.unlink(missing_ok=True)
                 return None
-            return path.rename(path.with_name(f"kept-{path.name}"))
+            names = (path.with_name(f"kept-{path.name}{f'-{n}' if n else ''}") for n in count())
+            return path.rename(next(name for name in names if not name.exists()))
         except FileNotFoundError:  # another worker was faster
             return None
         except OSError as error:
-            raise BadSpool(f"{path}: {error.strerror}; remove it, its records are stored") from None
+            raise BadSpool(f"{path}: {error.strerror}; remove it, what can be stored of it is stored") from None
 
 
 def _record(line: bytes) -> Record | None:

@@ -223,7 +223,9 @@ class TestModels:
             ('"fallbacks":[{"model":"gpt-5","model":"opus"}]', "gpt-5"),
             ('"Fallbacks":"default"', "default"),  # which the provider chooses
             ('"fallbacks":[{"opus":["gpt-5"]}]', "gpt-5"),  # LiteLLM's
-            ('"context_window_fallbacks":[{"*":["opus","gpt-5"]}]', "gpt-5"),
+            ('"fallbacks":["opus",{"opus":["gpt-5"],"model":"opus"}]', "gpt-5"),
+            ('"context_window_fallbacks":[{"*":["opus","gpt-5"],"model":"opus"}]', "gpt-5"),
+            ('"context_window_fallback_dict":{"opus":"gpt-5"}', "gpt-5"),
             ('"providerOptions":{"gateway":{"order":["azure"],"models":["gpt-5"]}}', "gpt-5"),  # Vercel's
             ('"model\u017f":["gpt-5"]', "gpt-5"),  # which Go folds to models
             ('"plugins":[{"id":"fusion","analysis_models":["gpt-5"]}]', "gpt-5"),

@@ -15,8 +15,6 @@ import pytest
 
 from coderai import serving
 from coderai.serving import SUPERVISOR_PIPE
-from coderai.spool import Spool
-from coderai.store import open_sqlite
 from tests.databases import Place, counts, environment, query
 from tests.gateway import PROVIDER_KEY, Gateway, coderai
 from tests.logs import open_logs
@@ -24,7 +22,6 @@ from tests.postgres import drop, fresh
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
 from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 from tests.test_workers import until
-from tests.trail import exchange, now
 
 ASK = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"hello"}]}'
 ANSWER = b'{"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
@@ -256,24 +253,6 @@ def test_a_fault_that_nobody_foresaw_is_told_without_a_traceback(tmp_path: Path)
     done = coderai("server", env={**env, SUPERVISOR_PIPE: "none"}, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert "the server has failed" in done.stderr and "ValueError" in done.stderr and "serving.py" in done.stderr
-
-
-async def test_a_spool_file_stays_whose_interceptions_began_in_another_database(
-    tmp_path: Path, provider: Provider
-) -> None:
-    gone, here = exchange(now()), exchange(now())  # else retention deletes them
-    store = await open_sqlite(tmp_path / "coderai.db")
-    await store.write(here[:2])
-    await store.close()
-    saved = Spool(tmp_path, "gone").save([*gone[2:], *here[2:]])
-    held = saved.read_bytes()
-    gateway = Gateway(tmp_path, provider.url)
-    until(lambda: "cannot be stored" in gateway.stderr.read_text())
-    kept = tmp_path / f"kept-{saved.name}"
-    assert kept.read_bytes() == held
-    assert str(kept) in gateway.stderr.read_text()
-    assert gateway.stop() == 0
-    assert query(tmp_path / "coderai.db", "SELECT id, status FROM aibridge_interceptions") == [(here[0].id, 200)]
 
 
 def test_logrotate(tmp_path: Path, provider: Provider) -> None:

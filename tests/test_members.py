@@ -60,3 +60,10 @@ def test_only_what_may_name_a_model_has_to_be_short() -> None:
     brought = {"type": "additional_tools", "tools": [{"type": "image_generation", "model": "b"}]}
     assert also_named(json.dumps({"model": "a", "input": [item, brought]}).encode()) == ["b"]
     assert also_named(json.dumps({"model": "a", "input": "\u017f" + "a" * 2_000_000}).encode()) == []
+
+
+def test_what_only_looks_like_a_model_s_name_is_none() -> None:
+    tool = {"type": "function", "name": "deploy", "gateway": "prod", "parameters": {"model": {"type": "string"}}}
+    body = {"model": "a", "tools": [tool], "fallbacks": [{"model": "b", "speed": "fast"}]}
+    options = {"gateway": {"order": ["azure"], "models": ["c"]}, "openai": {"reasoningEffort": "high"}}
+    assert sorted(also_named(json.dumps({**body, "providerOptions": options}).encode())) == ["b", "c"]

@@ -188,6 +188,16 @@ async def test_values_that_the_database_refuses_are_made_storable(store: Store, 
     await recorder.close()
 
 
+async def test_what_the_database_refuses_is_not_logged(store: Store, place: Place, log: Log) -> None:
+    lines = Lines(place)
+    recorder = Recorder(store, log.logger, lines)
+    batch = exchange()
+    orphan = found(started(), Prompt("of an interception that is not there"))
+    await recorder.put([*batch, orphan])
+    assert (store.unstorable, recorder.backlog, lines.batches) == (1, 0, [batch])
+    await recorder.close()
+
+
 class TestAFailingStore:
     async def test_nothing_is_lost_and_all_are_released_when_it_works_again(
         self, store: Store, place: Place, log: Log

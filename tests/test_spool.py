@@ -100,10 +100,18 @@ async def test_the_latest_time_can_be_stored(tmp_path: Path, store: Store, place
     assert query(place, "SELECT started_at FROM aibridge_interceptions") == [("9999-12-31T23:59:59.999999Z",)]
 
 
+def test_what_was_kept_before_is_not_replaced(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "one")
+    for name in ("kept-coderai.spool-one", "kept-coderai.spool-one-1"):
+        path = spool.save(exchange())
+        assert spool.discard(path, keep=True) == tmp_path / name
+        assert (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_file_that_cannot_be_removed_is_named(tmp_path: Path, keep: bool) -> None:
     spool = Spool(tmp_path, "one")
-    (tmp_path / "coderai.spool-two").mkdir()
-    (tmp_path / "kept-coderai.spool-two").touch()  # no directory takes a file's place
+    path = tmp_path / f"coderai.spool-{'2' * 240}"  # whose name gets too long
+    path.mkdir()
     with pytest.raises(BadSpool, match="remove it"):
-        spool.discard(tmp_path / "coderai.spool-two", keep=keep)
+        spool.discard(path, keep=keep)

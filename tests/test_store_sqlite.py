@@ -66,6 +66,7 @@ async def test_a_link_to_it_may_be_given(path: Path, tmp_path: Path) -> None:
 
 
 async def test_nothing_more_is_written_into_files_that_are_lost(store: Store, path: Path, tmp_path: Path) -> None:
+    await store.write([started()])
     wal, away = path.with_name(f"{path.name}-wal"), tmp_path / "away"
     wal.rename(away)
     with pytest.raises(StoreUnavailable):

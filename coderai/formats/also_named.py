@@ -1,21 +1,54 @@
 """Which models a request names beside its `model`: a provider may answer with any of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from coderai.formats.format import NotUnderstood
 from coderai.formats.members import each, members, pairs
 
-# What to use where a model fails: https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback, and
-# LiteLLM's (https://docs.litellm.ai/docs/proxy/reliability), also as maps from one model to others.
-_FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
-# What else names models: https://openrouter.ai/docs/guides/routing/model-fallbacks (and its plugins and presets),
-# https://vercel.com/docs/ai-gateway/models-and-providers/provider-options, and tools that are models themselves
-# (Anthropic's advisor, OpenAI's image generation, which an item of the input may bring along).
-_NAMING = (*_FALLBACKS, "models", "tools", "plugins", "preset", "provideroptions")
-# Within those, the fields that do. A tool's `parameters` name its arguments, but for OpenRouter's own tools.
-_WITHIN = ("model", "models", "analysis_models", "tools", "gateway")
+# Within what names models, the fields that do. A tool's `parameters` name its arguments, but for OpenRouter's own.
+_WITHIN = ("model", "models", "analysis_models", "tools")
 _OPENROUTER = "openrouter:"
+
+Pairs = tuple[tuple[str, Any], ...]  # of an object
+
+
+def _fields(given: Pairs) -> Iterator[Any]:
+    openrouters = any(str(inner).startswith(_OPENROUTER) for key, inner in given if key == "type")
+    return (inner for key, inner in given if key.casefold() in _WITHIN or (openrouters and key == "parameters"))
+
+
+def _fallbacks(given: Pairs) -> Iterator[Any]:
+    """Anthropic's objects have a `model`; LiteLLM's are maps from one model to others, whatever else they have."""
+    named = any(key.casefold() == "model" for key, _ in given)
+    return (inner for key, inner in given if not named or isinstance(inner, list) or key.casefold() in _WITHIN)
+
+
+def _values(given: Pairs) -> Iterator[Any]:
+    return (inner for _, inner in given)
+
+
+def _gateways(given: Pairs) -> Iterator[Any]:
+    """Of the options of many providers, those of Vercel's gateway."""
+    return (inner for key, inner in given if key.casefold() in ("gateway", *_WITHIN))
+
+
+# What names models, and what of the objects in it does. Models to fall back on:
+# https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback, https://docs.litellm.ai/docs/proxy/reliability
+# and https://openrouter.ai/docs/guides/routing/model-fallbacks, which has plugins and presets, too;
+# https://vercel.com/docs/ai-gateway/models-and-providers/provider-options; and tools that are models themselves
+# (Anthropic's advisor, OpenAI's image generation, which an item of the input may bring along).
+_NAMING: Mapping[str, Callable[[Pairs], Iterator[Any]]] = {
+    "models": _fields,
+    "tools": _fields,
+    "plugins": _fields,
+    "preset": _fields,
+    "fallbacks": _fallbacks,
+    "context_window_fallbacks": _values,
+    "content_policy_fallbacks": _values,
+    "context_window_fallback_dict": _values,
+    "provideroptions": _gateways,
+}
 # Of these letters a name may be written with escapes, or with letters that fold to its own (long s, Kelvin).
 _ESCAPES = (b"\\u004", b"\\u005", b"\\u006", b"\\u007", b"\\u017f", b"\\u212a", "\u017f".encode(), "\u212a".encode())
 # One of these is in whatever names a model; in whole bodies, `model` and `tools` are as well where nothing else is.
@@ -39,7 +72,7 @@ def also_named(body: bytes) -> list[str]:
     models += _of_tools(found)
     for name in _NAMING:
         if name != "tools":
-            models += _models(pairs(found.get(name, b"null")), maps=name in _FALLBACKS)
+            models += _models(name, pairs(found.get(name, b"null")))
     return models
 
 
@@ -59,30 +92,24 @@ def _folded(body: bytes) -> dict[str, bytes]:
 def _of_tools(found: dict[str, bytes]) -> list[str]:
     """Most of many tools name no model, and are not parsed."""
     telling = (tool for tool in each(found.get("tools", b"[]")) if _has(tool.lower(), _TELLING))
-    return _models(pairs(b"[%b]" % b",".join(telling)))
+    return _models("tools", pairs(b"[%b]" % b",".join(telling)))
 
 
-def _models(given: Any, *, maps: bool = False) -> list[str]:
-    """A name, several, or objects with a `model`; with `maps` also objects without one, whose values are all names."""
+def _models(field: str, given: Any) -> list[str]:
+    """A name, several, or objects in which they are."""
     models = []
-    for model in _walked(given, _DEEPEST, maps):
+    for model in _walked(given, _DEEPEST, _NAMING[field]):
         models.append(model)
         if len(models) > _MOST_NAMES:
             raise NotUnderstood(f"the body names more than {_MOST_NAMES} models")
     return models
 
 
-def _walked(given: Any, deep: int, maps: bool) -> Iterator[str]:
+def _walked(given: Any, deep: int, within: Callable[[Pairs], Iterator[Any]]) -> Iterator[str]:
     if not deep:
         raise NotUnderstood("what may name models in the body is nested too deeply")
     if isinstance(given, str):
         yield given
-    elif isinstance(given, list):
-        for one in given:
-            yield from _walked(one, deep - 1, maps)
-    elif isinstance(given, tuple):
-        openrouters = any(str(inner).startswith(_OPENROUTER) for key, inner in given if key == "type")
-        whole = maps and all(key.casefold() != "model" for key, _ in given)
-        for key, inner in given:
-            if whole or key.casefold() in _WITHIN or (openrouters and key == "parameters"):
-                yield from _walked(inner, deep - 1, maps)
+    elif isinstance(given, list | tuple):
+        for one in within(given) if isinstance(given, tuple) else given:
+            yield from _walked(one, deep - 1, within)

@@ -45,7 +45,8 @@ def move_head(db: Connection, instance_id: str, head: ChainHead) -> None:
 
 def carefully(db: Connection, instance_id: str, ended: Sequence[Any]) -> ChainHead | None:
     """Ends those that have not truly ended; returns the new end of the chain, if there is a chain."""
-    db.executemany(_LOCK, [(record.interception_id,) for record in ended])  # first these, then heads, as a purge does
+    # First these, in one order whoever does it, then heads, as a purge does.
+    db.executemany(_LOCK, [(id,) for id in sorted({record.interception_id for record in ended})])
     db.execute(_LOCK_HEAD, (instance_id,))
     stored = db.execute(_HEAD, (instance_id,)).fetchone()
     before = head = ChainHead(stored[0], stored[1] or b"") if stored else ChainHead()

@@ -7,6 +7,7 @@ asks.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from coderai.records import Record, Thread, new_id
 from coderai.store import refused
@@ -20,6 +21,11 @@ from coderai.store.purge import Purge
 from coderai.store.seals import ChainHead
 from coderai.store.trail import Trail
 from coderai.store.writing import NotAsWritten, Outcome, Writing
+
+
+class EachWritten(NamedTuple):
+    records: Sequence[Record]  # as they were stored, without those that were refused
+    threads: dict[str, Thread]  # by interception id
 
 
 class Store:
@@ -52,23 +58,24 @@ class Store:
         self._writing.committed(outcome)
         return outcome.threads
 
-    async def write_each(self, batch: Sequence[Record], *, late: bool = False) -> dict[str, Thread]:
+    async def write_each(self, batch: Sequence[Record], *, late: bool = False) -> EachWritten:
         """The same where BadData was raised: the batch is halved down to the record that is refused, and that one is
         stored as an error of its interception: one user cannot stop the rest.
         """
         return await self._write_each(batch, late, {})
 
-    async def _write_each(self, batch: Sequence[Record], late: bool, refusals: dict[str, str]) -> dict[str, Thread]:
+    async def _write_each(self, batch: Sequence[Record], late: bool, refusals: dict[str, str]) -> EachWritten:
         batch = [refused.telling(record, refusals) for record in batch]
         try:
-            return await self.write(batch, late=late)
+            return EachWritten(batch, await self.write(batch, late=late))
         except BadData as error:
             if len(batch) == 1:
                 refusals[batch[0].interception_id] = await self._substitute(batch[0], error)
-                return {}
+                return EachWritten([], {})
         half = len(batch) // 2
         first = await self._write_each(batch[:half], late, refusals)
-        return first | await self._write_each(batch[half:], late, refusals)
+        second = await self._write_each(batch[half:], late, refusals)
+        return EachWritten([*first.records, *second.records], first.threads | second.threads)
 
     async def _substitute(self, record: Record, error: BadData) -> str:
         message = refused.refusal(record, error)

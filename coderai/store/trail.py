@@ -4,7 +4,7 @@ The structs are the JSON of the audit API, field for field. A page is five quest
 for the interceptions and one for each table below them, and up to four more where facets are filtered by.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,8 @@ from coderai.store.selection import Filter, Place, select
 
 # Counting more would read the whole trail for a number that nobody reads to the last digit.
 COUNT_LIMIT = 10_000
+# Interceptions that one question asks for.
+KNOWN_BATCH = 500
 
 
 class TokenUsage(Struct, frozen=True):
@@ -115,6 +117,15 @@ class Trail:
             return 0
         sql = f"SELECT count(*) FROM (SELECT 1 FROM ({query.sql}) AS parts LIMIT ?) AS found"  # noqa: S608 - selection.py
         return int((await self._driver.report(sql, (*query.parameters, COUNT_LIMIT)))[0][0])
+
+    async def known(self, interception_ids: Iterable[str]) -> set[str]:
+        """Those of these interceptions that are in it."""
+        ids = list(interception_ids)
+        known: set[str] = set()
+        for some in (ids[start : start + KNOWN_BATCH] for start in range(0, len(ids), KNOWN_BATCH)):
+            sql = f"SELECT id FROM aibridge_interceptions WHERE id IN {marks(len(some))}"  # noqa: S608 - question marks
+            known.update(row[0] for row in await self._driver.report(sql, some))
+        return known
 
     async def place(self, interception_id: str, initiator_ids: Sequence[str] | None) -> Place | None:
         """Where the list stands at this interception; None if it is not there, or not one of these users'."""
