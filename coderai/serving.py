@@ -15,7 +15,7 @@ from aiohttp import web
 from coderai.config import Resolved
 from coderai.logs import Logger
 from coderai.meaning import database, warn
-from coderai.server import Server
+from coderai.server import CannotServe, Server
 from coderai.spool import BadSpool
 from coderai.store import StoreUnavailable
 
@@ -45,6 +45,8 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
         stack.push_async_callback(_close_recorder, server)
+        await store.instances.join()  # so that what it may have to spool is known to be this database's
+        _check_spool(server)
         await server.unspool.run(server.settings.aibridge_retention.seconds)
         works = (server.authenticator, server.retention, server.recovery, server.seal_log, server.upstreams)
         for work in works:
@@ -92,6 +94,16 @@ async def _kept_running(work: Callable[[], Coroutine[None, None, None]], log: Lo
         await asyncio.sleep(RESTART_SECONDS)
 
 
+def _check_spool(server: Server) -> None:
+    """Raises CannotServe where the folder was named; a container with PostgreSQL may have no place for one."""
+    try:
+        server.spool.check()
+    except BadSpool as error:
+        if server.settings.spool_dir:
+            raise CannotServe(str(error)) from None
+        server.log.warn("what cannot be stored before the end will be lost", error=str(error))
+
+
 async def _drain(server: Server) -> None:
     """Load balancers see that it is to be left alone, before it refuses anybody."""
     server.draining = True
@@ -132,6 +144,7 @@ async def _close_recorder(server: Server) -> None:
             server.log.warn("records are kept for the next start", records=len(left), file=file)
         except BadSpool as error:
             server.log.error("records are lost", records=len(left), error=str(error))
+            raise CannotServe(f"{len(left)} records are lost, as they could be stored nowhere: {error}") from None
         return
     with suppress(StoreUnavailable):  # another process will find that this one is gone
         await server.recovery.leave()

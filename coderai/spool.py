@@ -5,6 +5,7 @@ that was stored after all is stored again without effect.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
@@ -18,6 +19,7 @@ from coderai.store.storable import storable
 
 _KINDS = {kind.__name__: kind for kind in get_args(Finding)}
 _PREFIX = "coderai.spool-"
+_INSTANCE = re.compile("[0-9a-f-]{1,36}")
 # The end of the year 9999, in microseconds: no later time has a text in the database.
 LAST = 253_402_300_800_000_000 - 1
 
@@ -59,12 +61,30 @@ class Spool:
         except OSError as error:
             with suppress(OSError):  # a disk that is full: what was written is better than nothing
                 begun.rename(self._own)
-            raise BadSpool(f"{self._own}: {error.strerror}; name a writable directory with --spool-dir") from None
+            raise self._unwritable(error) from None
         return self._own
+
+    def _unwritable(self, error: OSError) -> BadSpool:
+        return BadSpool(f"{self._own}: {error.strerror}; name a writable directory with --spool-dir")
 
     def files(self) -> list[Path]:
         """What earlier processes left."""
         return sorted(self._folder.glob(f"{_PREFIX}*"))
+
+    def instance_of(self, path: Path) -> str:
+        """Of the process that left it; empty where that is no process's name."""
+        name = path.name.removeprefix(_PREFIX)
+        return name if _INSTANCE.fullmatch(name) else ""
+
+    def check(self) -> None:
+        """Raises BadSpool where nothing could be saved."""
+        probe = self._own.with_name(f".{self._own.name}")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe.touch(mode=0o600)
+            probe.unlink()
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def load(self, path: Path) -> tuple[list[Record], int]:
         """What can be read of it, and how many lines cannot: the disk may have been full. Raises BadSpool.

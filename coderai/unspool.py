@@ -1,7 +1,7 @@
 """Stores what earlier processes could not store: the spool files that they left. See spool.py.
 
-A file of which anything is left is kept: lines that cannot be read, and records of interceptions that began in a
-database which is not this one. Those that retention has deleted meanwhile are as gone as their interceptions.
+A file of which anything is left is kept: lines that cannot be read, and records of interceptions that the database
+does not have, as it was restored from a backup, say. What retention has deleted meanwhile is not missed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,11 +25,16 @@ class Unspool:
         self._log = log
 
     async def run(self, retention_seconds: float) -> None:
-        """All files, or those before the first that cannot be stored now: it stays for the next start."""
+        """All files of this database's processes, or those before the first that cannot be stored now: it stays for the
+        next start, as those of others do.
+        """
         kept_from = times.now() - int(retention_seconds * 1_000_000) if retention_seconds else 0
         for path in self._spool.files():
             try:
-                await self._load(path, kept_from)
+                if await self._store.instances.known(self._spool.instance_of(path)):
+                    await self._load(path, kept_from)
+                else:
+                    self._log.warn("a spool file is left: it belongs to another database", file=str(path))
             except (BadSpool, StoreUnavailable) as error:
                 self._log.error("a spool file of an earlier process is left", error=str(error))
             except NotStored:
@@ -48,7 +53,7 @@ class Unspool:
         if unread and kept:
             self._log.error("lines of a spool file cannot be read", lines=unread, file=str(kept))
         if lost and kept:
-            why = "their interceptions began in another database"
+            why = "the database does not have their interceptions"
             self._log.error("records of a spool file cannot be stored", records=len(lost), file=str(kept), error=why)
 
     async def _missing(self, records: Sequence[Record]) -> set[str]:

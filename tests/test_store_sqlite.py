@@ -65,6 +65,15 @@ async def test_a_link_to_it_may_be_given(path: Path, tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_what_a_lost_database_leaves_is_not_deleted(path: Path) -> None:
+    path.parent.mkdir()
+    wal = path.with_name(f"{path.name}-wal")
+    wal.write_bytes(b"the last commits")
+    with pytest.raises(StoreUnavailable, match=r"coderai\.db-wal is.*put the database back"):
+        await open_sqlite(path)
+    assert wal.read_bytes() == b"the last commits"
+
+
 async def test_nothing_more_is_written_into_files_that_are_lost(store: Store, path: Path, tmp_path: Path) -> None:
     await store.write([started()])
     wal, away = path.with_name(f"{path.name}-wal"), tmp_path / "away"

@@ -11,7 +11,8 @@ from coderai.records import Ended, Record
 from coderai.spool import Spool
 from coderai.store import Store
 from coderai.unspool import PART, Unspool
-from tests.databases import Place, query
+from tests.databases import Place, opened, query
+from tests.gateway import coderai
 from tests.logs import open_logs
 from tests.trail import AT, exchange, now
 
@@ -23,16 +24,21 @@ def log(tmp_path: Path) -> Logger:
     return open_logs(human=str(tmp_path / "log"))
 
 
-async def load(folder: Path, store: Store, log: Logger, records: Sequence[Record], retention_s: float = 0) -> list[str]:
-    """The files that are there afterwards."""
-    spool = Spool(folder / "spool", "dead")
+async def load(
+    folder: Path, store: Store, place: Place, log: Logger, records: Sequence[Record], retention_s: float = 0
+) -> list[str]:
+    """What earlier processes of this database left; the files that are there afterwards, named as if it was `dead`."""
+    dead = await opened(place)
+    await dead.instances.join()
+    await dead.close()
+    spool = Spool(folder / "spool", dead.instance_id)
     held = spool.save(records).read_bytes()
     recorder = Recorder(store, log)
     await Unspool(spool, store, recorder, log).run(retention_s)
     assert await recorder.close() == []
     kept = list((folder / "spool").iterdir())
     assert all(file.read_bytes() == held for file in kept)
-    return [file.name for file in kept]
+    return [file.name.replace(dead.instance_id, "dead") for file in kept]
 
 
 def stored(place: Place) -> list[str]:
@@ -45,31 +51,31 @@ async def test_a_file_of_many_is_stored_in_parts(tmp_path: Path, store: Store, p
         await store.write(batch[:1])
     begun = [batch[1:] if n % 2 == 0 else batch for n, batch in enumerate(batches)]
     mixed = [*(record for batch in begun for record in batch[:-1]), *(batch[-1] for batch in begun)]
-    assert await load(tmp_path, store, log, mixed) == []
+    assert await load(tmp_path, store, place, log, mixed) == []
     assert stored(place) == [batch[0].id for batch in batches]
     verdict = await store.verify("", "9999", {})
     assert (verdict.interceptions, verdict.links, verdict.breaks) == (PART, PART, [])
 
 
 @pytest.mark.parametrize("kinds", [slice(2, None), slice(-1, None)], ids=["children", "its end alone"])
-async def test_what_began_in_another_database_is_kept(
+async def test_what_began_before_the_database_was_restored_is_kept(
     tmp_path: Path, store: Store, place: Place, log: Logger, kinds: slice
 ) -> None:
     gone, here = exchange(), exchange()
     await store.write(here[:2])
     left = [*gone[kinds], *here[2:]]
-    assert await load(tmp_path, store, log, left) == ["kept-coderai.spool-dead"]
+    assert await load(tmp_path, store, place, log, left) == ["kept-coderai.spool-dead"]
     assert (stored(place), store.unstorable) == ([here[0].id], 0)
     log.close()
     assert f"records={len(gone[kinds])}" in (tmp_path / "log").read_text()
-    assert "their interceptions began in another database" in (tmp_path / "log").read_text()
+    assert "the database does not have their interceptions" in (tmp_path / "log").read_text()
 
 
 async def test_what_retention_has_deleted_is_not(tmp_path: Path, store: Store, place: Place, log: Logger) -> None:
     old, new = exchange(now() - 2 * DAY_S * 1_000_000), exchange(now())
     await store.write([*old[:2], *new[:2]])
     await store.purge.batch(now() - DAY_S * 1_000_000)
-    assert await load(tmp_path, store, log, [*old[2:], *new[2:]], retention_s=DAY_S) == []
+    assert await load(tmp_path, store, place, log, [*old[2:], *new[2:]], retention_s=DAY_S) == []
     assert stored(place) == [new[0].id]
 
 
@@ -78,5 +84,25 @@ async def test_an_end_cut_off_by_a_full_disk_is_made_up(
 ) -> None:
     batch = exchange()
     assert isinstance(batch[-1].finding, Ended)
-    assert await load(tmp_path, store, log, batch[:-1]) == []
+    assert await load(tmp_path, store, place, log, batch[:-1]) == []
     assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("records_lost",)]
+
+
+async def test_another_database_s_is_left_alone(tmp_path: Path, store: Store, place: Place, log: Logger) -> None:
+    """As it is where two servers share a folder."""
+    files = [
+        Spool(tmp_path, name).save(exchange()) for name in ("01a21c16-3661-7000-8000-000000000000", "x y", "\udcff")
+    ]
+    recorder = Recorder(store, log)
+    await Unspool(Spool(tmp_path, "one"), store, recorder, log).run(0)
+    await recorder.close()
+    assert (stored(place), all(file.exists() for file in files)) == ([], True)
+    log.close()
+    assert (tmp_path / "log").read_text().count("it belongs to another database") == 3
+
+
+def test_a_folder_where_nothing_can_be_saved_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    env = {"CODER_SQLITE_PATH": str(tmp_path / "c.db"), "CODER_HTTP_ADDRESS": "127.0.0.1:0"}
+    done = coderai("server", "--spool-dir", str(tmp_path / "file"), env=env, check=False)
+    assert (done.returncode, "name a writable directory with --spool-dir" in done.stderr) == (1, True)

@@ -13,6 +13,7 @@ _JOIN = "INSERT INTO aibridge_instances (id, started_at) VALUES (?, ?) ON CONFLI
 # Declared dead and yet alive, it is to be watched again.
 _BEAT = "UPDATE aibridge_instances SET beat = beat + 1, ended_at = NULL WHERE id = ?"
 _OTHERS = "SELECT id, beat FROM aibridge_instances WHERE ended_at IS NULL AND id <> ?"
+_KNOWN = "SELECT 1 FROM aibridge_instances WHERE id = ?"
 _END = "UPDATE aibridge_instances SET ended_at = ? WHERE id = ? AND ended_at IS NULL"
 # No index leads there, as each costs every interception: it is asked once for each process that died.
 _UNENDED = "SELECT id FROM aibridge_interceptions WHERE instance_id = ? AND ended_at IS NULL"
@@ -50,6 +51,10 @@ class Instances:
     async def others(self) -> list[Instance]:
         """Those that have not ended in order."""
         return [Instance(*row) for row in await self._driver.fetch(_OTHERS, (self._own_id,))]
+
+    async def known(self, instance_id: str) -> bool:
+        """Whether this one wrote to this database, or was about to."""
+        return bool(await self._driver.fetch(_KNOWN, (instance_id,)))
 
     def gone(self, instances: list[Instance]) -> set[str]:
         """The ids of those that certainly have no process any more."""

@@ -112,6 +112,12 @@ def _create(path: Path) -> None:
             f"database {path} is a directory; name a file with --sqlite-path, e.g. {path / 'coderai.db'}"
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wal = path.with_name(f"{path.name}-wal")
+    if wal.exists() and wal.stat().st_size and not path.exists():  # SQLite would delete it
+        raise StoreUnavailable(
+            f"database {path} is not there, but its {wal.name} is, which holds what was stored last; put the database "
+            "back, or move that file away"
+        )
     # Prompts are nobody else's to read; SQLite gives its -wal and -shm files the same mode.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 

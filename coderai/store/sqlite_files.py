@@ -37,5 +37,5 @@ class OpenFiles:
     def _gone(self) -> StoreUnavailable:
         return StoreUnavailable(
             f"database {self._path}: it, or its -wal, was deleted or replaced while it was open; put back what was "
-            "there, or start coderai again: what is not stored until then is kept in a spool file"
+            "there, or move both away and start coderai again: what is not stored until then is kept in a spool file"
         )
