@@ -6,6 +6,7 @@ from coderai.bedrock import AccessKey, Bedrock
 from coderai.breaker import BreakerLimits
 from coderai.config import ProviderSettings, Settings
 from coderai.config.bedrock import BedrockSettings
+from coderai.config.providers import SINGLE
 from coderai.logs import Logger
 from coderai.providers import TYPES, Provider
 from coderai.routes import Routes
@@ -83,6 +84,11 @@ def warn(settings: Settings, log: Logger) -> None:
     if not any(provider.keys or provider.bedrock or provider.byok_only for provider in settings.providers):
         log.warn("no provider has a key: set --aibridge-openai-key or --aibridge-anthropic-key, or their variables")
     for provider in settings.providers:
+        if provider.name not in SINGLE and not (provider.keys or provider.bedrock or provider.byok_only):
+            log.warn(
+                "a provider has no key: set its KEY, or only users with keys of their own get through",
+                provider_name=provider.name,
+            )
         if provider.byok_only and not settings.aibridge_allow_byok:
             log.warn(
                 "nobody can use a provider that takes users' own keys only: set --aibridge-allow-byok=true",

@@ -62,6 +62,18 @@ async def test_a_sound_database_is_said_to_be(place: Place) -> None:
     assert verified.endswith("the trail is as it was written\n")
 
 
+async def test_what_would_verify_nothing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    await fill(path)
+    (tmp_path / "log").write_text("{}\n")
+    for words, remedy in (
+        (["--from", "2026-11-28", "--to", "2026-11-27"], "give a time after --from"),
+        (["--log", str(tmp_path / "log")], "give a log of --log-json, with --aibridge-seal-log-interval set"),
+    ):
+        done = coderai("audit", "verify", *words, env=environment(path), check=False)
+        assert (done.returncode != 0, remedy in done.stderr) == (True, True)
+
+
 @pytest.mark.parametrize("command", ["db check", "audit verify", "users list", "db backup {}"])
 async def test_reading_waits_for_no_writer(tmp_path: Path, command: str) -> None:
     """Not even for one that stands still amid a transaction."""

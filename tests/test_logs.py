@@ -267,7 +267,7 @@ def test_a_file_is_appended_to_and_not_for_everyone_to_read(json_file: Path) -> 
             {"human": "/no/such/dir/x"},
             ["--log-human", "CODER_LOGGING_HUMAN", "'/no/such/dir/x'", "No such file"],
         ),
-        ({"json": "/"}, ["--log-json", "Is a directory", "--log-json="]),
+        ({"json": "/"}, ["--log-json", "is a directory; name a file in it", "--log-json="]),
         ({"stackdriver": "/no/such/dir/x"}, ["--log-stackdriver", "create the directory"]),
     ],
 )

@@ -73,7 +73,7 @@ def test_users_are_created_and_listed(cli: Cli) -> None:
 
 def test_status_and_deletion(cli: Cli) -> None:
     cli.done("users", "create", "alice")
-    assert cli.done("users", "suspend", "alice") == "user alice is suspended\n"
+    assert cli.done("users", "suspend", "alice") == "user alice is suspended; servers that run heed it within 10 s\n"
     assert cli.json("users", "list")[0]["status"] == "suspended"
     cli.done("users", "activate", "ALICE")
     assert cli.json("users", "list")[0]["status"] == "active"

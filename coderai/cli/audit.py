@@ -43,7 +43,13 @@ def verify(since: str, until: str, logs: tuple[Path, ...], resolved: Resolved) -
     Chains of seals are followed whole, whatever the times. Exit code 1 names the first break.
     """
     begin, end = _time("--from", since) or "", _time("--to", until) or "9999"
+    require(until, begin < end, "--to", f"give a time after --from, which is {since}")
     anchors = _anchors(logs)
+    if logs and not anchors:
+        names = ", ".join(map(str, logs))
+        raise CannotDo(
+            f"--log {names}: no `{MESSAGE}` line in it; give a log of --log-json, with --aibridge-seal-log-interval set"
+        )
 
     async def work(store: Store) -> Verdict:
         return await store.verify(begin, end, anchors)
@@ -59,7 +65,8 @@ def verify(since: str, until: str, logs: tuple[Path, ...], resolved: Resolved) -
         for found in verdict.breaks[1:SHOWN_BREAKS]:
             click.echo(f"then: {found.at} {found.what}".replace("  ", " "))
         first = verdict.breaks[0]
-        raise CannotDo(f"the trail was tampered with ({len(verdict.breaks)} breaks); first: {first.at} {first.what}")
+        count = "1 break" if len(verdict.breaks) == 1 else f"{len(verdict.breaks)} breaks"
+        raise CannotDo(f"the trail was tampered with ({count}); first: {first.at} {first.what}")
     click.echo("the trail is as it was written")
 
 

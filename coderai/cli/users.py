@@ -104,7 +104,8 @@ def _set_status(resolved: Resolved, name: str, status: str) -> None:
         await store.people.set_status(user.id, status)
         return user.name
 
-    click.echo(f"user {with_store(resolved, work)} is {status}")
+    soon = "; servers that run heed it within 10 s"
+    click.echo(f"user {with_store(resolved, work)} is {status}{soon}")
 
 
 def _good_name(name: str) -> bool:

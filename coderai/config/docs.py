@@ -83,8 +83,9 @@ it is: what has no effect here is named in one warning.
 
 ## Secrets
 
-Keys are best read from files, or from variables; of the keys above, none can be in YAML. A key given as a
-flag is visible to other users of the machine, and is warned about. Key and file together are an error.
+Keys are best read from files, or from variables; of the options' keys, none can be in YAML. A key given as a
+flag is visible to other users of the machine until `coderai server` has begun again with it as a variable; other
+commands warn of it. Key and file together are an error.
 
 ## Reload
 

@@ -2,6 +2,7 @@
 
 from coderai.config.kinds import SECRET, Kind
 
+_QUOTES = "\"'`[]"
 MOST_KEYS = 5  # of one provider, as in Coder
 
 
@@ -10,7 +11,9 @@ def keys_in(text: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in text.strip().replace("\n", ",").split(","))
     for index, key in enumerate(keys):
         if not key:
-            raise ValueError(f"key at index {index} is empty; remove the comma")
+            raise ValueError(f"key at index {index} is empty; remove {'the comma' if len(keys) > 1 else 'it'}")
+        if key[0] in _QUOTES or key[-1] in _QUOTES:
+            raise ValueError(f"key at index {index} is in quotes or brackets; leave them out")
         if key in keys[:index]:
             raise ValueError(f"duplicate key at index {index}; remove it")
     if len(keys) > MOST_KEYS:

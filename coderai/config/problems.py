@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 LONGEST_QUOTE = 80  # characters of a bad value that are repeated; enough to find it by
+LONGEST_SHOWN = 12  # of a value whose name tells nothing: longer ones may be secrets
 URL_CREDENTIALS = re.compile("(?<=://).*@")
 SECRET_WORDS = ("key", "secret", "token", "password", "credential")
 

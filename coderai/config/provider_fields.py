@@ -27,6 +27,7 @@ from coderai.config.providers import (
 T = TypeVar("T")
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_NO_MODEL = re.compile(r"[\s\"'`;]")
 LONGEST_NAME = 64  # a path segment and a column
 FIELDS = (
     "TYPE",
@@ -140,6 +141,9 @@ def _models(fields: dict[str, Given]) -> tuple[str, ...]:
     if "" in patterns:
         raise Invalid(f"{given.source}: a pattern is empty; remove the comma")
     for pattern in patterns:
+        if _NO_MODEL.search(pattern):
+            why = "no model's name has quotes, white space or semicolons; write names with commas between: gpt-5*,o3"
+            raise Invalid(f"{given.source}: {quoted(pattern)}: {why}")
         if "(?!)" in fnmatch.translate(pattern):  # an empty range
             raise Invalid(f"{given.source}: no model matches {quoted(pattern)}; write a range as [a-z]")
     return patterns

@@ -259,7 +259,8 @@ class Settings:
         help="A PostgreSQL database, instead of SQLite: for several replicas. Prefer the variable to the flag.",
     )  # fmt: skip
     spool_dir: str = option(
-        PATH, "", yaml="coderai.spool_dir", group=STORAGE, default_help="the directory of the SQLite database",
+        PATH, "", yaml="coderai.spool_dir", group=STORAGE,
+        default_help="the directory of the SQLite database, or of its default",
         help="Where records wait for the next start that could not be stored before the server ended.",
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from coderai.config.kinds import STR, Kind
-from coderai.config.problems import SettingsError, did_you_mean, quoted, sounds_secret
+from coderai.config.problems import LONGEST_SHOWN, SettingsError, did_you_mean, quoted, sounds_secret
 
 CAPITAL = re.compile("(?<=[a-z0-9])([A-Z])")
 NULL = "tag:yaml.org,2002:null"
@@ -164,8 +164,10 @@ def _value(node: Node, *, secret: bool = False) -> str:
 def _unknown(written: str, path: str, where: str, node: Node, vocabulary: Vocabulary) -> str:
     if path in vocabulary.secret:
         variable = f"CODER_{path.replace('.', '_').upper()}"
-        return f"{where}: {written}: secrets are not read from YAML; set {variable}, or {written}_file"
-    value = _value(node, secret=sounds_secret(written))
+        return f"{where}: {written}: secrets are not read from YAML; set {variable}, or {path}_file"
+    # a key below a name that was meant otherwise is longer
+    secret = sounds_secret(written) or len(getattr(node, "value", "")) > LONGEST_SHOWN
+    value = _value(node, secret=secret)
     around = {path.rsplit(".", depth)[0] for depth in range(1, path.count(".") + 1)}  # where it stands already
     ours = did_you_mean(path, {*vocabulary.groups, *vocabulary.read} - around)
     meant = ours or did_you_mean(path, vocabulary.meaningless)

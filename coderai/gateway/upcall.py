@@ -9,7 +9,8 @@ from coderai.auth import User
 from coderai.breaker import Breakers, Open, Passage, State
 from coderai.gateway.forwarded import forwarded, forwarded_plain
 from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
-from coderai.keys import FAILOVER, Key, Keys
+from coderai.gateway.troubles import Troubles
+from coderai.keys import CENTRALIZED, FAILOVER, Key, Keys
 from coderai.logs import Logger
 from coderai.routes import Route
 from coderai.wire.answer import Answer
@@ -19,6 +20,8 @@ from coderai.wire.upstream import TimedOut, Unreachable, Upstreams
 
 # Answers that another try may mend, where --aibridge-max-retries allows one.
 _RETRIED = frozenset((502, 503, 504))
+# What is for whoever runs the gateway to mend; keys that rest are told of one by one.
+_TROUBLES = frozenset(("upstream_unreachable", "upstream_timeout", "no_credentials"))
 # Between two tries: half of it to all of it, at random, and twice as long each time.
 _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 8.0
@@ -45,6 +48,7 @@ class Calls:
         self.upstreams = upstreams
         self.log = log
         self.breakers = Breakers(self._breaker_changed)
+        self.troubles = Troubles(log)
         self.actor_headers = False
         self.max_retries = 0
 
@@ -113,18 +117,29 @@ class Call:
 
     async def answer(self, passage: Passage | None = None) -> Answer:
         """The provider's answer once its head is there; raises Failed."""
-        if passage is None:
-            return await self._answer()
         status: int | None = None
         try:
             answer = await self._answer()
             status = answer.status
-        except Failed as failed:  # a connection that broke tells of no success; keys that all rest, of nothing
-            status = failed.status if self.key is not None and failed.status in passage.failures else None
+        except Failed as failed:
+            if failed.error_type in _TROUBLES:
+                self._calls.troubles.seen(self._provider, "the provider does not answer", error=str(failed))
+            # a connection that broke tells of no success; keys that all rest, of nothing
+            if passage is not None and self.key is not None and failed.status in passage.failures:
+                status = failed.status
             raise
         finally:
-            passage.tell(status)
+            if passage is not None:
+                passage.tell(status)
+        if status == 401 and self._keys.single and self._keys.kind == CENTRALIZED:
+            self._calls.troubles.seen(self._provider, "the provider refuses its key", key=self._keys.hint)
+        elif self._calls.troubles:
+            self._calls.troubles.answered(self._provider)
         return answer
+
+    @property
+    def _provider(self) -> str:
+        return self._route.provider.name
 
     async def _answer(self) -> Answer:
         keys = self._keys
@@ -136,8 +151,7 @@ class Call:
             if keys.single or answer.status not in FAILOVER:
                 return answer
             seconds = key.cool_down(answer.status, answer.fields)
-            provider = self._route.provider.name
-            fields = {"provider": provider, "key": key.hint, "status": answer.status, "seconds": round(seconds)}
+            fields = {"provider": self._provider, "key": key.hint, "status": answer.status, "seconds": round(seconds)}
             self._calls.log.warn("a key cools down", **fields)
             answer.abandon()
         seconds_left = keys.next_usable_s()

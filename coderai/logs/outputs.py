@@ -135,6 +135,8 @@ class Outputs:
 
 def _cannot_open(name: str, path: str, error: OSError) -> str:
     _, flag, variable = OUTPUTS[name]
+    if isinstance(error, IsADirectoryError):
+        return f"{flag} ({variable}): {path!r} is a directory; name a file in it, or turn it off with {flag}="
     return (
         f"{flag} ({variable}): cannot open {path!r} for appending: {error.strerror}; create the directory "
         f"and give this account write access, choose another path, /dev/stderr or /dev/stdout, or turn it "

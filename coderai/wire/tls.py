@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Sequence
+from pathlib import Path
 
 VERSIONS = {
     "tls10": ssl.TLSVersion.TLSv1,
@@ -45,6 +46,14 @@ def load(context: ssl.SSLContext, certificates: Sequence[str], keys: Sequence[st
             f"--tls-cert-file, --tls-key-file: {len(certificates)} certificates and {len(keys)} keys; "
             "give one key for each certificate (no longer to serve HTTPS takes a restart)"
         )
+    for option, file in (
+        *(("--tls-cert-file", one) for one in certificates),
+        *(("--tls-key-file", one) for one in keys),
+    ):
+        try:
+            Path(file).read_bytes()
+        except OSError as error:
+            raise BadCertificate(f"{option} {file}: {error.strerror}; give a readable PEM file") from None
     for certificate, key in reversed(list(zip(certificates, keys, strict=True))):
         try:
             context.load_cert_chain(certificate, key, password=_no_password)

@@ -78,6 +78,8 @@ def test_nobody_is_sent_to_the_group_where_a_key_stands_already():
     [
         ("aibridge:\n  retentoin: 5d\n",
          ':2: aibridge.retentoin: unknown key, with the value "5d"; did you mean aibridge.retention?'),
+        ("aibridge: {openai_kye: sk-hush-hush-hush}", "openai_kye: unknown key, with the value (hidden); did you mean"),
+        ("aibridge: {openaiKey: sk-hush}", "set CODER_AIBRIDGE_OPENAI_KEY, or aibridge.openai_key_file"),
         ("aibrige:\n  enabled: true\n",
          ":1: aibrige: unknown key, with the value a group of keys; did you mean aibridge?"),
         ("aibridge:\n  enabled: true\n  enabled: true\n",

@@ -1,0 +1,49 @@
+"""Who runs the gateway reads what is wrong with a provider: once when it begins, once when it is over."""
+
+from pathlib import Path
+
+import pytest
+
+from coderai.gateway import troubles
+from coderai.gateway.troubles import Troubles
+from tests.gateway import PROVIDER_KEY, Gateway
+from tests.logs import open_logs
+from tests.provider import Provider, whole
+from tests.test_relay import ASK, CHAT, MESSAGES, post
+
+
+def warnings(gateway: Gateway) -> list[dict]:
+    return [line["fields"] | {"msg": line["msg"]} for line in gateway.lines() if line["level"] == "WARN"]
+
+
+def test_a_provider_that_cannot_be_reached_and_a_key_that_is_refused(tmp_path: Path, provider: Provider) -> None:
+    nowhere = "http://127.0.0.1:1/"
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_ANTHROPIC_BASE_URL=nowhere)
+    token = gateway.user("alice")
+    for _ in range(3):
+        assert post(gateway, MESSAGES, ASK, token).status == 502
+        provider.answers(whole(b"{}", "401 Unauthorized"))
+        assert post(gateway, CHAT, ASK, token).status == 401
+    assert gateway.stop() == 0
+    unreachable, refused = warnings(gateway)
+    assert (unreachable["msg"], unreachable["provider"]) == ("the provider does not answer", "anthropic")
+    assert "refused" in unreachable["error"].lower()
+    assert (refused["msg"], refused["provider"]) == ("the provider refuses its key", "openai")
+    assert PROVIDER_KEY not in str(refused)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_it_is_over_when_all_has_been_well_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: float
+) -> None:
+    monkeypatch.setattr(troubles, "OVER_SECONDS", seconds)
+    log = open_logs(human=str(tmp_path / "log"))
+    seen = Troubles(log)
+    for _ in range(2):
+        seen.seen("openai", "the provider does not answer")
+        seen.answered("openai")
+        seen.answered("anthropic")
+    log.close()
+    over = (tmp_path / "log").read_text().count("the provider answers again")
+    assert over == (2 if seconds == 0 else 0)
+    assert (tmp_path / "log").read_text().count("does not answer") - over == (2 if seconds == 0 else 1)
