@@ -45,7 +45,6 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
         stack.push_async_callback(_close_recorder, server)
-        await store.instances.join()  # so that what it may have to spool is known to be this database's
         _check_spool(server)
         await server.unspool.run(server.settings.aibridge_retention.seconds)
         works = (server.authenticator, server.retention, server.recovery, server.seal_log, server.upstreams)
@@ -144,7 +143,7 @@ async def _close_recorder(server: Server) -> None:
             server.log.warn("records are kept for the next start", records=len(left), file=file)
         except BadSpool as error:
             server.log.error("records are lost", records=len(left), error=str(error))
-            raise CannotServe(f"{len(left)} records are lost, as they could be stored nowhere: {error}") from None
+            raise CannotServe(f"records are lost that could be stored nowhere: {error}") from None
         return
     with suppress(StoreUnavailable):  # another process will find that this one is gone
         await server.recovery.leave()

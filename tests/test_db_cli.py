@@ -65,10 +65,10 @@ async def test_a_sound_database_is_said_to_be(place: Place) -> None:
 async def test_what_would_verify_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.db"
     await fill(path)
-    (tmp_path / "log").write_text("{}\n")
+    (tmp_path / "log").write_text("# README\n")
     for words, remedy in (
         (["--from", "2026-11-28", "--to", "2026-11-27"], "give a time after --from"),
-        (["--log", str(tmp_path / "log")], "give a log of --log-json, with --aibridge-seal-log-interval set"),
+        (["--log", str(tmp_path / "log")], "it is no log of --log-json"),
     ):
         done = coderai("audit", "verify", *words, env=environment(path), check=False)
         assert (done.returncode != 0, remedy in done.stderr) == (True, True)

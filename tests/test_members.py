@@ -63,7 +63,9 @@ def test_only_what_may_name_a_model_has_to_be_short() -> None:
 
 
 def test_what_only_looks_like_a_model_s_name_is_none() -> None:
+    asked = {"messages": [{"role": "user", "content": "x"}], "stop": ["END"], "stop_sequences": ["END"], "betas": ["y"]}
+    fallback = {"model": "b", "speed": "fast", **asked, "tools": [{"type": "function", "name": "f"}]}
     tool = {"type": "function", "name": "deploy", "gateway": "prod", "parameters": {"model": {"type": "string"}}}
-    body = {"model": "a", "tools": [tool], "fallbacks": [{"model": "b", "speed": "fast"}]}
+    body = {"model": "a", "tools": [tool], "fallbacks": [fallback]}
     options = {"gateway": {"order": ["azure"], "models": ["c"]}, "openai": {"reasoningEffort": "high"}}
     assert sorted(also_named(json.dumps({**body, "providerOptions": options}).encode())) == ["b", "c"]

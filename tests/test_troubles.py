@@ -24,6 +24,9 @@ def test_a_provider_that_cannot_be_reached_and_a_key_that_is_refused(tmp_path: P
         assert post(gateway, MESSAGES, ASK, token).status == 502
         provider.answers(whole(b"{}", "401 Unauthorized"))
         assert post(gateway, CHAT, ASK, token).status == 401
+        provider.answers(whole(b"{}", "401 Unauthorized"))
+        own = {"X-Coder-AI-Governance-Token": token, "Authorization": "Bearer sk-her-own-0123"}
+        assert gateway.request("POST", CHAT, ASK, own).status == 401  # her key, her answer
     assert gateway.stop() == 0
     unreachable, refused = warnings(gateway)
     assert (unreachable["msg"], unreachable["provider"]) == ("the provider does not answer", "anthropic")
@@ -41,9 +44,9 @@ def test_it_is_over_when_all_has_been_well_for_a_while(
     seen = Troubles(log)
     for _ in range(2):
         seen.seen("openai", "the provider does not answer")
-        seen.answered("openai")
-        seen.answered("anthropic")
+        seen.over("openai", "the provider does not answer")
+        seen.over("openai", "the provider refuses its key")
     log.close()
-    over = (tmp_path / "log").read_text().count("the provider answers again")
-    assert over == (2 if seconds == 0 else 0)
-    assert (tmp_path / "log").read_text().count("does not answer") - over == (2 if seconds == 0 else 1)
+    lines = (tmp_path / "log").read_text().splitlines()
+    over = ["no longer" in line for line in lines]
+    assert over == ([False, True, False, True] if seconds == 0 else [False])

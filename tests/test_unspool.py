@@ -7,7 +7,7 @@ import pytest
 
 from coderai.logs import Logger
 from coderai.recorder import Recorder
-from coderai.records import Ended, Record
+from coderai.records import NO_INTERCEPTION, Ended, Record
 from coderai.spool import Spool
 from coderai.store import Store
 from coderai.unspool import PART, Unspool
@@ -25,11 +25,18 @@ def log(tmp_path: Path) -> Logger:
 
 
 async def load(
-    folder: Path, store: Store, place: Place, log: Logger, records: Sequence[Record], retention_s: float = 0
+    folder: Path,
+    store: Store,
+    place: Place,
+    log: Logger,
+    records: Sequence[Record],
+    retention_s: float = 0,
+    joined: bool = True,
 ) -> list[str]:
     """What earlier processes of this database left; the files that are there afterwards, named as if it was `dead`."""
     dead = await opened(place)
-    await dead.instances.join()
+    if joined:
+        await dead.instances.join()
     await dead.close()
     spool = Spool(folder / "spool", dead.instance_id)
     held = spool.save(records).read_bytes()
@@ -67,8 +74,25 @@ async def test_what_began_before_the_database_was_restored_is_kept(
     assert await load(tmp_path, store, place, log, left) == ["kept-coderai.spool-dead"]
     assert (stored(place), store.unstorable) == ([here[0].id], 0)
     log.close()
-    assert f"records={len(gone[kinds])}" in (tmp_path / "log").read_text()
-    assert "the database does not have their interceptions" in (tmp_path / "log").read_text()
+    assert f"cannot be stored  records={len(gone[kinds])}" in (tmp_path / "log").read_text()
+
+
+async def test_a_backup_that_was_restored_knows_the_users(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    alice = await store.people.create_user("alice", "", "member")
+    batch = exchange(initiator_id=alice.id)
+    assert await load(tmp_path, store, place, log, batch, joined=False) == []
+    assert stored(place) == [batch[0].id]
+
+
+async def test_a_record_that_the_database_refuses_keeps_the_file(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    batch = exchange()
+    stray = Record(batch[0].id, NO_INTERCEPTION, AT, batch[1].finding)
+    assert await load(tmp_path, store, place, log, [*batch, stray]) == ["kept-coderai.spool-dead"]
+    assert stored(place) == [batch[0].id]
 
 
 async def test_what_retention_has_deleted_is_not(tmp_path: Path, store: Store, place: Place, log: Logger) -> None:

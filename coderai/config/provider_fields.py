@@ -142,7 +142,9 @@ def _models(fields: dict[str, Given]) -> tuple[str, ...]:
         raise Invalid(f"{given.source}: a pattern is empty; remove the comma")
     for pattern in patterns:
         if _NO_MODEL.search(pattern):
-            why = "no model's name has quotes, white space or semicolons; write names with commas between: gpt-5*,o3"
+            why = (
+                "it holds quotes, a semicolon or white space; write names with commas between: gpt-5*,o3 (? is a blank)"
+            )
             raise Invalid(f"{given.source}: {quoted(pattern)}: {why}")
         if "(?!)" in fnmatch.translate(pattern):  # an empty range
             raise Invalid(f"{given.source}: no model matches {quoted(pattern)}; write a range as [a-z]")

@@ -10,27 +10,38 @@ from coderai.formats.members import each, members, pairs
 _WITHIN = ("model", "models", "analysis_models", "tools")
 _OPENROUTER = "openrouter:"
 
+# Of what a fallback asks for otherwise, the lists: they hold no models, but texts.
+_ASKING = frozenset(("messages", "input", "system", "stop", "stop_sequences", "betas", "include", "modalities"))
+
 Pairs = tuple[tuple[str, Any], ...]  # of an object
+# What of an object may name models, and what of the objects within that does.
+Within = Callable[[Pairs], Iterator[tuple[Any, Any]]]
 
 
-def _fields(given: Pairs) -> Iterator[Any]:
+def _fields(given: Pairs) -> Iterator[tuple[Any, Within]]:
     openrouters = any(str(inner).startswith(_OPENROUTER) for key, inner in given if key == "type")
-    return (inner for key, inner in given if key.casefold() in _WITHIN or (openrouters and key == "parameters"))
+    for key, inner in given:
+        if key.casefold() in _WITHIN or (openrouters and key == "parameters"):
+            yield inner, _fields
 
 
-def _fallbacks(given: Pairs) -> Iterator[Any]:
+def _fallbacks(given: Pairs) -> Iterator[tuple[Any, Within]]:
     """Anthropic's objects have a `model`; LiteLLM's are maps from one model to others, whatever else they have."""
     named = any(key.casefold() == "model" for key, _ in given)
-    return (inner for key, inner in given if not named or isinstance(inner, list) or key.casefold() in _WITHIN)
+    for key, inner in given:
+        if (folded := key.casefold()) in _WITHIN:
+            yield inner, _fields
+        elif not named or (isinstance(inner, list) and folded not in _ASKING):
+            yield inner, _fallbacks
 
 
-def _values(given: Pairs) -> Iterator[Any]:
-    return (inner for _, inner in given)
+def _maps(given: Pairs) -> Iterator[tuple[Any, Within]]:
+    return ((inner, _fallbacks) for _, inner in given)
 
 
-def _gateways(given: Pairs) -> Iterator[Any]:
+def _gateways(given: Pairs) -> Iterator[tuple[Any, Within]]:
     """Of the options of many providers, those of Vercel's gateway."""
-    return (inner for key, inner in given if key.casefold() in ("gateway", *_WITHIN))
+    return ((inner, _fields) for key, inner in given if key.casefold() == "gateway")
 
 
 # What names models, and what of the objects in it does. Models to fall back on:
@@ -38,15 +49,15 @@ def _gateways(given: Pairs) -> Iterator[Any]:
 # and https://openrouter.ai/docs/guides/routing/model-fallbacks, which has plugins and presets, too;
 # https://vercel.com/docs/ai-gateway/models-and-providers/provider-options; and tools that are models themselves
 # (Anthropic's advisor, OpenAI's image generation, which an item of the input may bring along).
-_NAMING: Mapping[str, Callable[[Pairs], Iterator[Any]]] = {
+_NAMING: Mapping[str, Within] = {
     "models": _fields,
     "tools": _fields,
     "plugins": _fields,
     "preset": _fields,
     "fallbacks": _fallbacks,
-    "context_window_fallbacks": _values,
-    "content_policy_fallbacks": _values,
-    "context_window_fallback_dict": _values,
+    "context_window_fallbacks": _maps,
+    "content_policy_fallbacks": _maps,
+    "context_window_fallback_dict": _maps,
     "provideroptions": _gateways,
 }
 # Of these letters a name may be written with escapes, or with letters that fold to its own (long s, Kelvin).
@@ -105,11 +116,14 @@ def _models(field: str, given: Any) -> list[str]:
     return models
 
 
-def _walked(given: Any, deep: int, within: Callable[[Pairs], Iterator[Any]]) -> Iterator[str]:
+def _walked(given: Any, deep: int, within: Within) -> Iterator[str]:
     if not deep:
         raise NotUnderstood("what may name models in the body is nested too deeply")
     if isinstance(given, str):
         yield given
-    elif isinstance(given, list | tuple):
-        for one in within(given) if isinstance(given, tuple) else given:
+    elif isinstance(given, list):
+        for one in given:
             yield from _walked(one, deep - 1, within)
+    elif isinstance(given, tuple):
+        for inner, its in within(given):
+            yield from _walked(inner, deep - 1, its)

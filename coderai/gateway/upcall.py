@@ -21,7 +21,12 @@ from coderai.wire.upstream import TimedOut, Unreachable, Upstreams
 # Answers that another try may mend, where --aibridge-max-retries allows one.
 _RETRIED = frozenset((502, 503, 504))
 # What is for whoever runs the gateway to mend; keys that rest are told of one by one.
-_TROUBLES = frozenset(("upstream_unreachable", "upstream_timeout", "no_credentials"))
+_TROUBLES = {
+    "upstream_unreachable": "the provider does not answer",
+    "upstream_timeout": "the provider does not answer in time",
+    "no_credentials": "there are no credentials for the provider",
+}
+REFUSED = "the provider refuses its key"
 # Between two tries: half of it to all of it, at random, and twice as long each time.
 _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 8.0
@@ -118,12 +123,13 @@ class Call:
     async def answer(self, passage: Passage | None = None) -> Answer:
         """The provider's answer once its head is there; raises Failed."""
         status: int | None = None
+        troubles = self._calls.troubles
         try:
             answer = await self._answer()
             status = answer.status
         except Failed as failed:
-            if failed.error_type in _TROUBLES:
-                self._calls.troubles.seen(self._provider, "the provider does not answer", error=str(failed))
+            if (trouble := _TROUBLES.get(failed.error_type)) is not None:
+                troubles.seen(self._provider, trouble, error=str(failed))
             # a connection that broke tells of no success; keys that all rest, of nothing
             if passage is not None and self.key is not None and failed.status in passage.failures:
                 status = failed.status
@@ -132,9 +138,12 @@ class Call:
             if passage is not None:
                 passage.tell(status)
         if status == 401 and self._keys.single and self._keys.kind == CENTRALIZED:
-            self._calls.troubles.seen(self._provider, "the provider refuses its key", key=self._keys.hint)
-        elif self._calls.troubles:
-            self._calls.troubles.answered(self._provider)
+            troubles.seen(self._provider, REFUSED, key=self._keys.hint)
+        if troubles:
+            for trouble in _TROUBLES.values():
+                troubles.over(self._provider, trouble)
+            if status != 401 and self._keys.kind == CENTRALIZED:
+                troubles.over(self._provider, REFUSED)
         return answer
 
     @property

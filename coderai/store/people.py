@@ -5,7 +5,7 @@ Deleting is soft, so that the trail can go on saying who it was. Of a token only
 kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -97,6 +97,12 @@ class People:
         """Of all users who bear or, now deleted, bore this name."""
         rows = await self._driver.fetch("SELECT id FROM users WHERE lower(name) = lower(?)", (name,))
         return [row[0] for row in rows]
+
+    async def known(self, user_ids: Iterable[str]) -> bool:
+        """Whether one of these ids is that of a user, deleted ones as well."""
+        ids = list(user_ids)[:CHUNK]
+        sql = f"SELECT 1 FROM users WHERE id IN {marks(len(ids))} LIMIT 1"  # noqa: S608 - question marks only
+        return bool(ids) and bool(await self._driver.fetch(sql, ids))
 
     async def set_status(self, user_id: str, status: str) -> None:
         await self._change("UPDATE users SET status = ? WHERE id = ?", (status, user_id))

@@ -46,24 +46,25 @@ def load(context: ssl.SSLContext, certificates: Sequence[str], keys: Sequence[st
             f"--tls-cert-file, --tls-key-file: {len(certificates)} certificates and {len(keys)} keys; "
             "give one key for each certificate (no longer to serve HTTPS takes a restart)"
         )
-    for option, file in (
-        *(("--tls-cert-file", one) for one in certificates),
-        *(("--tls-key-file", one) for one in keys),
-    ):
-        try:
-            Path(file).read_bytes()
-        except OSError as error:
-            raise BadCertificate(f"{option} {file}: {error.strerror}; give a readable PEM file") from None
     for certificate, key in reversed(list(zip(certificates, keys, strict=True))):
         try:
             context.load_cert_chain(certificate, key, password=_no_password)
         except _Encrypted:
             raise BadCertificate(f"--tls-key-file {key}: it is encrypted; give one without a passphrase") from None
         except OSError as error:
+            _refuse_unreadable("--tls-cert-file", certificate)
+            _refuse_unreadable("--tls-key-file", key)
             what = f"{certificate}, {key}: {error.strerror or type(error).__name__}"
             raise BadCertificate(
                 f"--tls-cert-file, --tls-key-file {what}; give readable PEM files, a chain and its own key"
             ) from None
+
+
+def _refuse_unreadable(option: str, file: str) -> None:
+    try:
+        Path(file).open("rb").close()
+    except OSError as error:
+        raise BadCertificate(f"{option} {file}: {error.strerror}; give a readable PEM file") from None
 
 
 class _Encrypted(Exception):
