@@ -41,7 +41,9 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         loop.add_reader(int(pipe), _supervisor_gone, int(pipe), stopping)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
     async with AsyncExitStack() as stack:
-        store = await database(resolved.settings).open(checked=True)
+        place = database(resolved.settings)
+        created = place.is_new
+        store = await place.open(checked=True)
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
         stack.push_async_callback(_close_recorder, server)
@@ -52,6 +54,8 @@ async def serve(resolved: Resolved, log: Logger) -> None:
             await stack.enter_async_context(_running(work.run, log))
         await asyncio.wait([server.prepare()], timeout=LONGEST_PREPARATION_S)
         await server.listen()
+        if created:  # or its path was misspelt
+            log.info("the database is a new one", database=str(place))
         warn(resolved.settings, log)
         stack.push_async_callback(_stop, server)
         loop.add_signal_handler(signal.SIGHUP, server.reload)

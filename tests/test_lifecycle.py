@@ -255,6 +255,15 @@ def test_a_fault_that_nobody_foresaw_is_told_without_a_traceback(tmp_path: Path)
     assert "the server has failed" in done.stderr and "ValueError" in done.stderr and "serving.py" in done.stderr
 
 
+def test_a_new_database_is_told_of(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url)
+    assert gateway.stop() == 0
+    gateway.start()
+    assert gateway.stop() == 0
+    told = [line["fields"]["database"] for line in gateway.lines() if "is a new one" in line["msg"]]
+    assert told == [str(gateway.database)]
+
+
 def test_logrotate(tmp_path: Path, provider: Provider) -> None:
     gateway = Gateway(tmp_path, provider.url)
     gateway.log.rename(tmp_path / "log.json.1")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -34,7 +33,7 @@ def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]], *, may
     """
     at = database(resolved.settings)
     path = at.sqlite_path
-    if not at.postgres_url and not _exists(path):
+    if at.is_new:
         if not may_create:
             raise CannotDo(f"there is no database {path}; name the server's with --sqlite-path, or create a user first")
         click.echo(f"no database yet: creating {path}")
@@ -54,13 +53,6 @@ def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]], *, may
         raise CannotDo(str(error)) from None
     except BadData as error:  # a name with bytes that are no text, say
         raise BadValue(f"the database does not take a value that was given: {error}") from None
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # it may not be looked at: opening it says why
-        return True
 
 
 async def user_named(store: Store, name: str) -> UserRow:

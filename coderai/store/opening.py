@@ -27,6 +27,14 @@ class Database(NamedTuple):
         return str(self.sqlite_path)
 
     @property
+    def is_new(self) -> bool:
+        """Whether to open it is to create it. PostgreSQL's are created by others."""
+        try:
+            return not self.postgres_url and not self.sqlite_path.exists()
+        except OSError:  # it may not be looked at: opening it says why
+            return False
+
+    @property
     def secrets(self) -> list[str]:
         """What no log may hold of it."""
         return import_module("coderai.store.postgres_url").secrets(self.postgres_url) if self.postgres_url else []
