@@ -81,14 +81,14 @@ def warn(settings: Settings, log: Logger) -> None:
     if not settings.aibridge_enabled:
         log.warn("the AI gateway is off: set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true")
         return
-    if not any(provider.keys or provider.bedrock or provider.byok_only for provider in settings.providers):
+    keyless = [one for one in settings.providers if not (one.keys or one.bedrock or one.byok_only)]
+    if len(keyless) == len(settings.providers):
         log.warn("no provider has a key: set --aibridge-openai-key or --aibridge-anthropic-key, or their variables")
+    for provider in keyless:
+        if provider.name not in SINGLE:  # which are there even where nobody wants them
+            why = "a provider has no key: set its KEY, or only users with keys of their own get through"
+            log.warn(why, provider_name=provider.name)
     for provider in settings.providers:
-        if provider.name not in SINGLE and not (provider.keys or provider.bedrock or provider.byok_only):
-            log.warn(
-                "a provider has no key: set its KEY, or only users with keys of their own get through",
-                provider_name=provider.name,
-            )
         if provider.byok_only and not settings.aibridge_allow_byok:
             log.warn(
                 "nobody can use a provider that takes users' own keys only: set --aibridge-allow-byok=true",

@@ -46,12 +46,12 @@ class Unspool:
         if records and not known and not await self._ours(path, records):
             return self._log.warn("a spool file is left: it belongs to another database", file=str(path))
         has = begun | known
-        storable = [record for record in records if record.interception_id in has or _stands_alone(record)]
+        stored = [record for record in records if record.interception_id in has or _stands_alone(record)]
         refused = self._store.unstorable
-        for part in _parts(storable):
+        for part in _parts(stored):
             await self._recorder.put(part, late=True)
         refused = self._store.unstorable - refused
-        self._log.info("stored the records of an earlier process", records=len(storable) - refused, file=str(path))
+        self._log.info("stored the records of an earlier process", records=len(stored) - refused, file=str(path))
         recent = {record.interception_id for record in records if record.at >= kept_from} - has
         lost = sum(record.interception_id in recent and not _stands_alone(record) for record in records) + refused
         kept = self._spool.discard(path, keep=unread + lost > 0)

@@ -48,5 +48,5 @@ def test_it_is_over_when_all_has_been_well_for_a_while(
         seen.over("openai", "the provider refuses its key")
     log.close()
     lines = (tmp_path / "log").read_text().splitlines()
-    over = ["no longer" in line for line in lines]
+    over = ["is over" in line for line in lines]
     assert over == ([False, True, False, True] if seconds == 0 else [False])

@@ -94,7 +94,7 @@ def _anchors(logs: Iterable[Path]) -> Anchors:
     anchors = {}
     for log in logs:
         lines = log.read_bytes().splitlines()
-        if lines and not _is_json_log(lines[0]):
+        if lines and not any(map(_is_json_log, lines[:2])):  # the first may have been cut by a rotation
             raise CannotDo(f"--log {log}: it is no log of --log-json; give one, with --aibridge-seal-log-interval set")
         for number, line in enumerate(lines, 1):
             if MESSAGE.encode() not in line:

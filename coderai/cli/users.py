@@ -104,8 +104,7 @@ def _set_status(resolved: Resolved, name: str, status: str) -> None:
         await store.people.set_status(user.id, status)
         return user.name
 
-    soon = "; servers that run heed it within 10 s"
-    click.echo(f"user {with_store(resolved, work)} is {status}{soon}")
+    click.echo(f"user {with_store(resolved, work)} is {status}; servers that run heed it within 10 s")
 
 
 def _good_name(name: str) -> bool:

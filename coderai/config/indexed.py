@@ -6,14 +6,7 @@ from collections.abc import Mapping
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from coderai.config.problems import Report, did_you_mean, quoted
-from coderai.config.provider_fields import (
-    FIELDS,
-    LIST_FIELDS,
-    SECRET_FIELDS,
-    Given,
-    Indexed,
-    build,
-)
+from coderai.config.provider_fields import FIELDS, LIST_FIELDS, SECRET_FIELDS, Given, Indexed, build
 from coderai.config.providers import ProviderSettings
 from coderai.config.secret_files import read_secret
 from coderai.config.sources import Origin

@@ -165,8 +165,7 @@ def _unknown(written: str, path: str, where: str, node: Node, vocabulary: Vocabu
     if path in vocabulary.secret:
         variable = f"CODER_{path.replace('.', '_').upper()}"
         return f"{where}: {written}: secrets are not read from YAML; set {variable}, or {path}_file"
-    # a key below a name that was meant otherwise is longer
-    secret = sounds_secret(written) or len(getattr(node, "value", "")) > LONGEST_SHOWN
+    secret = sounds_secret(written) or len(node.value) > LONGEST_SHOWN  # a key, below a misspelt name
     value = _value(node, secret=secret)
     around = {path.rsplit(".", depth)[0] for depth in range(1, path.count(".") + 1)}  # where it stands already
     ours = did_you_mean(path, {*vocabulary.groups, *vocabulary.read} - around)

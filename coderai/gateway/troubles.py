@@ -27,4 +27,4 @@ class Troubles:
         seen = self._last.get((provider, what))
         if seen is not None and time.monotonic() - seen > OVER_SECONDS:
             del self._last[provider, what]
-            self._log.info("no longer", trouble=what, provider=provider)
+            self._log.info("a provider's trouble is over", provider=provider, trouble=what)

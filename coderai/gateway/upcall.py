@@ -26,7 +26,7 @@ _TROUBLES = {
     "upstream_timeout": "the provider does not answer in time",
     "no_credentials": "there are no credentials for the provider",
 }
-REFUSED = "the provider refuses its key"
+_REFUSED = "the provider refuses its key"
 # Between two tries: half of it to all of it, at random, and twice as long each time.
 _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 8.0
@@ -123,13 +123,12 @@ class Call:
     async def answer(self, passage: Passage | None = None) -> Answer:
         """The provider's answer once its head is there; raises Failed."""
         status: int | None = None
-        troubles = self._calls.troubles
         try:
             answer = await self._answer()
             status = answer.status
         except Failed as failed:
             if (trouble := _TROUBLES.get(failed.error_type)) is not None:
-                troubles.seen(self._provider, trouble, error=str(failed))
+                self._calls.troubles.seen(self._provider, trouble, error=str(failed))
             # a connection that broke tells of no success; keys that all rest, of nothing
             if passage is not None and self.key is not None and failed.status in passage.failures:
                 status = failed.status
@@ -137,14 +136,19 @@ class Call:
         finally:
             if passage is not None:
                 passage.tell(status)
-        if status == 401 and self._keys.single and self._keys.kind == CENTRALIZED:
-            troubles.seen(self._provider, REFUSED, key=self._keys.hint)
-        if troubles:
-            for trouble in _TROUBLES.values():
-                troubles.over(self._provider, trouble)
-            if status != 401 and self._keys.kind == CENTRALIZED:
-                troubles.over(self._provider, REFUSED)
+        if status == 401 or self._calls.troubles:
+            self._note(status)
         return answer
+
+    def _note(self, status: int) -> None:
+        """What an answer of this status tells of the provider, and of the organisation's key."""
+        troubles, keys = self._calls.troubles, self._keys
+        for trouble in _TROUBLES.values():
+            troubles.over(self._provider, trouble)
+        if keys.kind == CENTRALIZED and status != 401:
+            troubles.over(self._provider, _REFUSED)
+        elif keys.kind == CENTRALIZED and keys.single:
+            troubles.seen(self._provider, _REFUSED, key=keys.hint)
 
     @property
     def _provider(self) -> str:

@@ -22,7 +22,7 @@ from coderai.store import sqlite_care
 from coderai.store.driver import Connection, Row, StoreUnavailable
 from coderai.store.presence import Presence
 from coderai.store.sqlite_file import open_checkpointer, open_reader, open_writer
-from coderai.store.sqlite_files import OpenFiles
+from coderai.store.sqlite_open_files import OpenFiles
 from coderai.store.sqlite_thread import SQLiteThread
 from coderai.store.sqlite_wal import Wal
 from coderai.store.store import Store
