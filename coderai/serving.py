@@ -24,6 +24,9 @@ RESTART_SECONDS = 5.0
 # How long listening waits for AWS credentials, to spare the first request that wait; no longer, for the sake of the
 # other providers.
 LONGEST_PREPARATION_S = 3.0
+ENDING = (signal.SIGTERM, signal.SIGINT)
+# Whoever signals a process and then its group, as `timeout` and some shells do, means one signal.
+ONE_SIGNAL_S = 0.05
 # The number of a pipe whose other end the supervisor holds as long as it lives (cli/workers.py).
 SUPERVISOR_PIPE = "CODERAI_SUPERVISOR_PIPE"
 
@@ -35,8 +38,8 @@ async def serve(resolved: Resolved, log: Logger) -> None:
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, _signalled, sign, stopping, log)
+    for sign in ENDING:
+        loop.add_signal_handler(sign, _signalled, stopping, log)
     if (pipe := os.environ.get(SUPERVISOR_PIPE)) is not None:
         loop.add_reader(int(pipe), _supervisor_gone, int(pipe), stopping)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
@@ -68,13 +71,21 @@ def _supervisor_gone(pipe: int, stopping: asyncio.Event) -> None:
     stopping.set()
 
 
-def _signalled(sign: signal.Signals, stopping: asyncio.Event, log: Logger) -> None:
-    if stopping.is_set():
-        # Records that are not stored now belong to answers whose end no client has seen.
-        log.warn("ended at once by a second signal")
-        log.close()
-        os._exit(128 + sign)
+def _signalled(stopping: asyncio.Event, log: Logger) -> None:
     stopping.set()
+    asyncio.get_running_loop().call_later(ONE_SIGNAL_S, _await_second, log)
+
+
+def _await_second(log: Logger) -> None:
+    for sign in ENDING:
+        asyncio.get_running_loop().add_signal_handler(sign, _end_at_once, sign, log)
+
+
+def _end_at_once(sign: signal.Signals, log: Logger) -> None:
+    # Records that are not stored now belong to answers whose end no client has seen.
+    log.warn("ended at once by a second signal")
+    log.close()
+    os._exit(128 + sign)
 
 
 @asynccontextmanager

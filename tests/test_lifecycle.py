@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -41,6 +42,15 @@ def test_a_stream_in_flight_ends_and_then_the_server(tmp_path: Path, provider: P
         client.until(LAST_CHUNK)
     assert gateway.process.wait(10) == 0
     assert gateway.records()[-1]["error_type"] is None
+
+
+def test_a_signal_to_the_process_and_to_its_group_is_one(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url)
+    pid, before = gateway.process.pid, gateway.request("GET", "/healthz").status
+    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGINT)  # another number: the kernel keeps both
+    assert (before, gateway.process.wait(10)) == (200, 0)
+    assert not any("second signal" in line["msg"] for line in gateway.lines())
 
 
 def refused(gateway: Gateway) -> None:

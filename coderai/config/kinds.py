@@ -57,8 +57,20 @@ def _text(text: str) -> str:
     return text
 
 
+def _path(text: str) -> str:
+    """Of `--dump-dir=~/dumps` no shell makes a path, nor do YAML and a container's variables."""
+    if not _text(text).startswith("~"):
+        return text
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:
+        raise ValueError("whose home folder that is cannot be told") from None
+
+
 def _database_path(text: str) -> str:
-    return _text(text) or str(Path(user_data_dir("coderai", appauthor=False)) / "coderai.db")
+    if text == ":memory:" or text.startswith("file:"):
+        raise ValueError("it is no path: a trail is a file, which outlives the server")
+    return _path(text) or str(Path(user_data_dir("coderai", appauthor=False)) / "coderai.db")
 
 
 def _synchronous(text: str) -> str:
@@ -103,7 +115,7 @@ def _items(text: str) -> tuple[str, ...]:
 
 
 def _paths(text: str) -> tuple[str, ...]:
-    return tuple(_text(item) for item in _items(text))
+    return tuple(_path(item) for item in _items(text))
 
 
 def _regexes(text: str) -> tuple[re.Pattern[str], ...]:
@@ -118,7 +130,7 @@ def _regexes(text: str) -> tuple[re.Pattern[str], ...]:
 
 SECRET = Kind("string", "a key without white space", _secret, empty_is_value=True)
 TEXT = Kind("string", "text, in quotes where YAML would read it otherwise", _text, empty_is_value=True)
-PATH = Kind("path", "a path, in quotes where YAML would read it otherwise", _text, empty_is_value=True)
+PATH = Kind("path", "a path, in quotes where YAML would read it otherwise", _path, empty_is_value=True)
 DATABASE_PATH = Kind("path", "a path", _database_path, empty_is_value=True)
 URL = Kind("url", "a URL such as https://api.example.com/v1/", url)
 POSTGRES_URL = Kind("url", "a URL such as postgres://user:password@host/db", postgres_url, empty_is_value=True)

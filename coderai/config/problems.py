@@ -52,7 +52,7 @@ def sounds_secret(name: str) -> bool:
     return any(word in name.lower() for word in SECRET_WORDS)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause to append to a message, or nothing."""
-    nearest = difflib.get_close_matches(name, list(known), n=1)
+def did_you_mean(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """A clause to append to a message, or nothing; `likeness` is difflib's ratio, of at most 1."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)
     return f"; did you mean {nearest[0]}?" if nearest else ""

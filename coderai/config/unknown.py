@@ -7,8 +7,10 @@ from coderai.config.indexed import is_indexed
 from coderai.config.problems import Report, did_you_mean
 from coderai.config.settings import OPTIONS
 
-# The rest of CODER_ belongs to workspaces and their tools.
+# The rest of CODER_ belongs to workspaces and their tools as well: there a mistake is only what is an option's name but
+# for a letter or two.
 FAMILIES = ("CODER_AIBRIDGE_", "CODER_AI_GATEWAY_")
+ALL_BUT_ITS_NAME = 0.9
 
 
 def unknown_flags(flags: Iterable[str], report: Report) -> None:
@@ -28,6 +30,10 @@ def unknown_variables(environ: Mapping[str, str], report: Report) -> None:
     for variable in sorted(environ):
         if variable in coder.VARIABLES:
             report.meaningless += [variable] if environ[variable] else []
-        elif variable.startswith(FAMILIES) and variable not in known and not is_indexed(variable):
+        elif variable in known or is_indexed(variable) or not variable.startswith("CODER_"):
+            continue
+        elif variable.startswith(FAMILIES):
             meant = did_you_mean(variable, known) or did_you_mean(variable, coder.VARIABLES)
+            report.warnings.append(f"{variable}: unknown variable, ignored{meant}")
+        elif meant := did_you_mean(variable, known, ALL_BUT_ITS_NAME):
             report.warnings.append(f"{variable}: unknown variable, ignored{meant}")

@@ -1,6 +1,7 @@
 """Precedence, the empty variable, other names, secret files, reload."""
 
 import os
+import re
 
 import pytest
 
@@ -47,6 +48,20 @@ def test_an_empty_variable_sets_texts_and_paths_only():
 
 def test_an_empty_flag_turns_the_human_log_off():
     assert resolve({"log-human": ""}, {}).settings.log_human == ""
+
+
+def test_a_tilde_is_the_home_folder(yaml, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    file = yaml("sqlitePath: ~/c.db\nnetworking: {tls: {certFiles: [~/a.pem], keyFiles: [/b.pem]}}\n")
+    settings = resolve({"config": file, "spool-dir": "~"}, {"CODER_LOGGING_JSON": "x~/y"}).settings
+    assert (settings.sqlite_path, settings.spool_dir, settings.log_json) == ("/home/ada/c.db", "/home/ada", "x~/y")
+    assert settings.tls_cert_file == ("/home/ada/a.pem",)
+
+
+@pytest.mark.parametrize("name", [":memory:", "file:c.db?mode=memory"])
+def test_a_database_is_a_file(name):
+    with pytest.raises(SettingsError, match=f'--sqlite-path: "{re.escape(name)}": .* is a file, which outlives'):
+        resolve({"sqlite-path": name}, {})
 
 
 def test_the_same_under_two_names_is_fine_and_different_is_not(yaml):
@@ -198,4 +213,13 @@ def test_unknown_variables_are_warned_of_with_the_nearest_name():
     assert resolved.warnings == [
         "CODER_AIBRIDGE_RETENTON: unknown variable, ignored; did you mean CODER_AIBRIDGE_RETENTION?",
         "CODER_AI_GATEWAY_OPENAI_KYE: unknown variable, ignored; did you mean CODER_AI_GATEWAY_OPENAI_KEY?",
+    ]
+
+
+def test_of_the_rest_of_coder_only_what_is_all_but_an_options_name_is_warned_of():
+    others = {"CODER_AGENT_TOKEN": "x", "CODER_TLS_CLIENT_CERT_FILE": "x", "CODER_HTTP_ADDRESSES_OF_OTHERS": "x"}
+    resolved = resolve({}, {**others, "CODER_SQLITE_PTH": "/data/c.db", "CODER_HTTP_ADRESS": ":80"})
+    assert resolved.warnings == [
+        "CODER_HTTP_ADRESS: unknown variable, ignored; did you mean CODER_HTTP_ADDRESS?",
+        "CODER_SQLITE_PTH: unknown variable, ignored; did you mean CODER_SQLITE_PATH?",
     ]
