@@ -8,7 +8,6 @@ import errno
 import os
 import socket
 import ssl
-from dataclasses import replace
 
 from aiohttp import web
 
@@ -111,8 +110,8 @@ class Server:
     def reload(self) -> None:
         """Reads the settings again: all of them hold from now on, or, with one mistake in them, none."""
         try:
-            resolved = self.resolved.again()
-            settings, applied, waiting = reload(self.settings, resolved.settings)
+            resolved, applied, waiting = reload(self.resolved)
+            settings = resolved.settings
             certificates = settings.tls_cert_file, settings.tls_key_file
             if self.tls is not None:
                 server_context(*certificates, settings.tls_min_version)  # tried on a context that serves nobody
@@ -123,7 +122,7 @@ class Server:
             for problem in error.problems if isinstance(error, SettingsError) else [str(error)]:
                 self.log.error("new settings refused, the old ones hold", problem=problem)
             return
-        self.resolved = replace(resolved, settings=settings)
+        self.resolved = resolved
         self.log.reopen()
         self.apply()
         for warning in resolved.warnings:

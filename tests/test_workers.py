@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import Place, environment, query
-from tests.faults.load import Load, check, provider, unended
+from tests.faults.load import CHAT, WHOLE, Load, check, provider, unended
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider
 
@@ -90,6 +90,29 @@ def test_a_reload_reaches_all(tmp_path: Path, upstream: Provider) -> None:
     gateway.process.send_signal(signal.SIGHUP)
     until(lambda: gateway.stderr.read_text().count("settings read again") == 2)
     assert gateway.stop(signal.SIGINT) == 0
+
+
+def test_one_that_is_started_again_has_the_settings_of_the_others(tmp_path: Path, upstream: Provider) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-first-0123456789\n")
+    keys = {"CODER_AIBRIDGE_OPENAI_KEY": "", "CODER_AIBRIDGE_OPENAI_KEY_FILE": str(key)}
+    gateway = Gateway(tmp_path, upstream.url, "--workers", "2", **keys)
+    token = gateway.user("alice")
+    until(lambda: listening(gateway) == 2)
+    key.write_text("sk-second-0123456789\n")
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.stderr.read_text().count("settings read again") == 2)
+    key.write_text("sk-refused with its blanks\n")
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.stderr.read_text().count("new settings refused") == 2)
+    threading.Event().wait(2)  # one that dies at once is taken for one that cannot be started
+    for worker in workers(gateway):
+        os.kill(worker, signal.SIGKILL)
+    until(lambda: listening(gateway) == 4)
+    for _ in range(4):
+        assert gateway.request("POST", CHAT, WHOLE, token=token).status == 200
+    assert {request.header("Authorization") for request in upstream.requests} == {"Bearer sk-second-0123456789"}
+    assert gateway.stop() == 0
 
 
 def test_mistakes_end_it_with_one_message(tmp_path: Path, upstream: Provider) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from coderai.config import HostPort, Resolved
+from coderai.config import HostPort, Resolved, SettingsError, reload
 from coderai.serving import SUPERVISOR_PIPE
 
 # If the first ones die sooner, none can be started at all; what they said on stderr tells why. Later it is that the
@@ -33,11 +33,12 @@ def supervise(resolved: Resolved, work: Callable[[Resolved], None]) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         # Whoever holds the other end is this process: a worker that reads its end stops.
         alive, _held = os.pipe()
-        return _Supervisor(lambda: work(resolved), resolved.settings.workers, alive, _held).run()
+        return _Supervisor(resolved, work, alive, _held).run()
 
 
 class _Supervisor:
-    def __init__(self, work: Callable[[], None], count: int, alive: int, held: int) -> None:
+    def __init__(self, resolved: Resolved, work: Callable[[Resolved], None], alive: int, held: int) -> None:
+        self._resolved = resolved  # what a worker begins with: as the others, what was read last
         self._work = work
         self._alive = alive
         self._held = held
@@ -46,7 +47,7 @@ class _Supervisor:
         self._workers: dict[int, float] = {}  # process id -> started, monotonic
         self._proven = False  # that workers can be started
         self._missing = 0  # to be started, but not at once
-        for _ in range(count):
+        for _ in range(resolved.settings.workers):
             self._start()
 
     def run(self) -> int:
@@ -61,9 +62,16 @@ class _Supervisor:
             elif sign == signal.SIGCHLD:
                 self._reap()
             else:
-                self._stopping = self._stopping or sign != signal.SIGHUP
+                if sign == signal.SIGHUP:
+                    self._reload()
+                else:
+                    self._stopping = True
                 self._tell(sign)
         return self._code
+
+    def _reload(self) -> None:
+        with suppress(SettingsError):  # the workers tell of it
+            self._resolved = reload(self._resolved).resolved
 
     def _start_missing(self) -> None:
         missing, self._missing = self._missing, 0
@@ -81,7 +89,7 @@ class _Supervisor:
             os.setpgrp()  # Ctrl-C is this supervisor's to pass on
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             os.environ[SUPERVISOR_PIPE] = str(self._alive)
-            self._work()
+            self._work(self._resolved)
             code = 0
         except click.ClickException as error:
             error.show()

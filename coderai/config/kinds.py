@@ -59,12 +59,12 @@ def _text(text: str) -> str:
 
 def _path(text: str) -> str:
     """Of `--dump-dir=~/dumps` no shell makes a path, nor do YAML and a container's variables."""
-    if not _text(text).startswith("~"):
+    if not re.match(r"~(/|\Z)", _text(text)):
         return text
     try:
         return str(Path(text).expanduser())
     except RuntimeError:
-        raise ValueError("whose home folder that is cannot be told") from None
+        raise ValueError("there is no home folder") from None
 
 
 def _database_path(text: str) -> str:
