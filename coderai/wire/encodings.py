@@ -6,6 +6,7 @@ A decoder takes the coded bytes in order, cut anywhere, and returns what they de
 
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import brotli
 import zstandard
@@ -14,13 +15,15 @@ Decoder = Callable[[bytes], bytes]
 
 # A kilobyte of gzip can hold a megabyte: what is decoded for reading is bounded, what is relayed is not.
 DECODED_LIMIT = 64 * 1024 * 1024
+# Of gzip and zstd: whoever flushes behind each event sends thousands, whoever wants to keep us busy millions.
+MOST_MEMBERS = 10_000
 
 # Bytes of a coded body, from which on it is better decoded in another thread: they may be a millisecond's work.
 LONG_CODED = 16 * 1024
 
 
 class Undecodable(ValueError):
-    """An unknown coding, broken data, or more than DECODED_LIMIT."""
+    """An unknown coding, broken data, more than DECODED_LIMIT (coded or decoded), or than MOST_MEMBERS."""
 
 
 def decoder(coding: bytes | None) -> Decoder | None:
@@ -43,10 +46,13 @@ def decode(coding: bytes | None, body: bytes) -> bytes:
 
 
 def _bounded(decoding: Callable[[bytes, int], bytes]) -> Decoder:
-    left = DECODED_LIMIT
+    left = coded_left = DECODED_LIMIT
 
     def bounded(data: bytes) -> bytes:
-        nonlocal left
+        nonlocal left, coded_left
+        coded_left -= len(data)
+        if coded_left < 0:
+            raise Undecodable(f"has more than {DECODED_LIMIT} bytes")
         try:
             out = decoding(data, left + 1)
         except (zlib.error, brotli.error, zstandard.ZstdError, EOFError) as broken:
@@ -59,19 +65,47 @@ def _bounded(decoding: Callable[[bytes, int], bytes]) -> Decoder:
     return bounded
 
 
-def _gzip() -> Callable[[bytes, int], bytes]:
-    member = zlib.decompressobj(wbits=31)
+def _in_members(
+    begin: Callable[[], Any], expand: Callable[[Any, memoryview, int], bytes], step: int
+) -> Callable[[bytes, int], bytes]:
+    """Of codings whose members (frames) may follow one another; read in steps, as what follows one is copied."""
+    member = begin()
+    members = 1
 
     def decoding(data: bytes, limit: int) -> bytes:
-        nonlocal member
-        out = member.decompress(data, limit)
-        while member.eof and member.unused_data and len(out) < limit:  # members may follow one another
-            rest = member.unused_data
-            member = zlib.decompressobj(wbits=31)
-            out += member.decompress(rest, limit - len(out))
-        return out
+        nonlocal member, members
+        out = bytearray()
+        view = memoryview(data)
+        while view and len(out) < limit:
+            if member.eof:
+                members += 1
+                if members > MOST_MEMBERS:
+                    raise Undecodable(f"has more than {MOST_MEMBERS} members")
+                member = begin()
+            piece = view[:step]
+            out += expand(member, piece, limit - len(out))
+            unused = len(member.unused_data) if member.eof else 0
+            view = view[max(1, len(piece) - unused) :]
+        return bytes(out)
 
     return decoding
+
+
+def _gzip() -> Callable[[bytes, int], bytes]:
+    return _in_members(
+        lambda: zlib.decompressobj(wbits=31),
+        lambda member, piece, limit: bytes(member.decompress(piece, limit)),
+        _GZIP_STEP,
+    )
+
+
+def _zstd() -> Callable[[bytes, int], bytes]:
+    # zstandard gives no bound on the output of one call: input in small steps bounds what a step can make
+    return _in_members(
+        lambda: zstandard.ZstdDecompressor().decompressobj(),
+        lambda frame, piece, limit: bytes(frame.decompress(piece)),
+        _ZSTD_STEP,
+    )
 
 
 def _deflate() -> Callable[[bytes, int], bytes]:
@@ -108,25 +142,7 @@ def _brotli() -> Callable[[bytes, int], bytes]:
     return decoding
 
 
-def _zstd() -> Callable[[bytes, int], bytes]:
-    frame = zstandard.ZstdDecompressor().decompressobj()
-
-    def decoding(data: bytes, limit: int) -> bytes:
-        # zstandard gives no bound on the output of one call: input in small steps bounds what a step can make
-        nonlocal frame
-        out = bytearray()
-        view = memoryview(data)
-        while view and len(out) < limit:
-            if frame.eof:
-                frame = zstandard.ZstdDecompressor().decompressobj()
-            out += frame.decompress(view[:_ZSTD_STEP])
-            unused = len(frame.unused_data) if frame.eof else 0
-            view = view[max(1, len(view[:_ZSTD_STEP]) - unused) :]
-        return bytes(out)
-
-    return decoding
-
-
+_GZIP_STEP = 64 * 1024
 _BROTLI_STEP = 1024 * 1024
 # 128 kB of output is zstd's block size: a step of 64 bytes of input can start about ten blocks.
 _ZSTD_STEP = 64

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from coderai.wire import encodings
-from coderai.wire.encodings import DECODED_LIMIT, Undecodable, decode, decoder
+from coderai.wire.encodings import DECODED_LIMIT, MOST_MEMBERS, Undecodable, decode, decoder
 
 TEXT = b'{"a": "hello world"}' * 3000
 
@@ -39,6 +39,21 @@ def test_decodes_whatever_the_cut(coding: bytes, encode, size: int) -> None:
 def test_members_that_follow_one_another(encode) -> None:
     coding = b"gzip" if encode is gzip.compress else b"zstd"
     assert decode(coding, encode(b"one ") + encode(b"two")) == b"one two"
+
+
+@pytest.mark.parametrize(("coding", "encode"), [(b"gzip", gzip.compress), (b"zstd", zstandard.compress)])
+def test_as_many_members_as_whoever_flushes_behind_each_event_sends(coding: bytes, encode) -> None:
+    assert decode(coding, encode(b"x") * MOST_MEMBERS) == b"x" * MOST_MEMBERS
+    with pytest.raises(Undecodable, match="more than 10000 members"):
+        decode(coding, encode(b"") * (MOST_MEMBERS + 1))
+    with pytest.raises(Undecodable, match="more than 10000 members"):
+        decode(coding, encode(b"x") * 10**6)  # at once: not for as long as it takes to read them all
+
+
+def test_more_than_may_be_decoded_is_not_begun_with() -> None:
+    stored = zlib.compressobj(level=0, wbits=-15)  # as long as what it holds
+    with pytest.raises(Undecodable, match="has more than"):
+        decode(b"deflate", stored.compress(bytes(DECODED_LIMIT)) + stored.flush())
 
 
 @pytest.mark.parametrize("coding", [None, b"", b"identity", b" Identity "])
