@@ -61,6 +61,7 @@ clean:
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "coderai needs Python 3.11 or newer; name one: make PYTHON=python3.12 run" >&2; exit 1; }
+	@test ! -L .venv || { echo ".venv is a link: run make where it leads to, or remove it" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable . --group dev

@@ -170,6 +170,25 @@ def test_long_texts_are_cut_and_say_so(small: Gateway, provider: Provider, small
     assert (len(thought["content"]), thought["metadata"]["full_length"]) == (1000, 3000)
 
 
+def test_what_stands_beside_a_prompt_is_cut_and_says_so(small: Gateway, provider: Provider, small_token: str) -> None:
+    texts = ["sooner", "é" * 2000, "never kept", "do it"]
+    content = [{"type": "text", "text": words} for words in texts]
+    provider.answers(whole(b'{"id":"c1"}'))
+    ask = {"model": "m", "messages": [{"role": "user", "content": content}]}
+    assert post(small, CHAT, json.dumps(ask).encode(), small_token).status == 200
+    prompt = last(small, "prompt_usage")
+    assert prompt["prompt"] == "do it"
+    assert prompt["metadata"] == {"other_parts": ["sooner", "é" * 497], "other_parts_truncated": True}
+
+
+def test_a_response_that_cannot_be_read_is_refused(gateway: Gateway, provider: Provider, token: str) -> None:
+    """It may go on from another user's."""
+    ask = b'{"model":"m","input":"x","previous_response_id":"resp_of_alice"}'
+    answer = post(gateway, "/api/v2/aibridge/openai/v1/responses", ask, token, Content_Encoding="identity, x-foo")
+    assert (answer.status, provider.requests) == (415, [])
+    assert "cannot be read" in answer.json()["error"]["message"]
+
+
 def test_a_hundred_megabytes_pass(gateway: Gateway, provider: Provider, token: str) -> None:
     body = b'{"model":"m","messages":[{"role":"user","content":"' + b"x" * 100_000_000 + b'"}]}'
     provider.answers(whole(b'{"id":"1"}'))

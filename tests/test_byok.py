@@ -68,6 +68,12 @@ def ended(gateway: Gateway) -> tuple[dict, dict]:
         (MESSAGES, {"Authorization": f"Bearer {OWN}"}, {"Authorization": f"Bearer {OWN}", "X-Api-Key": None}),
         (MESSAGES, {"X-Api-Key": OWN}, {"Authorization": None, "X-Api-Key": OWN}),
         (MESSAGES, {"x-api-key": OWN, "authorization": "Bearer x"}, {"Authorization": None, "X-Api-Key": OWN}),
+        (CHAT, {"X-Api-Key": OWN}, {"Authorization": f"Bearer {OWN}", "X-Api-Key": None}),
+        (
+            CHAT,
+            {"X-Api-Key": "x", "authorization": f"Bearer {OWN}"},
+            {"Authorization": f"Bearer {OWN}", "X-Api-Key": None},
+        ),
         ("/api/v2/aibridge/bare/v1/chat/completions", {"Authorization": f"Bearer {OWN}"}, {"X-Api-Key": None}),
     ],
 )
@@ -101,6 +107,15 @@ def test_an_error_that_repeats_it_is_recorded_without_it(
     provider.answers(whole(json.dumps({"error": {"type": "e", "message": "m", where: f"no {OWN}"}}).encode(), "400 No"))
     governed.request("POST", CHAT, ASK, {TOKEN: alice, "Authorization": written.format(OWN)})
     assert ended(governed)[1][f"error_{where}"] == "no ***"
+
+
+def test_a_key_of_one_letter_garbles_no_record(governed: Gateway, alice: str, provider: Provider) -> None:
+    """Nobody hides what became of a request so."""
+    refusal = json.dumps({"error": {"type": "invalid_request", "message": "is too long"}}).encode()
+    provider.answers(whole(refusal, "400 No"))
+    governed.request("POST", MESSAGES, ASK, {TOKEN: alice, "X-Api-Key": "i"})
+    _, end = ended(governed)
+    assert (end["error_type"], end["error_message"]) == ("invalid_request", "is too long")
 
 
 def test_an_error_that_repeats_the_token_is_recorded_without_it(

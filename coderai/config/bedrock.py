@@ -59,8 +59,8 @@ def bedrock_settings(fields: Mapping[str, str]) -> BedrockSettings:
         access_keys=keys,
         secrets=secrets,
         session_token=token,
-        model=fields.get("BEDROCK_MODEL", MODEL),
-        small_fast_model=fields.get("BEDROCK_SMALL_FAST_MODEL", SMALL_FAST_MODEL),
+        model=fields.get("BEDROCK_MODEL") or MODEL,
+        small_fast_model=fields.get("BEDROCK_SMALL_FAST_MODEL") or SMALL_FAST_MODEL,
     )
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from coderai.formats.chat_deltas import Choice, thought_of
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, items, mapping, object_of, objects, text, written
+from coderai.formats.loose import count, flag, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.splice import with_usage
 from coderai.formats.terminal import DONE
@@ -74,11 +74,11 @@ class ChatCompletions:
             raise NotUnderstood("you must provide a model parameter")
         last = last_message(request.messages)
         asked = mapping(request.stream_options).get("include_usage") is True
-        withholds = include_usage and request.stream is True and not asked
+        withholds = include_usage and flag(request.stream) and not asked
         return Ask(
             model=request.model,
             body=with_usage(body, has_options=request.stream_options is not UNSET) if withholds else body,
-            stream=request.stream is True,
+            stream=flag(request.stream),
             prompt=prompt_of(last, ("text",)),
             tool_call_id=text(last.get("tool_call_id")) or None if last.get("role") == "tool" else None,
             withholds_usage=withholds,

@@ -23,6 +23,8 @@ AT_ONCE = 500
 _CODED = (Raw, bytes)  # as a tuple: a union would be made anew at each look
 _NUMBER = (int, float)
 _MOST = 2**63
+# https://docs.pydantic.dev/latest/api/standard_library_types/#booleans
+_TRUE = ("1", "1.0", "true", "t", "yes", "y", "on")
 
 
 def value(data: Any) -> Any:
@@ -98,6 +100,11 @@ def mapping(data: Any) -> dict[str, Any]:
         return data
     found = value(data)
     return found if isinstance(found, dict) else {}
+
+
+def flag(data: Any) -> bool:
+    """Whether it is true, or one of what lenient servers take for it."""
+    return data is True or (isinstance(data, str | int | float) and str(data).lower() in _TRUE)
 
 
 def items(data: Any) -> list[Any]:

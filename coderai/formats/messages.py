@@ -10,10 +10,11 @@ from msgspec.structs import asdict
 
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import items, mapping, object_of, objects, text
+from coderai.formats.loose import flag, items, mapping, object_of, objects, text
 from coderai.formats.message_blocks import Block, block_of, tool_of
 from coderai.formats.message_usage import tokens_of
-from coderai.formats.prompt import last_message, prompt_of
+from coderai.formats.prompt import behind_answer, last_message, prompt_of
+from coderai.formats.queued import queued
 from coderai.formats.terminal import terminal_event
 from coderai.records import AnswerFinding, Thought
 
@@ -76,14 +77,15 @@ class Messages:
         request = object_of(body, _Request)
         if not isinstance(request.model, str) or not request.model:
             raise NotUnderstood("model: Field required")
-        last = last_message(request.messages)
+        behind = behind_answer(request.messages)
+        last = last_message(behind)
         results = [mapping(block) for block in items(last.get("content"))]
         called = [text(block.get("tool_use_id")) for block in results if block.get("type") == "tool_result"]
         return Ask(
             model=request.model,
             body=body,
-            stream=request.stream is True,
-            prompt=prompt_of(last, ("text",)),
+            stream=flag(request.stream),
+            prompt=prompt_of(last, ("text",)) or queued(behind),
             tool_call_id=next((call for call in reversed(called) if call), None),
             session_id=_session(mapping(request.metadata).get("user_id")),
         )

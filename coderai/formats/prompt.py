@@ -1,9 +1,12 @@
 """The last user prompt of a request: what all three formats agree on.
 
-A coding tool's last message is not always its user's: real ones put system messages behind it, and blocks that
-are nothing but a `<system-reminder>` within it. Images and files are noted by kind and size, never kept.
+A coding tool's last message is not always its user's: real ones put system messages behind it, and into it blocks
+that are nothing but a `<system-reminder>`, the files that it names, or what the editor looks like. Images and files are
+noted by kind and size, never kept.
 """
 
+import re
+from itertools import takewhile
 from typing import Any
 
 from coderai.formats.loose import items, mapping, text, value
@@ -11,16 +14,32 @@ from coderai.records import Metadata, Prompt
 
 _BEHIND = ("system", "developer")
 _REMINDER = "<system-reminder>", "</system-reminder>"
+# What tools add of their own, in parts (or items) beside the user's words: Cline and its kin, Codex, OpenCode's files
+# and agents, Claude Code's images.
+_ADDED = re.compile(
+    r"<(environment_details|environment_context|user_instructions|skill|turn_aborted)>.*</\1>"
+    r"|<path>.*</content>|Called the \w+ tool with the following input: .*|\[Image: [^\]]*\]"
+    r"|Use the above message and context to generate a prompt and call the task tool with subagent: .*",
+    re.DOTALL,
+)
+
+
+def behind_answer(messages: Any) -> list[dict[str, Any]]:
+    """The messages that follow upon the last answer, in their order."""
+    found = value(messages)
+    backwards = map(mapping, reversed(found if isinstance(found, list) else []))
+    return [*takewhile(lambda message: message.get("role") != "assistant", backwards)][::-1]
 
 
 def last_message(messages: Any) -> dict[str, Any]:
-    """The last message or item that is no system or developer message; {} if there is none."""
+    """The last message or item that is no system or developer message, nor all a tool's own; {} if there is none."""
     found = value(messages)
-    for message in reversed(found if isinstance(found, list) else []):
-        fields = mapping(message)
-        if fields.get("role") not in _BEHIND:
-            return fields
-    return {}
+    backwards = map(mapping, reversed(found if isinstance(found, list) else []))
+    said = (fields for fields in backwards if fields.get("role") not in _BEHIND)
+    last = next(said, {})
+    while _is_added(last) and (before := next(said, {})) and _is_clients(before):
+        last = before
+    return last
 
 
 def is_prompt(words: str) -> bool:
@@ -31,7 +50,10 @@ def is_prompt(words: str) -> bool:
 
 
 def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: bool = False) -> Prompt | None:
-    """The prompt in a message of the user's: its last text part, or (joined) all of them."""
+    """The prompt in a message of the user's: its last text part that no tool has added, or (joined) all of them.
+
+    What else stands there of text is kept beside it (`other_parts`): which part is the user's can only be guessed.
+    """
     if message.get("role") != "user":
         return None
     content = value(message.get("content"))
@@ -40,11 +62,33 @@ def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: b
     parts = [mapping(part) for part in items(content)]
     texts = [text(part.get("text")) for part in parts if part.get("type") in text_types]
     texts = [words for words in texts if is_prompt(words)]
+    users = [words for words in texts if not _ADDED.fullmatch(words.strip())]
     attached = [noted for part in parts if (noted := _attachment(part)) is not None]
+    if not users and any(part.get("type") == "tool_result" for part in parts):
+        return None
     if not texts and not attached:
         return None
     metadata: Metadata = {"attachments": attached} if attached else {}
-    return Prompt("\n".join(texts) if joined else (texts or [""])[-1], metadata)
+    if joined:
+        return Prompt("\n".join(texts), metadata)
+    chosen = (users or texts or [""])[-1]
+    if others := [words for words in texts if words is not chosen]:
+        metadata["other_parts"] = others
+    return Prompt(chosen, metadata)
+
+
+def _is_added(message: dict[str, Any]) -> bool:
+    """Whether it is a user's message by its role only."""
+    if message.get("role") != "user":
+        return False
+    content = value(message.get("content"))
+    texts = [content] if isinstance(content, str) else [text(mapping(part).get("text")) for part in items(content)]
+    return bool(texts) and all(_ADDED.fullmatch(words.strip()) for words in texts)
+
+
+def _is_clients(message: dict[str, Any]) -> bool:
+    """Whether it is the user's words, or what came of a tool."""
+    return message.get("role") in ("user", "tool") or text(message.get("type")).endswith("_output")
 
 
 _ATTACHED = {

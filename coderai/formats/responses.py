@@ -12,7 +12,7 @@ from msgspec import Raw, Struct, json
 from coderai.formats.chat_completions import ChatCompletions
 from coderai.formats.failure import Failure, error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, mapping, object_of, objects, text, value
+from coderai.formats.loose import count, flag, mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.response_deltas import DELTAS, Unfinished
 from coderai.formats.response_items import is_call, item_of, thoughts_of, tool_call
@@ -96,12 +96,12 @@ class Responses:
         return Ask(
             model=request.model,
             body=body,
-            stream=request.stream is True,
+            stream=flag(request.stream),
             prompt=prompt_of(last, ("input_text", "text"), joined=True),
             tool_call_id=called or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
             builds_on=tuple(filter(None, (text(request.previous_response_id), _conversation(request.conversation)))),
-            background=request.background is True,
+            background=flag(request.background),
         )
 
     def whole(self, body: bytes) -> _Response:

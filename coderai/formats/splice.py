@@ -2,6 +2,7 @@
 
 `"stream_options":{"include_usage":true}` goes behind the object's first brace. Where the key exists already
 (with other options, or null), its value is changed in place: of a key that stands twice, JSON parsers take the last.
+Of options that name `include_usage` themselves the value is written anew.
 """
 
 import re
@@ -9,7 +10,6 @@ import re
 import msgspec
 
 _ASKED = b'"stream_options":{"include_usage":true}'
-_INCLUDE = re.compile(rb'"include_usage"\s*:\s*(?:false|null|true)')
 _SPACE = b" \t\r\n"
 
 
@@ -30,10 +30,8 @@ def with_usage(body: bytes, *, has_options: bool) -> bytes:
 def _changed(options: bytes) -> bytes:
     if not options.startswith(b"{"):
         return b'{"include_usage":true}'
-    if b"\\" in options:  # whatever its names are, escaped: no client writes them so
+    if b"\\" in options or b'"include_usage"' in options:  # whatever it says, wherever it stands
         return msgspec.json.encode(msgspec.json.decode(options) | {"include_usage": True})
-    if _INCLUDE.search(options):
-        return _INCLUDE.sub(b'"include_usage":true', options)
     comma = b"" if options[1:].lstrip(_SPACE).startswith(b"}") else b","
     return b'{"include_usage":true%b%b' % (comma, options[1:])
 

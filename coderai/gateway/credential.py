@@ -1,8 +1,9 @@
 """Whose credential a request goes upstream with: the organisation's, or the user's own (BYOK).
 
 A coderai token in X-Coder-AI-Governance-Token leaves Authorization and X-Api-Key to the user's own key or
-subscription token, which is forwarded as it came; with both, X-Api-Key wins. Where users bring their own only (Copilot,
-ChatGPT) it is a bearer token, in Authorization.
+subscription token, which is forwarded as it came. With both, X-Api-Key wins where the provider reads it (Anthropic);
+elsewhere Authorization does, and a key that came in X-Api-Key alone goes on as a bearer token. Where users bring their
+own only (Copilot, ChatGPT) it is in Authorization.
 """
 
 from coderai.gateway.refusal import Refusal
@@ -41,12 +42,16 @@ class Credentials:
 
 def _brought(head: Head, provider: Provider) -> Keys | None:
     shown = head.once(presented_in)
-    for name in (b"authorization",) if provider.byok_only else (b"x-api-key", b"authorization"):
+    scheme = provider.kind.key_scheme
+    names = (b"authorization", b"x-api-key") if scheme else (b"x-api-key", b"authorization")
+    for name in names[: 1 if provider.byok_only else 2]:
         value = head.fields.get(name)
         if not value or value.strip().lower() == b"bearer":  # of a variable that is empty
             continue
         # a client may send its coderai token everywhere, or another of its user's
         if shown is not None and shown.mark not in value and not _coderais(value):
+            if name == b"x-api-key" and scheme:
+                return Keys.brought(provider.kind.key_header, scheme + value.strip())
             written = next(field for field, _ in head.headers if field.lower() == name)
             return Keys.brought(written, value)
     return None

@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from coderai.auth import User
 from coderai.clients import caller
 from coderai.formats.format import Ask, Reading
-from coderai.keys import Key, Keys
+from coderai.keys import SHORTEST_SECRET, Key, Keys
 from coderai.recorder import Recorder
 from coderai.records import (
     AnsweredPrompt,
     Ended,
     Finding,
+    Metadata,
     Prompt,
     ProviderObject,
     Record,
@@ -100,7 +101,7 @@ class Interception:
             records.insert(0, Record(prompt.id, self.id, prompt.at, answered))
         ended = Ended(
             status=status,
-            error_type=self._without_secrets(error_type or reading.error_type),
+            error_type=error_type or self._without_secrets(reading.error_type),
             error_message=self._without_secrets(error_message or reading.error_message),
             credential_hint=None if key is None or key.hint == self._hint else key.hint,
         )
@@ -125,25 +126,44 @@ class Interception:
         if not message:
             return message
         for secret in (*self._keys.secrets, *self._route.provider.secrets):
-            message = message.replace(secret, "***")
+            if len(secret) >= SHORTEST_SECRET:
+                message = message.replace(secret, "***")
         return without_token(message, self._user.token_id)  # which a client may have put into its query or body
 
 
 def shortened(finding: Finding, limit: int) -> Finding:
     """The finding with its text cut to `limit` bytes of UTF-8, and the full length noted in its metadata."""
     match finding:
-        case Prompt(text=text):
+        case Prompt(text=text, metadata=metadata):
             field = "text"
+            if "other_parts" in metadata:
+                finding = replace(finding, metadata={**metadata, **_others(metadata["other_parts"], limit)})
         case ToolCall(input=text):
             field = "input"
         case Thought(content=text):
             field = "content"
         case _:
             return finding
+    kept, length = _cut(text, limit)
+    if kept is text:
+        return finding
+    return replace(finding, **{field: kept, "metadata": {**finding.metadata, "truncated": True, "full_length": length}})
+
+
+def _cut(text: str, limit: int) -> tuple[str, int]:
+    """The same text if it is no longer than `limit` bytes of UTF-8, else what is left of it; how many bytes it has."""
     if len(text) * 4 <= limit:  # the usual case: no character is longer than four bytes
-        return finding
+        return text, 0
     data = text.encode("utf-8", "surrogatepass")
-    if len(data) <= limit:
-        return finding
-    metadata = {**finding.metadata, "truncated": True, "full_length": len(data)}
-    return replace(finding, **{field: data[:limit].decode("utf-8", "ignore"), "metadata": metadata})
+    return (text if len(data) <= limit else data[:limit].decode("utf-8", "ignore")), len(data)
+
+
+def _others(texts: list[str], limit: int) -> Metadata:
+    """What stands beside the prompt, of `limit` bytes all together."""
+    kept: list[str] = []
+    for text in texts:
+        if limit <= 0:
+            break
+        kept.append(_cut(text, limit)[0])
+        limit -= len(kept[-1].encode("utf-8", "surrogatepass"))
+    return {"other_parts": kept} if kept == texts else {"other_parts": kept, "other_parts_truncated": True}

@@ -10,6 +10,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from coderai.auth import User
+from coderai.dumps import Dump
 from coderai.formats.also_named import also_named
 from coderai.formats.format import Ask, Format, NotUnderstood, Reading
 from coderai.gateway.bedrock_call import BedrockCall
@@ -58,11 +59,12 @@ class Interceptor:
             await self._refuse_model(interception, route, ask)
         call = self._call(request, route, keys, ask, user)
         passage = self._calls.passage(route, ask.model)
-        request.loop.call_soon(interception.begin)  # when the request is out, while the provider works on it
-        dump = self._dumper.interception(request, route, keys, call, ask.model, interception.id)
         tap: Tap | None = None
         answer: Answer | None = None
+        dump: Dump | None = None
+        request.loop.call_soon(interception.begin)  # when the request is out, while the provider works on it
         try:
+            dump = self._dumper.interception(request, route, keys, call, ask.model, interception.id)
             answer = await call.answer(passage)
             started = interception.begin()
             tap = _tap(answer, format, ask)
@@ -105,12 +107,13 @@ class Interceptor:
         return self._calls.call(request, route, keys, ask.body, user, told=True, plain=ask.withholds_usage)
 
     async def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
-        """What was asked; a body in an unknown coding is forwarded all the same, and noted without prompt."""
+        """What was asked; a body in an unknown coding is forwarded if nothing hangs on it, and noted without prompt."""
         coding = request.head.fields.get(b"content-encoding")
         try:
             plain = await _decoded(coding, body)
         except Undecodable as fault:
-            if route.provider.bedrock is not None:  # which has to be translated
+            # it has to be translated, or may build on what is another's
+            if route.provider.bedrock is not None or format.answers_kept:
                 raise Refusal(415, f"the request's body cannot be read: {fault}") from None
             self._log.warn("request body not read", path=route.path.decode("latin-1"), error=str(fault))
             return Ask(model=UNKNOWN_MODEL, body=body)

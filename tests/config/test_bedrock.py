@@ -26,6 +26,13 @@ def test_defaults_and_a_region_from_the_base_url() -> None:
     assert provider.bedrock.model == "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
+def test_a_model_that_is_set_to_nothing_is_not_set() -> None:
+    """As compose's `${BEDROCK_MODEL:-}` does."""
+    env = {"CODER_AIBRIDGE_BEDROCK_REGION": "eu-west-3", "CODER_AIBRIDGE_BEDROCK_MODEL": ""}
+    on_aws = resolved(env | {"CODER_AIBRIDGE_BEDROCK_SMALL_FASTMODEL": ""}).settings.providers[-1].bedrock
+    assert on_aws.model.startswith("global.anthropic.") and on_aws.small_fast_model.startswith("global.anthropic.")
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

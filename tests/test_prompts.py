@@ -1,0 +1,102 @@
+"""Which of a request's texts is its user's prompt: as real tools write them.
+
+Of Claude Code 2.1.197, Codex 0.169.0 and OpenCode 1.18.33 as they were seen; of Cline by its npm package.
+"""
+
+import json
+
+import pytest
+
+from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
+from coderai.formats.format import Format
+from coderai.records import Prompt
+
+ANSWERED = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "Bash", "input": {}}]}
+RESULT = {"type": "tool_result", "tool_use_id": "t", "content": "done"}
+TYPED = (
+    "The user sent a new message while you were working:\nalso drop\n\nthe table\n\nIMPORTANT: After completing it, do"
+)
+OLDER = "The user sent the following message:\nalso drop\n\nthe table\n\nPlease address this message and go on."
+BEFORE = {"role": "system", "content": TYPED.replace("drop", "keep")}
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [{"role": "user", "content": [RESULT]}, {"role": "system", "content": TYPED}],
+        [{"role": "user", "content": [RESULT]}, {"role": "system", "content": [{"type": "text", "text": TYPED}]}],
+        [
+            {
+                "role": "user",
+                "content": [RESULT, {"type": "text", "text": f"<system-reminder>{OLDER}</system-reminder>"}],
+            }
+        ],
+        [
+            {
+                "role": "user",
+                "content": [{**RESULT, "content": f"out\n\n<system-reminder>\n{TYPED}\n</system-reminder>\n"}],
+            }
+        ],
+    ],
+)
+def test_what_was_typed_while_claude_code_worked_is_a_prompt(behind: list[object]) -> None:
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [BEFORE, ANSWERED, *behind]}).encode())
+    assert ask.prompt == Prompt("also drop\n\nthe table", {"source": "queued"})
+    assert ask.tool_call_id == "t"
+
+
+def test_what_only_looks_like_it_is_none() -> None:
+    for result in (TYPED, f"<system-reminder>\n{TYPED}\n</system-reminder> and more"):
+        behind = {"role": "user", "content": [{**RESULT, "content": result}]}
+        assert MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, behind]}).encode()).prompt is None
+
+
+FILE = "<path>/work/notes.txt</path>\n<type>file</type>\n<content>\n1: notes\n</content>"
+READ = 'Called the Read tool with the following input: {"filePath":"/work/notes.txt"}'
+AGENT = " Use the above message and context to generate a prompt and call the task tool with subagent: general"
+EDITOR = "<environment_details>\n# VSCode Visible Files\n</environment_details>"
+
+
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, MESSAGES])
+@pytest.mark.parametrize(
+    ("added", "others"),
+    [
+        ([READ, FILE], [READ, FILE]),
+        ([AGENT], [AGENT]),
+        (
+            ["[Image: original 3000x2500, displayed at 2000x1667.]"],
+            ["[Image: original 3000x2500, displayed at 2000x1667.]"],
+        ),
+        ([EDITOR], [EDITOR]),
+        (["<system-reminder>x</system-reminder>"], None),
+    ],
+)
+def test_the_prompt_is_what_its_user_said_not_what_a_tool_added(
+    format: Format, added: list[str], others: list[str] | None
+) -> None:
+    texts = [{"type": "text", "text": words} for words in ("drop the table", *added)]
+    ask = format.ask(json.dumps({"model": "m", "messages": [{"role": "user", "content": texts}]}).encode())
+    assert ask.prompt == Prompt("drop the table", {"other_parts": others} if others else {})
+
+
+def test_of_two_parts_the_last_is_the_prompt_and_the_other_stands_beside_it() -> None:
+    texts = [{"type": "text", "text": words} for words in ("look at this", "and mend it")]
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [{"role": "user", "content": texts}]}).encode())
+    assert ask.prompt == Prompt("and mend it", {"other_parts": ["look at this"]})
+
+
+def test_an_editor_s_state_beside_a_result_is_no_prompt() -> None:
+    beside = {"role": "user", "content": [RESULT, {"type": "text", "text": EDITOR}]}
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, beside]}).encode())
+    assert (ask.prompt, ask.tool_call_id) == (None, "t")
+    behind = [{"role": "tool", "tool_call_id": "t", "content": "done"}, {"role": "user", "content": EDITOR}]
+    ask = CHAT_COMPLETIONS.ask(json.dumps({"model": "m", "messages": behind}).encode())
+    assert (ask.prompt, ask.tool_call_id) == (None, "t")
+
+
+def test_a_message_that_is_all_a_tool_s_is_passed_over_if_there_is_another() -> None:
+    skill = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "<skill>\nfoo\n</skill>"}]}
+    said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "use $foo and drop it"}]}
+    for items, prompt in (([said, skill], "use $foo and drop it"), ([skill], "<skill>\nfoo\n</skill>")):
+        ask = RESPONSES.ask(json.dumps({"model": "m", "input": items}).encode())
+        assert ask.prompt == Prompt(prompt)
