@@ -53,8 +53,14 @@ class Waiter(NamedTuple):
     def fail(self, error: Exception) -> None:
         """Tells who waits that they are not stored yet."""
         if not self.done.done():
-            self.done.set_exception(error)
-            self.done.exception()  # nobody may be waiting any more
+            failed(self.done, error)
+
+
+def failed(done: asyncio.Future[None], error: Exception) -> asyncio.Future[None]:
+    """For whom it may concern: nobody may be waiting any more."""
+    done.set_exception(error)
+    done.exception()
+    return done
 
 
 class Gathering:

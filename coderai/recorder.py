@@ -15,7 +15,7 @@ from functools import partial
 from math import inf
 from typing import Protocol, TypeVar
 
-from coderai.gathering import ALONE, Gathering, Waiter
+from coderai.gathering import ALONE, Gathering, Waiter, failed
 from coderai.grace import GRACE_SECONDS, Grace
 from coderai.logs import Logger
 from coderai.records import Record, Thread
@@ -91,7 +91,7 @@ class Recorder:
         """
         done = self._loop.create_future()
         if self._closed or self._task.done():
-            done.set_exception(NotStored("the recorder is closed"))
+            failed(done, NotStored("the recorder is closed"))
         elif not records:
             done.set_result(None)
         else:

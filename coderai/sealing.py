@@ -3,6 +3,7 @@ the database cannot change, and that `coderai audit verify --log` holds against 
 """
 
 import asyncio
+import time
 
 from coderai.logs import Logger
 from coderai.store import Store
@@ -19,14 +20,17 @@ class SealLog:
         self._store = store
         self._log = log
         self._logged = 0
+        self._written = time.monotonic()
         self.seconds = seconds
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(self.seconds or LOOK_SECONDS)
-            self.write()
+            await asyncio.sleep(min(self.seconds or LOOK_SECONDS, LOOK_SECONDS))
+            if self.seconds and time.monotonic() - self._written >= self.seconds:
+                self.write()
 
     def write(self) -> None:
+        self._written = time.monotonic()
         head = self._store.head
         if self.seconds and head.number > self._logged:
             self._logged = head.number

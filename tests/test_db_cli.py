@@ -66,12 +66,16 @@ async def test_what_would_verify_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.db"
     await fill(path)
     (tmp_path / "log").write_text("# README\n")
+    (tmp_path / "sealless").write_text('{"msg":"listening"}\n')
     for words, remedy in (
         (["--from", "2026-11-28", "--to", "2026-11-27"], "give a time after --from"),
         (["--log", str(tmp_path / "log")], "it is no log of --log-json"),
+        (["--log", str(tmp_path / "sealless")], "no line of it is an `interception seal`"),
+        (["--from", "0001-01-01T00:00:00+14:00"], "write a date or a time"),
+        (["--to", "9999-12-31T23:59:59-14:00"], "write a date or a time"),
     ):
         done = coderai("audit", "verify", *words, env=environment(path), check=False)
-        assert (done.returncode != 0, remedy in done.stderr) == (True, True)
+        assert (done.returncode != 0, remedy in done.stderr, "Traceback" in done.stderr) == (True, True, False)
 
 
 @pytest.mark.parametrize("command", ["db check", "audit verify", "users list", "db backup {}"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 from coderai.records import Thought
@@ -47,6 +48,29 @@ async def test_old_records_go_and_new_ones_stay(store: Store, place: Place, tmp_
     assert line["msg"] == "deleted old records"
     assert (none["level"], none["fields"]) == ("DEBUG", {"retention": "1h0m0s"})
     assert {name: line["fields"][name] for name in TABLES} == dict.fromkeys(TABLES, 2 * BATCH + 1)
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from coderai.store.presence import Presence
+with Presence(Path(sys.argv[1])).exclusively():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+async def test_one_process_at_a_time_purges(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
+    await store.write(exchange(now() - 2 * HOUR * 1_000_000))
+    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLDS, str(path), **pipes)
+    assert other.stdout is not None and await other.stdout.readline() == b"held\n"
+    assert await store.purge.batch(now()) == {}
+    await other.communicate(b"")  # its input ends, and so does it
+    assert (await store.purge.batch(now()))["aibridge_interceptions"] == 1
+    await store.close()
 
 
 async def test_space_is_given_back(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Seals: an untouched trail verifies, and whatever somebody changes, removes or inserts is found and named."""
 
+import asyncio
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from coderai import sealing
 from coderai.records import Ended, Record, Thought, Tokens, new_id
 from coderai.store import Store, StoreUnavailable, times
 from coderai.store.audit import MOST_CHUNK, Verdict
@@ -13,6 +15,8 @@ from coderai.store.purge import CHILD_TABLES
 from coderai.store.seals import ChainHead
 from coderai.store.selection import Filter
 from tests.databases import Place, change, opened, query, read_only
+from tests.logs import open_logs
+from tests.test_workers import until
 from tests.trail import AT, ended, exchange, found, now, started
 
 HOUR = 3_600_000_000  # microseconds
@@ -291,6 +295,21 @@ class TestRetention:
         assert (await store.verify("", "9999", {("gone", 1): gone})).breaks == []
         late = gone._replace(at="2026-02-02T04:00")
         assert len((await store.verify("", "9999", {("gone", 1): late})).breaks) == 1
+
+
+async def test_a_changed_interval_holds_from_the_next_look_on(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "LOOK_SECONDS", 0.01)
+    written = tmp_path / "log.json"
+    log = open_logs(human="", json=str(written))
+    seals = sealing.SealLog(store, log, seconds=3600)
+    running = asyncio.create_task(seals.run())
+    await five(store)
+    seals.seconds = 0.01
+    await asyncio.to_thread(until, lambda: '"seal_number":5' in written.read_text().replace(" ", ""))
+    running.cancel()
+    log.close()
 
 
 @pytest.mark.parametrize("error_type", [None, "interrupted"])

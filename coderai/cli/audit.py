@@ -1,15 +1,17 @@
 """`coderai audit verify`: whether the trail is as coderai has written it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import click
 
-from coderai.cli.database import CannotDo, require, with_store
+from coderai.cli.database import BadValue, CannotDo, require, with_store
 from coderai.cli.options import settings_options
 from coderai.config import Resolved
+from coderai.config.problems import quoted
 from coderai.sealing import MESSAGE
 from coderai.store import Store, times
 from coderai.store.audit import Verdict
@@ -71,16 +73,16 @@ def _time(option: str, given: str) -> str | None:
         return None
     try:
         return _moment(given)
-    except ValueError:
-        require(given, False, option, "write a date or a time, e.g. 2026-11-01 or 2026-11-01T08:30:00Z")
-        raise
+    except (ValueError, OverflowError):
+        remedy = "write a date or a time, e.g. 2026-11-01 or 2026-11-01T08:30:00Z"
+        raise BadValue(f"{option} {quoted(given)}: {remedy}") from None
 
 
 def _moment(given: str) -> str:
-    """Raises ValueError."""
+    """Raises ValueError, OverflowError."""
     moment = datetime.fromisoformat(given)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return times.text(int(moment.timestamp()) * 1_000_000)
+    return times.text(times.microseconds(moment.isoformat()))
 
 
 def _is_json_log(line: bytes) -> bool:
@@ -90,22 +92,31 @@ def _is_json_log(line: bytes) -> bool:
         return False
 
 
-def _anchors(logs: Iterable[Path]) -> Anchors:
-    anchors = {}
+def _anchors(logs: Sequence[Path]) -> Anchors:
+    anchors: dict[tuple[str, int], Anchor] = {}
     for log in logs:
-        lines = log.read_bytes().splitlines()
-        if lines and not any(map(_is_json_log, lines[:2])):  # the first may have been cut by a rotation
-            raise CannotDo(f"--log {log}: it is no log of --log-json; give one, with --aibridge-seal-log-interval set")
-        for number, line in enumerate(lines, 1):
-            if MESSAGE.encode() not in line:
-                continue
-            try:
-                entry = json.loads(line)
-                fields = entry["fields"]
-                anchor = Anchor(bytes.fromhex(fields["seal"]), _moment(entry["ts"]))
-                anchors[fields["instance_id"], fields["seal_number"]] = anchor
-            except (ValueError, KeyError, TypeError):
-                raise CannotDo(
-                    f"{log}:{number}: this `{MESSAGE}` line cannot be read; give a log of --log-json"
-                ) from None
+        with log.open("rb") as lines:
+            _check(log, list(islice(lines, 2)))
+            lines.seek(0)
+            for number, line in enumerate(lines, 1):
+                if MESSAGE.encode() in line:
+                    anchors.update([_anchor(f"{log}:{number}", line)])
+    if logs and not anchors:
+        names = ", ".join(map(str, logs))
+        raise CannotDo(f"--log {names}: no line of it is an `{MESSAGE}`; set --aibridge-seal-log-interval")
     return anchors
+
+
+def _check(log: Path, begin: Sequence[bytes]) -> None:
+    if begin and not any(map(_is_json_log, begin)):  # the first may have been cut by a rotation
+        raise CannotDo(f"--log {log}: it is no log of --log-json; give one, with --aibridge-seal-log-interval set")
+
+
+def _anchor(place: str, line: bytes) -> tuple[tuple[str, int], Anchor]:
+    try:
+        entry = json.loads(line)
+        fields = entry["fields"]
+        anchor = Anchor(bytes.fromhex(fields["seal"]), _moment(entry["ts"]))
+        return (fields["instance_id"], fields["seal_number"]), anchor
+    except (ValueError, KeyError, TypeError, OverflowError):
+        raise CannotDo(f"{place}: this `{MESSAGE}` line cannot be read; give a log of --log-json") from None

@@ -1,4 +1,5 @@
 """Which processes on this machine stand for an instance: each holds a lock on one byte of a file beside the database.
+So does the one that purges, on one of its own.
 
 The kernel lets go of the lock when the process ends, however it ends: an instance whose lock is free is gone, at
 once and for certain, while a process that is merely stopped keeps it. Heartbeats would have to be waited for.
@@ -8,10 +9,11 @@ https://man7.org/linux/man-pages/man2/fcntl.2.html, "Advisory record locking"
 import fcntl
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from coderai.store.driver import StoreUnavailable
+from coderai.store.driver import Occupied, StoreUnavailable
 
 
 class Presence:
@@ -22,8 +24,18 @@ class Presence:
         self._own: set[str] = set()
 
     def announce(self, instance_id: str) -> None:
-        fcntl.lockf(self._opened(), fcntl.LOCK_EX, 1, _byte(instance_id))
+        self._lock(_byte(instance_id), fcntl.LOCK_EX)
         self._own.add(instance_id)
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Raises Occupied while another process is in such a block."""
+        if not self._lock(_EXCLUSIVE, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            raise Occupied
+        try:
+            yield
+        finally:
+            self._lock(_EXCLUSIVE, fcntl.LOCK_UN)
 
     def gone(self, instance_ids: Iterable[str]) -> set[str]:
         return {instance_id for instance_id in instance_ids if instance_id not in self._own and self._free(instance_id)}
@@ -34,12 +46,26 @@ class Presence:
             self._file = None
 
     def _free(self, instance_id: str) -> bool:
-        file, byte = self._opened(), _byte(instance_id)
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            byte = _byte(instance_id)
+        except ValueError:  # no process has written that
+            return False
+        if not self._lock(byte, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return False
+        self._lock(byte, fcntl.LOCK_UN)
+        return True
+
+    def _lock(self, byte: int, operation: int) -> bool:
+        """Whether it is done, rather than another process's. Raises StoreUnavailable."""
+        file = self._opened()
+        try:
+            fcntl.lockf(file, operation, 1, byte)
         except BlockingIOError:
             return False
-        fcntl.lockf(file, fcntl.LOCK_UN, 1, byte)
+        except OSError as error:  # of a file system without locks
+            raise StoreUnavailable(
+                f"{self._path}: cannot be locked: {error.strerror}; the database has to be on a file system with locks"
+            ) from error
         return True
 
     def _opened(self) -> int:
@@ -51,6 +77,9 @@ class Presence:
                     f"{self._path}: {error.strerror}; the directory of the database has to be writable"
                 ) from error
         return self._file
+
+
+_EXCLUSIVE = 1 << 62  # behind all of the instances'
 
 
 def _byte(instance_id: str) -> int:

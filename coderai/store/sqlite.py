@@ -75,6 +75,8 @@ class SQLite:
             self._files.wal_size()
         if exclusive:
             await self._pages_moved()
+            with self._presence.exclusively():
+                return await self.transaction(work)
         if at_once and not self._waits_for_the_disk() and self._writer.begin():
             result, rows = self._writer.here(lambda writer: _committed(writer, work))
         else:
