@@ -40,6 +40,8 @@ _WRITE = frozenset(("POST",))
 _ANY = frozenset(("GET", "POST", "DELETE"))
 _ALL = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 
+INPUT_TOKENS = b"/responses/input_tokens"
+
 OPENAI = ProviderType(
     name="openai",
     route_prefix=b"/v1",
@@ -51,6 +53,7 @@ OPENAI = ProviderType(
     passed=(
         Passed(_READ, re.compile(rb"/models(?:/.+)?")),
         Passed(_WRITE, re.compile(rb"/conversations")),
+        Passed(_WRITE, re.compile(INPUT_TOKENS)),
         Passed(_ANY, re.compile(rb"/(?:conversations|responses)/([^/]+)(?:/.*)?"), owned=True),
     ),
     error_format=CHAT_COMPLETIONS,
@@ -108,6 +111,7 @@ class Provider:
         """
         self.kind = kind
         self.name = name
+        self.names = [name]  # all by which it is reached: what was made by one name is there by any
         self.origin = Origin.of(base_url)
         self.base_path = urlsplit(base_url).path.rstrip("/").encode()
         self.include_usage = include_usage  # whether the provider takes stream_options

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from coderai.formats.format import Format
 from coderai.providers import Provider
+from coderai.wire.origin import Origin
 
 PREFIXES = (b"/api/v2/aibridge/", b"/api/v2/ai-gateway/")
 
@@ -43,7 +44,11 @@ class Routes:
     def __init__(self, providers: Iterable[Provider]) -> None:
         self.providers = {provider.name: provider for provider in providers}
         self._intercepted: dict[bytes, Route] = {}
+        places: dict[tuple[Origin, bytes], list[str]] = {}
         for provider in self.providers.values():
+            names = places.setdefault((provider.origin, provider.base_path), [])
+            names.append(provider.name)
+            provider.names = names
             for prefix in PREFIXES:
                 root = prefix + provider.name.encode()
                 for path, format in provider.kind.formats.items():

@@ -59,7 +59,7 @@ class Server:
         dumper = Dumper(self.dumps)
         self.calls = Calls(self.upstreams, bridge)
         self.interceptor = Interceptor(self.calls, self.recorder, store, turns, dumper, bridge)
-        self.passthrough = Passthrough(self.calls, self.recorder, store, dumper)
+        self.passthrough = Passthrough(self.calls, self.recorder, store, dumper, bridge)
         self.gateway = Gateway(self.authenticator, self.recorder, self.interceptor, self.passthrough, turns, bridge)
         if resolved.settings.workers == 1:  # else another one's checkpoint may have begun the WAL anew
             self.recorder.alone = self.gateway.limits.alone

@@ -127,6 +127,19 @@ def test_an_error_that_repeats_the_token_is_recorded_without_it(
     assert ended(governed)[1]["error_message"] == "what is ***?"
 
 
+def test_what_a_client_tells_of_itself_is_recorded_without_credentials(
+    governed: Gateway, alice: str, provider: Provider
+) -> None:
+    provider.answers(whole(b'{"id":"1"}'))
+    told = {"User-Agent": f"mine/1 {alice}", "X-Session-Id": f"{OWN}/1", "Authorization": f"Bearer {OWN}"}
+    ask = ASK.replace(b'"model":"', b'"model":"' + alice.encode() + b"/")
+    assert governed.request("POST", CHAT, ask, {TOKEN: alice, **told}).status == 200
+    start, _ = ended(governed)
+    assert start["metadata"] == {"request_user_agent": "mine/1 ***"}
+    assert start["model"].startswith("***/")
+    assert OWN not in str(start)
+
+
 @pytest.mark.parametrize(
     "also", [{}, {"Authorization": "Bearer {}"}, {"X-Api-Key": "{}"}, {"Authorization": "Bearer "}, {"X-Api-Key": ""}]
 )

@@ -33,6 +33,7 @@ def bob(gateway: Gateway) -> str:
         ("GET", "/openai/v1/models", "/v1/models"),
         ("GET", "/openai/v1/models/gpt-4.1?x=%20", "/v1/models/gpt-4.1?x=%20"),
         ("POST", "/openai/v1/conversations", "/v1/conversations"),
+        ("POST", "/openai/v1/responses/input_tokens", "/v1/responses/input_tokens"),
         ("POST", "/anthropic/v1/messages?beta=true", "/v1/messages?beta=true"),
         ("GET", "/anthropic/v1/models", "/v1/models"),
         ("GET", "/anthropic/v1/models/claude-x", "/v1/models/claude-x"),
@@ -189,6 +190,42 @@ def test_nobody_goes_on_from_another_user_s_response(
         provider.answers(whole(b'{"id":"resp_next","object":"response","output":[]}'))
         assert gateway.request("POST", f"{OPENAI}/v1/responses", ask, token=token).status == 200
         provider.reset()
+        assert gateway.request("POST", f"{OPENAI}/v1/responses/input_tokens", ask, token=bob).status == 404
+        assert provider.requests == []
+
+
+def test_nor_by_another_name_of_the_same_provider(tmp_path: Path, provider: Provider) -> None:
+    two = {f"CODER_AIBRIDGE_PROVIDER_0_{name}": value for name, value in (("TYPE", "openai"), ("NAME", "second"))}
+    two |= {"CODER_AIBRIDGE_PROVIDER_0_BASE_URL": f"{provider.url}/v1", "CODER_AIBRIDGE_PROVIDER_0_KEY": PROVIDER_KEY}
+    gateway = Gateway(tmp_path, provider.url, **two)
+    alice, bob = gateway.user("alice"), gateway.user("bob")
+    provider.answers(whole(b'{"id":"resp_hers","object":"response","output":[]}'))
+    gateway.request("POST", f"{OPENAI}/v1/responses", b'{"model":"m","input":"x"}', token=alice)
+    second = "/api/v2/aibridge/second/v1/responses"
+    ask = b'{"model":"m","input":"what did I say?","previous_response_id":"resp_hers"}'
+    assert gateway.request("POST", second, ask, token=bob).status == 404
+    assert gateway.request("GET", f"{second}/resp_hers", token=bob).status == 404
+    provider.answers(whole(b'{"id":"resp_next","object":"response","output":[]}'))
+    assert gateway.request("GET", f"{second}/resp_hers", token=alice).status == 200
+    assert gateway.stop() == 0
+
+
+def test_what_passes_unrecorded_leaves_a_line_without_the_structured_log_too(
+    tmp_path: Path, provider: Provider
+) -> None:
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_STRUCTURED_LOGGING="false")
+    token = gateway.user("alice")
+    provider.answers(whole(b"{}"))
+    assert gateway.request("GET", f"{OPENAI}/v1/models/{token}", token=token).status == 200
+    (line,) = [line["fields"] for line in gateway.lines() if line["msg"] == "passed through"]
+    assert (line["method"], line["route"], line["status"], line["provider_name"]) == (
+        "GET",
+        "/models/***",
+        200,
+        "openai",
+    )
+    assert line["user"]
+    assert gateway.stop() == 0
 
 
 def test_a_background_response_is_501(gateway: Gateway, provider: Provider, token: str) -> None:

@@ -69,7 +69,7 @@ async def test_every_kind_of_record_has_its_row(store: Store, place: Place) -> N
     assert (tool["injected"], tool["server_url"], tool["invocation_error"]) == (0, None, None)
     (thought,) = rows(place, "aibridge_model_thoughts")
     assert (thought["content"], thought["interception_id"]) == ("I should look", start.id)
-    assert await store.owner("openai", f"resp_{start.id}") == "user-1"
+    assert await store.owner(["openai"], f"resp_{start.id}") == "user-1"
 
 
 async def test_writing_the_same_batch_again_changes_nothing(store: Store, place: Place) -> None:
@@ -83,8 +83,8 @@ async def test_writing_the_same_batch_again_changes_nothing(store: Store, place:
 async def test_first_owner_keeps_an_object(store: Store) -> None:
     for user in ("alice", "bob"):
         await store.write([found(started(), ProviderObject("conv_1", "openai", user))])
-    assert await store.owner("openai", "conv_1") == "alice"
-    assert await store.owner("other", "conv_1") is None
+    assert await store.owner(["openai"], "conv_1") == "alice"
+    assert await store.owner(["other", "third"], "conv_1") is None
 
 
 async def test_an_end_is_kept_but_for_an_inferred_one(store: Store, place: Place) -> None:

@@ -122,7 +122,11 @@ def test_a_missing_certificate_is_one_line(tmp_path: Path) -> None:
         f"--tls-cert-file={tmp_path}/a",
         f"--tls-key-file={tmp_path}/b",
     )
-    env = {"CODER_SQLITE_PATH": str(tmp_path / "c.db"), "CODER_HTTP_ADDRESS": "127.0.0.1:0", "CODER_LOGGING_HUMAN": ""}
+    env = {
+        "CODER_SQLITE_PATH": str(tmp_path / "c.db"),
+        "CODER_HTTP_ADDRESS": "127.0.0.1:0",
+        "CODER_LOGGING_HUMAN": str(tmp_path / "log"),
+    }
     done = coderai("server", *flags, env=env, check=False)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1

@@ -131,6 +131,10 @@ async def _filter(store: Store, user: User, query: str) -> Filter:
     return Filter(initiator_ids=ids, **found)
 
 
+# Of a user's (cli/users.py): whatever is longer may be an id.
+LONGEST_NAME = 32
+
+
 async def _initiators(store: Store, user: User, name: str) -> tuple[str, ...]:
     """The ids that an id, a name or `me` stands for."""
     if name == "me":
@@ -139,8 +143,9 @@ async def _initiators(store: Store, user: User, name: str) -> tuple[str, ...]:
         if name.lower() in (user.name.lower(), user.id):
             return (user.id,)
         raise Refused(403, "Forbidden.", "Members see their own interceptions only: leave initiator out.")
-    with suppress(ValueError):
-        return (str(UUID(name)),)
+    if len(name) > LONGEST_NAME:  # so no name is taken for an id
+        with suppress(ValueError):
+            return (str(UUID(name)),)
     ids = await store.people.ids_of(name)
     if not ids:
         raise search.BadSearch([Validation("initiator", f'there is no user "{name}"')])

@@ -43,7 +43,11 @@ def create(user_name: str, label: str, lifetime: str, resolved: Resolved) -> Non
         await store.people.create_token(token_id, user.id, label, digest, expires_at)
 
     with_store(resolved, work)
-    click.echo(token)
+    try:
+        click.echo(token)
+    except OSError as error:  # a full disk, say: nobody has it
+        with_store(resolved, lambda store: store.people.revoke_token(token_id))
+        raise CannotDo(f"the token could not be written ({error.strerror}), and is revoked; create another") from None
 
 
 @tokens.command("list")

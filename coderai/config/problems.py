@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 LONGEST_QUOTE = 80  # characters of a bad value that are repeated; enough to find it by
 LONGEST_SHOWN = 12  # of a value whose name tells nothing: longer ones may be secrets
 URL_CREDENTIALS = re.compile("(?<=://).*@")
+URL_QUERY = re.compile(r"(://.*?\?).*")
 SECRET_WORDS = ("key", "secret", "token", "password", "credential")
 
 
@@ -43,7 +44,7 @@ def quoted(text: str, *, secret: bool = False) -> str:
     """A value for a message: on one line, not too long, and never a secret."""
     if secret:
         return "(hidden)" if text else '""'
-    text = URL_CREDENTIALS.sub("***@", text)
+    text = URL_QUERY.sub(r"\1***", URL_CREDENTIALS.sub("***@", text))
     shown = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
     return f'"{one_line(shown)}"'
 

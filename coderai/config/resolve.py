@@ -105,6 +105,8 @@ def _found(option: Option, flags: Flags, environ: Mapping[str, str], document: D
 
 
 def _check_together(found: Mapping[str, Found], report: Report) -> None:
+    if not any(found[name].value for name in ("log_human", "log_json", "log_stackdriver")):
+        report.problems.append("--log-human: no log is left; give a path to it, --log-json or --log-stackdriver")
     certificates, keys = found["tls_cert_file"].value, found["tls_key_file"].value
     if found["tls_enable"].value:
         for name, files in (("--tls-cert-file", certificates), ("--tls-key-file", keys)):

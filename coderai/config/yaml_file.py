@@ -56,7 +56,7 @@ def read_document(name: str, content: bytes, vocabulary: Vocabulary) -> Document
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         several = isinstance(error, yaml.composer.ComposerError) and "single document" in str(error.context)
-        problem = "a second document begins; expected one" if several else f"not YAML: {error.problem}"
+        problem = "a second document begins; expected one" if several else f"not YAML: {_hidden(error.problem)}"
         raise SettingsError([f"{name}:{line}: {problem}"]) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
@@ -85,6 +85,11 @@ def _walk(mapping: MappingNode, above: tuple[str, ...], name: str, vocabulary: V
             _walk(node, (*above, key), name, vocabulary, document)
         elif not _is_null(node):
             document.problems.append(f"{where}: {written}: {_value(node)} was given; expected a group of keys")
+
+
+def _hidden(problem: str | None) -> str:
+    """The parser quotes what it has found."""
+    return re.sub(rf"'[^']{{{LONGEST_SHOWN + 1},}}'", "(hidden)", problem or "it ends too soon")
 
 
 def entries(mapping: MappingNode, name: str, above: str, problems: list[str]) -> Iterator[tuple[str, Node, str]]:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from coderai.auth import User
 from coderai.clients import caller
 from coderai.formats.format import Ask, Reading
-from coderai.keys import SHORTEST_SECRET, Key, Keys
+from coderai.keys import BYOK, SHORTEST_SECRET, Key, Keys
 from coderai.recorder import Recorder
 from coderai.records import (
     AnsweredPrompt,
@@ -56,19 +56,20 @@ class Interception:
 
     def _begin(self) -> asyncio.Future[None]:
         who = self._request.head.once(caller)
+        session = who.session(self._ask.session_id)
         provider = self._route.provider
         started = Started(
             initiator_id=self._user.id,
             api_key_id=self._user.token_id,
             provider=provider.kind.name,
             provider_name=provider.name,
-            model=self._ask.model,
+            model=self._without_token(self._ask.model),
             client=who.client,
-            client_session_id=who.session(self._ask.session_id),
+            client_session_id=session and self._without_token(session),
             correlating_tool_call_id=self._ask.tool_call_id,
             credential_kind=self._keys.kind,
             credential_hint=self._hint,
-            metadata={"request_user_agent": who.user_agent},
+            metadata={"request_user_agent": self._without_token(who.user_agent)},
         )
         at = times.now()
         records = [Record(self.id, self.id, at, started)]
@@ -122,9 +123,14 @@ class Interception:
                 initiator_id=self._user.id,
             )
 
+    def _without_token(self, told: str) -> str:
+        """Of what the client tells of itself: it may put its credentials anywhere."""
+        return told if self._user.token_id not in told and self._keys.kind != BYOK else self._masked(told)
+
     def _without_secrets(self, message: str | None) -> str | None:
-        if not message:
-            return message
+        return self._masked(message) if message else message
+
+    def _masked(self, message: str) -> str:
         for secret in (*self._keys.secrets, *self._route.provider.secrets):
             if len(secret) >= SHORTEST_SECRET:
                 message = message.replace(secret, "***")

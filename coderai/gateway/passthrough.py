@@ -1,4 +1,5 @@
-"""Requests that are relayed unrecorded: one log line each, so that an auditor sees that they happened.
+"""Requests that are relayed unrecorded: one log line each, so that an auditor sees that they happened; without the
+structured log, an ordinary one.
 
 What opens one user's data (a stored response, a conversation) passes only for that user: one organisation
 key stands behind everybody's requests, so the provider cannot tell them apart.
@@ -10,28 +11,32 @@ import msgspec
 
 from coderai.auth import User
 from coderai.dumps import Dump
+from coderai.formats import RESPONSES
 from coderai.formats.format import NotUnderstood, Reading
 from coderai.gateway.dumping import Dumper, DumpingTap
-from coderai.gateway.ownership import Owners, require_owned
+from coderai.gateway.ownership import Owners, refuse_foreign, require_owned
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Relay
 from coderai.gateway.upcall import Calls, Failed
 from coderai.keys import Keys
-from coderai.logs import RecordLog
+from coderai.logs import Logger, RecordLog
+from coderai.providers import INPUT_TOKENS
 from coderai.recorder import Recorder
 from coderai.records import NO_INTERCEPTION, ProviderObject, Record, new_id
 from coderai.routes import Route
 from coderai.store import times
 from coderai.tap import NoTap, Tap, WholeTap
+from coderai.user_tokens import without_token
 from coderai.wire.answer import Answer
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 
 
 class Passthrough:
-    """`record_log`: where each request leaves its line; None: nowhere."""
+    """`record_log`: where each request leaves its line; None: in `log`."""
 
-    def __init__(self, calls: Calls, recorder: Recorder, owners: Owners, dumper: Dumper) -> None:
+    def __init__(self, calls: Calls, recorder: Recorder, owners: Owners, dumper: Dumper, log: Logger) -> None:
+        self._log = log
         self._dumper = dumper
         self._calls = calls
         self._recorder = recorder
@@ -44,6 +49,8 @@ class Passthrough:
         try:
             if route.owned is not None:
                 await require_owned(self._owners, route.provider, user, route.owned.decode("latin-1"))
+            for object_id in _built_on(route, body):
+                await refuse_foreign(self._owners, route.provider, user, object_id)
             if route.provider.bedrock is not None:
                 path = route.path.decode("latin-1")
                 raise Refusal(501, f"{path} is not served by Amazon Bedrock: only /v1/messages is")
@@ -54,10 +61,10 @@ class Passthrough:
         except BaseException as fault:  # refused, or the client has gone: what was asked for is on record all the same
             if dump is not None and isinstance(fault, Failed):
                 dump.error(fault.message)
-            await self._log(request, route, user, fault.status if isinstance(fault, Refusal) else request.status)
+            await self._note(request, route, user, fault.status if isinstance(fault, Refusal) else request.status)
             raise
         else:
-            await self._log(request, route, user, answer.status)
+            await self._note(request, route, user, answer.status)
             relay.release()
             await relay.done
         finally:
@@ -79,18 +86,32 @@ class Passthrough:
             await self._recorder.put([Record(new_id(), NO_INTERCEPTION, times.now(), owned)])
         return relay
 
-    async def _log(self, request: Request, route: Route, user: User, status: int | None) -> None:
-        if self.record_log is not None:
-            await self.record_log.passthrough(
-                route=route.path.decode("latin-1"),
-                method=request.head.method,
-                status=status,
-                initiator_id=user.id,
-                api_key_id=user.token_id,
-                provider=route.provider.kind.name,
-                provider_name=route.provider.name,
-                created_at=times.now(),
-            )
+    async def _note(self, request: Request, route: Route, user: User, status: int | None) -> None:
+        path = without_token(route.path.decode("latin-1"), user.token_id)
+        if self.record_log is None:
+            method, name = request.head.method, route.provider.name
+            self._log.info("passed through", method=method, route=path, status=status, provider_name=name, user=user.id)
+            return
+        await self.record_log.passthrough(
+            route=path,
+            method=request.head.method,
+            status=status,
+            initiator_id=user.id,
+            api_key_id=user.token_id,
+            provider=route.provider.kind.name,
+            provider_name=route.provider.name,
+            created_at=times.now(),
+        )
+
+
+def _built_on(route: Route, body: bytes) -> tuple[str, ...]:
+    """Counting the tokens of a response means to read what it goes on from."""
+    if route.path != INPUT_TOKENS:
+        return ()
+    try:
+        return RESPONSES.ask(body).builds_on
+    except NotUnderstood:
+        return ()  # nor will the provider understand it
 
 
 # Where the answer's `id` names something that is its creator's alone.

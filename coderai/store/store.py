@@ -13,7 +13,7 @@ from coderai.records import Record, Thread, new_id
 from coderai.store import refused
 from coderai.store.audit import Verdict, verify
 from coderai.store.chains import Anchors
-from coderai.store.driver import BadData, Driver, StoreUnavailable
+from coderai.store.driver import BadData, Driver, StoreUnavailable, marks
 from coderai.store.instances import Instances
 from coderai.store.migrate import copy
 from coderai.store.people import People
@@ -26,6 +26,9 @@ from coderai.store.writing import NotAsWritten, Outcome, Writing
 class EachWritten(NamedTuple):
     records: Sequence[Record]  # as they were stored, without those that were refused
     threads: dict[str, Thread]  # by interception id
+
+
+_OWNER = "SELECT initiator_id FROM aibridge_provider_objects WHERE object_id = ? AND provider_name IN "
 
 
 class Store:
@@ -118,11 +121,10 @@ class Store:
         """All that is in it. Raises CannotCopy."""
         await copy(self._driver, target._driver, report)
 
-    async def owner(self, provider_name: str, object_id: str) -> str | None:
+    async def owner(self, provider_names: Sequence[str], object_id: str) -> str | None:
         """The id of the user whose recorded request created this object of the provider's."""
-        sql = "SELECT initiator_id FROM aibridge_provider_objects WHERE provider_name = ? AND object_id = ?"
         try:
-            rows = await self._driver.fetch(sql, (provider_name, object_id))
+            rows = await self._driver.fetch(_OWNER + marks(len(provider_names)), (object_id, *provider_names))
         except BadData:  # what cannot be stored was not
             return None
         return rows[0][0] if rows else None

@@ -29,7 +29,7 @@ def test_flag_then_variable_then_yaml_then_default(yaml):
 
 def test_an_empty_variable_sets_texts_and_paths_only():
     resolved = resolve(
-        {},
+        {"log-json": "/x"},
         dict.fromkeys(
             (
                 "CODER_LOGGING_HUMAN",
@@ -47,7 +47,9 @@ def test_an_empty_variable_sets_texts_and_paths_only():
 
 
 def test_an_empty_flag_turns_the_human_log_off():
-    assert resolve({"log-human": ""}, {}).settings.log_human == ""
+    assert resolve({"log-human": "", "log-json": "/x"}, {}).settings.log_human == ""
+    with pytest.raises(SettingsError, match="--log-human: no log is left; give a path to it, --log-json or"):
+        resolve({"log-human": ""}, {})
 
 
 def test_a_tilde_is_the_home_folder(yaml, monkeypatch):

@@ -62,7 +62,7 @@ def test_a_provider_on_bedrock_is_shown_whole(run):
 
 
 def test_text_with_origins(run):
-    lines = run("show", "--origin", "--log-human=", "-l", "a,b", "-l", "c").stdout.splitlines()
+    lines = run("show", "--origin", "--log-human=", "--log-json=/x", "-l", "a,b", "-l", "c").stdout.splitlines()
     assert 'log-human                                   ""  (flag: --log-human)' in lines
     assert 'log-filter                                  ["a","b","c"]  (flag: --log-filter)' in lines
     assert "aibridge-retention                          60d  (default)" in lines

@@ -30,7 +30,14 @@ BY_KIND = {
     "list of regex": st.lists(st.sampled_from(["a.*", "x{1}", "[bc] d", "é|#"])),
 }
 # Some make no sense without another.
-NOT_WRITTEN = ("config", "write_config", "tls_enable", "aibridge_bedrock_base_url", "aibridge_bedrock_region")
+NOT_WRITTEN = (
+    "config",
+    "write_config",
+    "log_human",
+    "tls_enable",
+    "aibridge_bedrock_base_url",
+    "aibridge_bedrock_region",
+)
 FLAGS = st.fixed_dictionaries(
     {},
     optional={
