@@ -14,16 +14,6 @@ from coderai.records import ToolCall
 _SERVER_SIDE = ("server_tool_use", "mcp_tool_use")
 
 
-class Block(Struct):
-    type: Any = ""
-    id: Any = ""
-    name: Any = ""
-    input: Any = None  # a Raw of a whole body, a str of a stream
-    thinking: Any = ""
-    server_name: Any = None
-    incomplete: bool = False
-
-
 class _Given(Struct):
     type: Any = ""
     id: Any = ""
@@ -33,12 +23,17 @@ class _Given(Struct):
     server_name: Any = None
 
 
+class Block(_Given):
+    input: Any = Raw(b"{}")  # a str of a stream
+    incomplete: bool = False
+
+
 def block_of(raw: Raw) -> Block:
     try:
         block = object_of(bytes(raw), _Given)
     except NotUnderstood:
         return Block()
-    return Block(block.type, block.id, block.name, block.input, block.thinking, block.server_name)
+    return Block(*(getattr(block, name) for name in _Given.__struct_fields__))
 
 
 def tool_of(message_id: str, block: Block) -> ToolCall:

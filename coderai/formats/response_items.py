@@ -13,29 +13,9 @@ from coderai.formats.loose import items, mapping, object_of, text, written
 from coderai.records import Metadata, Thought, ToolCall
 
 
-class Item(Struct):
-    type: Any = ""
-    id: Any = ""
-    call_id: Any = ""
-    name: Any = ""
-    role: Any = ""
-    phase: Any = ""
-    summary: Any = None
-    content: Any = None
-    server_url: Any = None
-    server_label: Any = None
-    error: Any = None
-    arguments: Raw | str = Raw(b"null")
-    input: Raw | str = Raw(b"null")
-    action: Raw | str = Raw(b"null")
-    actions: Raw = Raw(b"null")
-    operation: Raw = Raw(b"null")
-    queries: Raw = Raw(b"null")
-    code: Raw | str = Raw(b"null")
-    incomplete: bool = False
+class _Given(Struct):
+    """As it came; msgspec decodes no union with Raw."""
 
-
-class _RawItem(Struct):
     type: Any = ""
     id: Any = ""
     call_id: Any = ""
@@ -56,6 +36,12 @@ class _RawItem(Struct):
     code: Raw = Raw(b"null")
 
 
+class Item(_Given):
+    """The same; deltas put texts in the place of what is Raw."""
+
+    incomplete: bool = False
+
+
 _INPUTS = ("arguments", "input", "action", "actions", "operation", "queries", "code")
 _APPROVAL = "mcp_approval_request"
 _SERVER_SIDE = (
@@ -71,10 +57,10 @@ _SERVER_SIDE = (
 
 def item_of(raw: Raw) -> Item:
     try:
-        item = object_of(bytes(raw), _RawItem)
+        item = object_of(bytes(raw), _Given)
     except NotUnderstood:
         return Item()
-    return Item(*(getattr(item, name) for name in _RawItem.__struct_fields__))
+    return Item(*(getattr(item, name) for name in _Given.__struct_fields__))
 
 
 def is_call(item: Item) -> bool:
