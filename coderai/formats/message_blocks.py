@@ -7,11 +7,13 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
+from coderai.formats.called import noted
 from coderai.formats.format import NotUnderstood
 from coderai.formats.loose import object_of, text, written
 from coderai.records import ToolCall
 
 _SERVER_SIDE = ("server_tool_use", "mcp_tool_use")
+_WHOSE = ("server_name", "toolset_name")
 
 
 class _Given(Struct):
@@ -21,6 +23,8 @@ class _Given(Struct):
     input: Raw = Raw(b"{}")
     thinking: Any = ""
     server_name: Any = None
+    toolset_name: Any = None
+    caller: Any = None
 
 
 class Block(_Given):
@@ -37,18 +41,11 @@ def block_of(raw: Raw) -> Block:
 
 
 def tool_of(message_id: str, block: Block) -> ToolCall:
-    metadata: dict[str, Any] = {}
-    if block.type in _SERVER_SIDE:
-        metadata["kind"] = "server"
-    if isinstance(block.server_name, str):
-        metadata["server_name"] = block.server_name
-    if block.incomplete:
-        metadata["incomplete"] = True
     given = written(block.input)
     return ToolCall(
         message_id=message_id,
         call_id=text(block.id),
         tool=text(block.name),
         input=given or "{}",
-        metadata=metadata,
+        metadata=noted(block, _WHOSE, server=block.type in _SERVER_SIDE),
     )

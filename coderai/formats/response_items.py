@@ -8,9 +8,10 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
+from coderai.formats.called import noted
 from coderai.formats.format import NotUnderstood
 from coderai.formats.loose import items, mapping, object_of, text, written
-from coderai.records import Metadata, Thought, ToolCall
+from coderai.records import Thought, ToolCall
 
 
 class _Given(Struct):
@@ -26,6 +27,8 @@ class _Given(Struct):
     content: Any = None
     server_url: Any = None
     server_label: Any = None
+    namespace: Any = None
+    caller: Any = None
     error: Any = None
     arguments: Raw = Raw(b"null")
     input: Raw = Raw(b"null")
@@ -43,6 +46,8 @@ class Item(_Given):
 
 
 _INPUTS = ("arguments", "input", "action", "actions", "operation", "queries", "code")
+# Of MCP servers, namespaces are Codex's, which runs the servers itself.
+_WHOSE = ("server_label", "namespace")
 _APPROVAL = "mcp_approval_request"
 _SERVER_SIDE = (
     "mcp_call",
@@ -70,15 +75,9 @@ def is_call(item: Item) -> bool:
 
 def tool_call(message_id: str, item: Item) -> ToolCall:
     kind = text(item.type)
-    metadata: Metadata = {}
-    if kind in _SERVER_SIDE:
-        metadata["kind"] = "server"
+    metadata = noted(item, _WHOSE, server=kind in _SERVER_SIDE)
     if kind == _APPROVAL:
         metadata["approval"] = "requested"
-    if isinstance(item.server_label, str):
-        metadata["server_label"] = item.server_label
-    if item.incomplete:
-        metadata["incomplete"] = True
     inputs = (getattr(item, name) for name in _INPUTS)
     given = next((some for some in inputs if some != Raw(b"null") and some != Raw(b"")), None)
     return ToolCall(
