@@ -3,6 +3,7 @@
 Spec: https://docs.anthropic.com/en/api/messages
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -30,6 +31,11 @@ class _Given(Struct):
 class Block(_Given):
     input: Any = Raw(b"{}")  # a str of a stream
     incomplete: bool = False
+
+    def take(self, inputs: Iterable[str], thoughts: Iterable[str]) -> None:
+        """What a stream's deltas brought."""
+        self.input = "".join(inputs) or self.input
+        self.thinking = text(self.thinking) + "".join(thoughts)
 
 
 def block_of(raw: Raw) -> Block:

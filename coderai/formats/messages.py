@@ -49,6 +49,8 @@ class _Message(Struct):
     error_message: str | None = None
 
 
+_INDEX = (int, float, str)  # as a tuple: a union would be made anew for each event
+
 _ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -97,11 +99,11 @@ class Messages:
 
     def fold(self, events: Sequence[bytes]) -> _Message:
         answer = _Message()
-        blocks: dict[int | str, Block] = {}
-        inputs: dict[int | str, list[str]] = {}
-        thoughts: dict[int | str, list[str]] = {}
+        blocks: dict[float | str, Block] = {}  # the latest of each index, and what came for it
+        inputs: dict[float | str, list[str]] = {}
+        thoughts: dict[float | str, list[str]] = {}
         for event in objects(events, _EVENTS):
-            index = event.index if isinstance(event.index, int | str) else -1
+            index = event.index if isinstance(event.index, _INDEX) else -1
             match event.type:
                 case "content_block_delta":  # first, as most are
                     delta = mapping(event.delta)
@@ -117,17 +119,18 @@ class Messages:
                     given = mapping(event.usage)
                     answer.usage |= {name: figure for name, figure in given.items() if figure is not None}
                 case "content_block_start":
+                    if index in blocks:  # another of one index, as proxies write that count nothing
+                        blocks[index].take(inputs.pop(index, ()), thoughts.pop(index, ()))
                     blocks[index] = block_of(event.content_block)
                     blocks[index].incomplete = True
+                    answer.content.append(blocks[index])
                 case "content_block_stop" if index in blocks:
                     blocks[index].incomplete = False
                 case kind if kind == "error" or event.error:
                     before = answer.error_type, answer.error_message
                     answer.error_type, answer.error_message = told(error_of(asdict(event)), before)
         for index, block in blocks.items():
-            block.input = "".join(inputs.get(index, ())) or block.input
-            block.thinking = text(block.thinking) + "".join(thoughts.get(index, ()))
-        answer.content = list(blocks.values())
+            block.take(inputs.get(index, ()), thoughts.get(index, ()))
         return answer
 
     def read(self, answer: _Message) -> Reading:
