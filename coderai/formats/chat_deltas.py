@@ -37,6 +37,7 @@ class Choice:
 
     def __init__(self) -> None:
         self.finished = False
+        self.usage: Any = None  # which Kimi tells of within the choice
         self.thoughts: dict[str, list[str]] = {name: [] for name in THOUGHTS}
         self.parts: list[Any] = []  # of the content
         self.function: dict[str, list[str]] | None = None  # the legacy one: name, arguments
@@ -45,6 +46,7 @@ class Choice:
     def add(self, choice: dict[str, Any]) -> None:
         if choice.get("finish_reason"):
             self.finished = True
+            self.usage = choice.get("usage")
         for name, given in mapping(choice.get("delta")).items():
             if name in self.thoughts:
                 self.thoughts[name].append(text(given))

@@ -22,7 +22,7 @@ AT_ONCE = 500
 
 _CODED = (Raw, bytes)  # as a tuple: a union would be made anew at each look
 _NUMBER = (int, float)
-_MOST = 2**63
+_MOST = 2**63 - 1
 
 
 def value(data: Any) -> Any:
@@ -112,8 +112,10 @@ def text(data: Any) -> str:
 
 
 def count(data: Any) -> int:
-    """A number of tokens, whatever the provider wrote."""
-    return int(data) if isinstance(data, _NUMBER) and -_MOST < data < _MOST else 0
+    """A number of tokens, whatever the provider wrote: none below 0, none beyond what a column takes."""
+    if not isinstance(data, _NUMBER) or not data > 0:
+        return 0
+    return int(data) if data < _MOST else _MOST
 
 
 def written(raw: Any) -> str:
