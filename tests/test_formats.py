@@ -409,3 +409,22 @@ def test_usage_of_a_stream_that_was_not_asked_for_it_may_stand_elsewhere(elsewhe
         tap.feed(b"data: [DONE]\n\n")
         (tokens,) = tap.read().findings
         assert isinstance(tokens, Tokens) and tokens.output == output
+
+
+EMPTY = [b'{"code":0,"message":""}', b'{"message":null}', b'{"code":0}', b'{"type":""}', b"{}", b'""']
+
+
+@each
+@pytest.mark.parametrize("empty", EMPTY)
+@pytest.mark.parametrize("ended", [b"\n\n", b"\r\n\r\n", b""])
+@pytest.mark.parametrize("size", [1, 40, 1000])
+def test_an_error_that_tells_nothing_is_no_end(format: Format, empty: bytes, ended: bytes, size: int) -> None:
+    line = b'data: {"error":%b,"id":"c"}' % empty
+    told = b'data: {"error":{"code":5},"id":"c"}'
+    for last, terminal in ((line, False), (told, True)):
+        stream = (line + (ended or b"\n\n")) * 2 + last + ended
+        tap = StreamTap(format, None)
+        sent = b"".join(tap.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+        reading = tap.read()
+        assert (tap.terminal, reading.error_type) == (terminal, "error" if terminal else None)
+        assert sent + tap.held() == stream
