@@ -29,7 +29,11 @@ class _Given(Struct):
     server_label: Any = None
     namespace: Any = None
     caller: Any = None
+    status: Any = None
+    environment: Any = None
+    execution: Any = None
     error: Any = None
+    revised_prompt: Raw = Raw(b"null")
     arguments: Raw = Raw(b"null")
     input: Raw = Raw(b"null")
     action: Raw = Raw(b"null")
@@ -45,7 +49,8 @@ class Item(_Given):
     incomplete: bool = False
 
 
-_INPUTS = ("arguments", "input", "action", "actions", "operation", "queries", "code")
+# An image's prompt goes before its action, which says but what is done with it.
+_INPUTS = ("revised_prompt", "arguments", "input", "action", "actions", "operation", "queries", "code")
 # Of MCP servers, namespaces are Codex's, which runs the servers itself.
 _WHOSE = ("server_label", "namespace")
 _APPROVAL = "mcp_approval_request"
@@ -62,10 +67,12 @@ _SERVER_SIDE = (
 
 def item_of(raw: Raw) -> Item:
     try:
-        item = object_of(bytes(raw), _Given)
+        given = object_of(bytes(raw), _Given)
     except NotUnderstood:
         return Item()
-    return Item(*(getattr(item, name) for name in _Given.__struct_fields__))
+    item = Item(*(getattr(given, name) for name in _Given.__struct_fields__))
+    item.incomplete = item.status == "incomplete"
+    return item
 
 
 def is_call(item: Item) -> bool:
@@ -73,9 +80,25 @@ def is_call(item: Item) -> bool:
     return kind.endswith("_call") or kind in ("program", _APPROVAL)
 
 
+def _is_hosted(item: Item) -> bool:
+    """Whether the provider runs what a client might as well."""
+    return item.execution == "server" or mapping(item.environment).get("type") == "container_reference"
+
+
+def answered(item: dict[str, Any]) -> str:
+    """The id of the call that this item of an input is the answer to, or the result of; else ""."""
+    kind = text(item.get("type"))
+    if kind == "mcp_approval_response":
+        return text(item.get("approval_request_id"))
+    if kind.endswith("_output"):
+        own = item.get("id") if kind == "local_shell_call_output" else ""  # others' are not the call's
+        return text(item.get("call_id")) or text(own)
+    return ""
+
+
 def tool_call(message_id: str, item: Item) -> ToolCall:
     kind = text(item.type)
-    metadata = noted(item, _WHOSE, server=kind in _SERVER_SIDE)
+    metadata = noted(item, _WHOSE, server=kind in _SERVER_SIDE or _is_hosted(item))
     if kind == _APPROVAL:
         metadata["approval"] = "requested"
     inputs = (getattr(item, name) for name in _INPUTS)

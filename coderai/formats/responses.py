@@ -15,7 +15,7 @@ from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.response_deltas import DELTAS, Unfinished
-from coderai.formats.response_items import is_call, item_of, thoughts_of, tool_call
+from coderai.formats.response_items import answered, is_call, item_of, thoughts_of, tool_call
 from coderai.formats.terminal import terminal_event
 from coderai.formats.usage import response_tokens
 from coderai.records import AnswerFinding
@@ -93,13 +93,12 @@ class Responses:
             last: dict[str, Any] = {"role": "user", "content": value(given)}
         else:
             last = last_message(_items(given))
-        called = text(last.get("call_id")) if text(last.get("type")).endswith("_output") else ""
         return Ask(
             model=request.model,
             body=body,
             stream=request.stream is True,
             prompt=prompt_of(last, ("input_text", "text"), joined=True),
-            tool_call_id=called or None,
+            tool_call_id=answered(last) or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
             builds_on=tuple(filter(None, (text(request.previous_response_id), _conversation(request.conversation)))),
             background=request.background is True,
