@@ -1,16 +1,16 @@
-"""The blocks of a message's content, as far as they are read: tool calls and thoughts.
+"""The blocks of a message's content, as far as they are read: tool calls, what these failed with, and thoughts.
 
 Spec: https://docs.anthropic.com/en/api/messages
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Raw, Struct
 
 from coderai.formats.called import noted
 from coderai.formats.format import NotUnderstood
-from coderai.formats.loose import object_of, text, written
+from coderai.formats.loose import items, mapping, object_of, text, value, written
 from coderai.records import ToolCall
 
 _SERVER_SIDE = ("server_tool_use", "mcp_tool_use")
@@ -26,6 +26,9 @@ class _Given(Struct):
     server_name: Any = None
     toolset_name: Any = None
     caller: Any = None
+    tool_use_id: Any = None  # of a result: its call's, and what came of that
+    is_error: Any = None
+    content: Raw = Raw(b"null")
 
 
 class Block(_Given):
@@ -46,12 +49,29 @@ def block_of(raw: Raw) -> Block:
     return Block(*(getattr(block, name) for name in _Given.__struct_fields__))
 
 
-def tool_of(message_id: str, block: Block) -> ToolCall:
-    given = written(block.input)
+def failures_in(blocks: Iterable[Block]) -> dict[str, str]:
+    """What the provider's own calls failed with, as their results tell, by the calls' ids."""
+    results = (block for block in blocks if text(block.type).endswith("_tool_result"))
+    return {text(block.tool_use_id): failure for block in results if (failure := _failure(block))}
+
+
+def _failure(block: Block) -> str:
+    content = bytes(block.content)
+    if block.is_error is True:  # of MCP: in words
+        said = "".join(text(mapping(part).get("text")) for part in items(content))
+        return said or text(value(content)) or "error"
+    if content.find(b"_error") < 0:  # nearly always, and there may be whole documents in it
+        return ""
+    return written(block.content) if text(mapping(content).get("type")).endswith("_error") else ""
+
+
+def tool_of(message_id: str, block: Block, failures: Mapping[str, str]) -> ToolCall:
+    call_id, given = text(block.id), written(block.input)
     return ToolCall(
         message_id=message_id,
-        call_id=text(block.id),
+        call_id=call_id,
         tool=text(block.name),
         input=given or "{}",
+        invocation_error=failures.get(call_id),
         metadata=noted(block, _WHOSE, server=block.type in _SERVER_SIDE),
     )

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import items, mapping, object_of, objects, text
-from coderai.formats.message_blocks import Block, block_of, tool_of
+from coderai.formats.message_blocks import Block, block_of, failures_in, tool_of
 from coderai.formats.message_usage import tokens_of
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.terminal import terminal_event
@@ -138,10 +138,11 @@ class Messages:
         findings: list[AnswerFinding] = []
         if answer.usage:
             findings.append(tokens_of(message_id, answer.usage))
+        failures = failures_in(answer.content)
         for block in answer.content:
             kind = text(block.type)
             if kind.endswith("tool_use"):
-                findings.append(tool_of(message_id, block))
+                findings.append(tool_of(message_id, block, failures))
             elif kind == "thinking" and text(block.thinking):
                 findings.append(Thought(block.thinking, {"source": "thinking"}))
         return Reading(
