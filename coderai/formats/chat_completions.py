@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import UNSET, Raw, Struct, json
 from msgspec.structs import asdict
 
-from coderai.formats.chat_deltas import Choice, thought_of
+from coderai.formats.chat_deltas import INDEX, Choice, thought_of
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import items, mapping, object_of, objects, text, written
@@ -96,7 +96,7 @@ class ChatCompletions:
     def fold(self, events: Sequence[bytes]) -> dict[str, Any]:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
         answer: dict[str, Any] = {"id": "", "usage": None, "failure": (None, None)}
-        choices: dict[int, Choice] = {}
+        choices: dict[float, Choice] = {}
         elsewhere: Any = None  # its usage, where the one who asked wanted none
         if events[-1:] == [DONE]:
             events = events[:-1]
@@ -111,7 +111,7 @@ class ChatCompletions:
                 answer["failure"] = told(error_of(asdict(chunk)), answer["failure"])
             for choice in map(mapping, items(chunk.choices)):
                 index = choice.get("index")
-                index = index if isinstance(index, int) else 0
+                index = index if isinstance(index, INDEX) else 0
                 if index not in choices:
                     choices[index] = Choice()
                 choices[index].add(choice)

@@ -96,7 +96,7 @@ def _objects(payloads: Sequence[bytes], kind: type[S]) -> Iterator[S]:
 def mapping(data: Any) -> dict[str, Any]:
     if isinstance(data, dict):  # most are: a part of what has been read already
         return data
-    found = value(data)
+    found = value(data) if data is not None else None
     return found if isinstance(found, dict) else {}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
 from coderai.formats.called import noted
 from coderai.formats.format import NotUnderstood
@@ -46,12 +47,12 @@ def block_of(raw: Raw) -> Block:
         block = object_of(bytes(raw), _Given)
     except NotUnderstood:
         return Block()
-    return Block(*(getattr(block, name) for name in _Given.__struct_fields__))
+    return Block(*astuple(block))
 
 
 def failures_in(blocks: Iterable[Block]) -> dict[str, str]:
     """What the provider's own calls failed with, as their results tell, by the calls' ids."""
-    results = (block for block in blocks if text(block.type).endswith("_tool_result"))
+    results = [block for block in blocks if block.tool_use_id]
     return {text(block.tool_use_id): failure for block in results if (failure := _failure(block))}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
 from coderai.formats.called import noted
 from coderai.formats.format import NotUnderstood
@@ -70,7 +71,7 @@ def item_of(raw: Raw) -> Item:
         given = object_of(bytes(raw), _Given)
     except NotUnderstood:
         return Item()
-    item = Item(*(getattr(given, name) for name in _Given.__struct_fields__))
+    item = Item(*astuple(given))
     item.incomplete = item.status == "incomplete"
     return item
 

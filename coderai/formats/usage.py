@@ -21,7 +21,6 @@ _MADE = {
     "audio_tokens": "completion_audio",
     "reasoning_tokens": "completion_reasoning",
 }
-_TOTAL = {"total_tokens": "total_tokens"}
 
 
 def chat_tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
@@ -30,13 +29,16 @@ def chat_tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
     cached = asked.get("cached_tokens") or usage.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
     kept = asked.get("cache_write_tokens") or asked.get("cache_creation_tokens")
     cached, kept = count(cached), count(kept or usage.get("cache_creation_input_tokens"))
+    metadata = _figures(asked, _ASKED) | _figures(made, _MADE) if asked or made else {}
+    if (total := usage.get("total_tokens")) is not None:
+        metadata["total_tokens"] = count(total)
     return Tokens(
         message_id=message_id,
         input=max(0, count(usage.get("prompt_tokens")) - cached - kept),
         output=count(usage.get("completion_tokens")),
         cache_read=cached,
         cache_write=kept,
-        metadata=_figures(asked, _ASKED) | _figures(made, _MADE) | _figures(usage, _TOTAL),
+        metadata=metadata,
     )
 
 
