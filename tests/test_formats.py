@@ -12,6 +12,7 @@ from coderai.formats.format import Format, NotUnderstood
 from coderai.formats.prompt import is_prompt
 from coderai.records import Tokens, ToolCall
 from coderai.stream_tap import StreamTap
+from coderai.tap import WholeTap
 
 FORMATS = [CHAT_COMPLETIONS, RESPONSES, MESSAGES]
 each = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
@@ -238,6 +239,14 @@ def test_json_that_holds_no_answer_is_no_whole_one(format: Format) -> None:
 def test_an_error_however_deep_is_read() -> None:
     body = b'{"detail":' * 600 + b'"no"' + b"}" * 600
     assert CHAT_COMPLETIONS.read(CHAT_COMPLETIONS.whole(body)).error_type is None
+
+
+@each
+def test_an_answer_too_deep_to_be_read_says_so(format: Format) -> None:
+    tap = WholeTap(format, None)
+    tap.feed(b'{"id":"i","object":"response","x":' + b'{"a":' * 3000 + b"1" + b"}" * 3001)
+    reading = tap.read()
+    assert (reading.error_type, reading.error_message) == ("answer_not_read", "the body is nested too deeply")
 
 
 ERRORS = [

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import fields
 
-from coderai.formats.format import NotUnderstood
+from coderai.formats.format import NotUnderstood, TooDeep
 
 S = TypeVar("S", bound=Struct)
 
@@ -30,12 +30,19 @@ def value(data: Any) -> Any:
     if not isinstance(data, _CODED):
         return data
     try:
+        return _decoded(data)
+    except RecursionError:
+        return None
+
+
+def _decoded(data: Any) -> Any:
+    try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         return json.loads(bytes(data).decode("utf-8-sig", "replace"))
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 
@@ -45,13 +52,13 @@ def object_of(body: bytes, kind: type[S]) -> S:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    given = value(body)
-    if not isinstance(given, dict):
-        raise NotUnderstood("the body is not a JSON object")
     try:
-        return kind(**{field.name: _as(field.type, given[field.name]) for field in fields(kind) if field.name in given})
+        given = _decoded(body)
+        if not isinstance(given, dict):
+            raise NotUnderstood("the body is not a JSON object")
+        return kind(**{one.name: _as(one.type, given[one.name]) for one in fields(kind) if one.name in given})
     except RecursionError:
-        raise NotUnderstood("the body is nested too deeply") from None
+        raise TooDeep("the body is nested too deeply") from None
 
 
 def _as(kind: Any, given: Any) -> Any:
