@@ -4,7 +4,9 @@ import re
 from typing import NamedTuple
 
 from coderai import sse
+from coderai.formats.failure import error_of
 from coderai.formats.format import Format
+from coderai.formats.loose import value
 
 BLANK = b"\n\n"
 # The first line that is neither blank nor a comment.
@@ -24,6 +26,12 @@ def pick(format: Format, events: bytes, wanted: Found, *, first: bool) -> Picked
     return _one_by_one(format, events, first=first)
 
 
+def is_terminal(format: Format, event: bytes) -> bool:
+    """Of one event, which may be without its end."""
+    match = _terminal(format, event)
+    return match is not None and _ends(match, event)
+
+
 def shown(format: Format, events: bytes) -> bytes:
     """What of these events the client is to see that did not ask for its usage."""
     return b"".join(event for event in sse.split(events)[0] if not format.withheld(event))
@@ -33,7 +41,7 @@ def _one_by_one(format: Format, events: bytes, *, first: bool) -> Picked:
     kept: list[bytes] = []
     at = 0
     for event in sse.split(events)[0]:
-        if _terminal(format, event) is not None:
+        if (match := _terminal(format, event)) is not None and _ends(match, event):
             return Picked([*kept, event], at)
         if format.wanted.search(event) or (first and sse.tells(event)):
             kept.append(event)
@@ -52,7 +60,7 @@ def _at_once(format: Format, events: bytes, wanted: Found, *, first: bool) -> Pi
         before = events.rfind(BLANK, 0, match.start())
         limit = before + 2 if before >= 0 else 0
         last = events[limit : events.index(BLANK, limit) + 2]
-        if format.terminal.search(last) is None:
+        if (match := format.terminal.search(last)) is None or not _ends(match, last):
             return None
     kept: list[bytes] = []
     at = 0
@@ -78,6 +86,14 @@ def _terminal(format: Format, events: bytes) -> Found:
         return None
     # it cannot begin before the event that the first hint is in
     return format.terminal.search(events, max(0, events.rfind(BLANK, 0, min(found))))
+
+
+def _ends(match: re.Match[bytes], event: bytes) -> bool:
+    """Whether it is the end that it seems to be: in an error's place, some tell with every event that there is none."""
+    if match[0].find(b'"error"') < 0:
+        return True
+    told = value(sse.payload(event))
+    return not isinstance(told, dict) or error_of(told)[0] is not None
 
 
 def _silent(events: bytes, limit: int) -> int:

@@ -10,7 +10,7 @@ from functools import cache
 from coderai import sse
 from coderai.formats.format import Format, Reading
 from coderai.kept import Kept
-from coderai.picking import BLANK, Found, pick, shown
+from coderai.picking import BLANK, Found, is_terminal, pick, shown
 from coderai.tap import KEPT_LIMIT
 from coderai.wire.encodings import Decoder, Undecodable, decoder
 from coderai.wire.reads import Skippable
@@ -193,7 +193,7 @@ class StreamTap:
         """May be called again, with the same result: nothing is used up."""
         last = b"".join((*self._pieces, self._half))  # without a blank line behind it
         if last and not self.terminal:
-            self.terminal = self._format.terminal.search(last) is not None
+            self.terminal = is_terminal(self._format, last)
         reading = self._kept.read(last)
         self.terminal |= self._kept.whole
         return reading

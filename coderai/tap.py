@@ -9,7 +9,7 @@ once the records are stored. A tap never raises; what it cannot read, it relays 
 import re
 from typing import Any, Protocol
 
-from coderai.formats.format import NotUnderstood, Reading
+from coderai.formats.format import NotUnderstood, Reading, TooDeep
 from coderai.wire.encodings import LONG_CODED, Undecodable, decode
 from coderai.wire.reads import Skippable
 
@@ -116,6 +116,9 @@ class WholeTap:
             return Reading()
         try:
             return self._format.read(self._format.whole(decode(self._coding, b"".join(self._kept))))
+        except TooDeep as fault:  # which a model's input to a tool may be, though nothing else of the answer is odd
+            self.fault = str(fault)
+            return Reading(error_type="answer_not_read", error_message=self.fault)
         except (NotUnderstood, Undecodable) as fault:
             self.fault = str(fault)
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel

@@ -12,6 +12,7 @@ from coderai.formats.format import Format, NotUnderstood
 from coderai.formats.prompt import is_prompt
 from coderai.records import Tokens, ToolCall
 from coderai.stream_tap import StreamTap
+from coderai.tap import WholeTap
 
 FORMATS = [CHAT_COMPLETIONS, RESPONSES, MESSAGES]
 each = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
@@ -240,6 +241,14 @@ def test_an_error_however_deep_is_read() -> None:
     assert CHAT_COMPLETIONS.read(CHAT_COMPLETIONS.whole(body)).error_type is None
 
 
+@each
+def test_an_answer_too_deep_to_be_read_says_so(format: Format) -> None:
+    tap = WholeTap(format, None)
+    tap.feed(b'{"id":"i","object":"response","x":' + b'{"a":' * 3000 + b"1" + b"}" * 3001)
+    reading = tap.read()
+    assert (reading.error_type, reading.error_message) == ("answer_not_read", "the body is nested too deeply")
+
+
 ERRORS = [
     (b'{"detail":"no"}', "error", "no"),
     (b'[{"error":{"status":"UNAVAILABLE","message":"no"}}]', "UNAVAILABLE", "no"),
@@ -327,3 +336,168 @@ def test_many_comments_before_a_stream() -> None:
     tap = StreamTap(CHAT_COMPLETIONS, None)
     assert tap.feed(stream) + tap.held() == stream
     assert (tap.read().message_id, tap.terminal) == ("c", True)
+
+
+CHATS = {"prompt_tokens": 1000, "completion_tokens": 5, "total_tokens": 1005}
+COUNTED = {"input_tokens": 10, "output_tokens": 5}
+FALLBACK = [
+    {"type": "message", "model": "a", "input_tokens": 10, "output_tokens": 3},
+    {"type": "fallback_message", "model": "b", "input_tokens": 11, "output_tokens": 5},
+]
+
+
+@pytest.mark.parametrize(
+    ("format", "usage", "expected", "metadata"),
+    [
+        (CHAT_COMPLETIONS, CHATS, (1000, 5, 0, 0), {}),
+        (CHAT_COMPLETIONS, CHATS | {"total_tokens": 1300}, (1000, 5, 0, 0), {"total_tokens": 1300}),  # Gemini's
+        (CHAT_COMPLETIONS, CHATS | {"total_tokens": None}, (1000, 5, 0, 0), {}),
+        (  # LiteLLM, of two ages
+            CHAT_COMPLETIONS,
+            CHATS | {"prompt_tokens_details": {"cached_tokens": 400, "cache_creation_tokens": 500}},
+            (100, 5, 400, 500),
+            {"prompt_cached": 400, "prompt_cache_write": 500},
+        ),
+        (
+            CHAT_COMPLETIONS,
+            CHATS | {"prompt_tokens_details": {"cached_tokens": 400}, "cache_creation_input_tokens": 500},
+            (100, 5, 400, 500),
+            {"prompt_cached": 400},
+        ),
+        (  # DeepSeek
+            CHAT_COMPLETIONS,
+            CHATS | {"prompt_cache_hit_tokens": 900, "prompt_cache_miss_tokens": 100},
+            (100, 5, 900, 0),
+            {},
+        ),
+        (CHAT_COMPLETIONS, {"prompt_tokens": 2**70, "completion_tokens": -4}, (2**63 - 1, 0, 0, 0), {}),
+        (CHAT_COMPLETIONS, {"prompt_tokens": 1e300, "completion_tokens": 4.0}, (2**63 - 1, 4, 0, 0), {}),
+        (
+            CHAT_COMPLETIONS,
+            {"prompt_tokens": float("nan"), "completion_tokens": float("inf")},
+            (0, 2**63 - 1, 0, 0),
+            {},
+        ),
+        (
+            MESSAGES,
+            COUNTED | {"output_tokens_details": {"thinking_tokens": 3}, "service_tier": "priority", "speed": "fast"},
+            (10, 5, 0, 0),
+            {"output_thinking": 3, "service_tier": "priority", "speed": "fast"},
+        ),
+        (
+            MESSAGES,
+            COUNTED | {"server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 2}, "service_tier": None},
+            (10, 5, 0, 0),
+            {"web_search_requests": 1, "web_fetch_requests": 2},
+        ),
+        (MESSAGES, COUNTED | {"iterations": FALLBACK}, (10, 5, 0, 0), {"fallback_message_model": "b"}),
+        (MESSAGES, {"input_tokens": -1, "output_tokens": 2**64}, (0, 2**63 - 1, 0, 0), {}),
+        (RESPONSES, COUNTED | {"total_tokens": 2**80}, (10, 5, 0, 0), {"total_tokens": 2**63 - 1}),
+    ],
+)
+def test_what_an_answer_took(format: Format, usage: dict, expected: tuple[int, ...], metadata: dict) -> None:
+    (tokens,) = format.read(format.whole(json.dumps({"id": "i", "usage": usage}).encode())).findings
+    assert isinstance(tokens, Tokens)
+    assert (tokens.input, tokens.output, tokens.cache_read, tokens.cache_write) == expected
+    assert tokens.metadata == metadata
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": CHATS}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "x_groq": {"id": "r", "usage": CHATS}},
+    ],
+)
+def test_usage_of_a_stream_that_was_not_asked_for_it_may_stand_elsewhere(elsewhere: dict) -> None:
+    """Kimi's in the choice, Groq's in a field of its own; where it stands at the top as well, that one counts."""
+    first: dict = {"id": "c", "choices": [{"index": 0, "delta": {"content": "x"}}], "x_groq": {"id": "r"}}
+    for last, output in (({}, 5), ({"choices": [], "usage": {"completion_tokens": 6}}, 6)):
+        tap = StreamTap(CHAT_COMPLETIONS, None)
+        for chunk in (first, elsewhere, last):
+            tap.feed(b"data: %b\n\n" % json.dumps({"id": "c"} | chunk).encode())
+        tap.feed(b"data: [DONE]\n\n")
+        (tokens,) = tap.read().findings
+        assert isinstance(tokens, Tokens) and tokens.output == output
+
+
+EMPTY = [b'{"code":0,"message":""}', b'{"message":null}', b'{"code":0}', b'{"type":""}', b"{}", b'""']
+
+
+@each
+@pytest.mark.parametrize("empty", EMPTY)
+@pytest.mark.parametrize("ended", [b"\n\n", b"\r\n\r\n", b""])
+@pytest.mark.parametrize("size", [1, 40, 1000])
+def test_an_error_that_tells_nothing_is_no_end(format: Format, empty: bytes, ended: bytes, size: int) -> None:
+    line = b'data: {"error":%b,"id":"c"}' % empty
+    told = b'data: {"error":{"code":5},"id":"c"}'
+    for last, terminal in ((line, False), (told, True)):
+        stream = (line + (ended or b"\n\n")) * 2 + last + ended
+        tap = StreamTap(format, None)
+        sent = b"".join(tap.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+        reading = tap.read()
+        assert (tap.terminal, reading.error_type) == (terminal, "error" if terminal else None)
+        assert sent + tap.held() == stream
+
+
+def called(name: str, arguments: object = None, **fields: object) -> dict:
+    function = {"name": name} | ({} if arguments is None else {"arguments": arguments})
+    return fields | {"function": function}
+
+
+def more(arguments: str, **fields: object) -> dict:
+    return fields | {"function": {"arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        # of one index, without ids: early Gemini's, and what translates it
+        ([[called("ls", '{"p":1}', index=0)], [called("cat", '{"q":2}', index=0)]], ['ls {"p":1}', 'cat {"q":2}']),
+        ([[called("ls", "", index=0)], [called("cat", "", index=0)]], ["ls ", "cat "]),
+        (
+            [[called("ls", '{"p":1}', index=0, id=""), called("ls", '{"p":2}', index=0, id="")]],
+            ['ls {"p":1}', 'ls {"p":2}'],
+        ),
+        ([[called("ls", {"p": 1}, index=0)], [called("ls", {"p": 1}, index=0)]], ['ls {"p":1}', 'ls {"p":1}']),
+        (
+            [
+                [called("ls", '{"p"', index=0)],
+                [more(":1}", index=0)],
+                [called("cat", "{", index=0)],
+                [more("}", index=0)],
+            ],
+            ['ls {"p":1}', "cat {}"],
+        ),
+        # without an index
+        ([[called("ls", '{"p":1}')], [called("cat", '{"q":2}')]], ['ls {"p":1}', 'cat {"q":2}']),
+        ([[called("ls", '{"p":1}'), called("ls", '{"q":2}')]], ['ls {"p":1}', 'ls {"q":2}']),
+        (
+            [[called("ls", '{"p":1}'), called("cat", '{"q"')], [more("", index=0), more(":2}", index=1)]],
+            ['ls {"p":1}', 'cat {"q":2}'],
+        ),
+        # one call all the same: its name in each piece, in pieces, or again at the end
+        ([[called("ls", '{"p"', index=0)], [called("ls", ":1}", index=0)]], ['ls {"p":1}']),
+        ([[called("ls", "{", index=0)], [called("ls", "}", index=0)], [called("ls", "", index=0)]], ["ls {}"]),
+        ([[called("ls", "{}", index=0)], [called("ls", " ", index=0)], [called("ls", index=0)]], ["ls {} "]),
+        ([[called("get_", index=0)], [called("it", index=0)], [more("{}", index=0)]], ["get_it {}"]),
+        ([[called("ls", "", index=0)], [called("ls", "{}", index=0)]], ["ls {}"]),
+        ([[called("ls", "", index=0)], [called("", "{", index=0)], [called("", "}", index=0)]], ["ls {}"]),
+        # indices that are written as fractions
+        (
+            [
+                [called("ls", '{"p":', index=0.0, id="a")],
+                [called("cat", "{", index=1.0, id="b")],
+                [more("1}", index=0.0)],
+                [more("}", index=1)],
+            ],
+            ['ls {"p":1}', "cat {}"],
+        ),
+    ],
+)
+def test_calls_are_told_apart_without_ids(chunks: list[list[dict]], expected: list[str]) -> None:
+    events = [{"id": "c", "choices": [{"index": 0.0, "delta": {"tool_calls": calls}}]} for calls in chunks]
+    events.append({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    calls = CHAT_COMPLETIONS.read(CHAT_COMPLETIONS.fold([json.dumps(event).encode() for event in events])).findings
+    assert [f"{call.tool} {call.input}" for call in calls if isinstance(call, ToolCall)] == expected
+    assert not any(call.metadata for call in calls)

@@ -11,14 +11,15 @@ from typing import Any
 from msgspec import UNSET, Raw, Struct, json
 from msgspec.structs import asdict
 
-from coderai.formats.chat_deltas import Choice, thought_of
+from coderai.formats.chat_deltas import INDEX, Choice, thought_of
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, flag, items, mapping, object_of, objects, text, written
+from coderai.formats.loose import flag, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.splice import with_usage
 from coderai.formats.terminal import DONE
-from coderai.records import AnswerFinding, Metadata, Thought, Tokens, ToolCall
+from coderai.formats.usage import chat_tokens
+from coderai.records import AnswerFinding, Metadata, Thought, ToolCall
 
 
 class _Request(Struct):
@@ -32,6 +33,7 @@ class _Answer(Struct):
     id: Any = ""
     choices: Any = None
     usage: Any = None
+    x_groq: Any = None
     error: Any = None
     message: Any = None
     type: Any = None
@@ -88,12 +90,14 @@ class ChatCompletions:
         body = unwrapped(body)
         answer = object_of(body, _Answer)
         failure = failure_in(body, answer.error, answers=answer.choices is not None or bool(answer.usage))
-        return {"id": answer.id, "choices": answer.choices, "usage": answer.usage, "failure": failure}
+        usage = answer.usage or _groqs(answer)
+        return {"id": answer.id, "choices": answer.choices, "usage": usage, "failure": failure}
 
     def fold(self, events: Sequence[bytes]) -> dict[str, Any]:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
         answer: dict[str, Any] = {"id": "", "usage": None, "failure": (None, None)}
-        choices: dict[int, Choice] = {}
+        choices: dict[float, Choice] = {}
+        elsewhere: Any = None  # its usage, where the one who asked wanted none
         if events[-1:] == [DONE]:
             events = events[:-1]
         for chunk in objects(events, _CHUNKS):
@@ -101,22 +105,26 @@ class ChatCompletions:
                 answer["id"] = text(chunk.id)
             if chunk.usage:
                 answer["usage"] = chunk.usage
+            elif chunk.x_groq:
+                elsewhere = _groqs(chunk) or elsewhere
             if chunk.error or (chunk.choices is None and chunk.message):  # in the place of a chunk (vLLM and others)
                 answer["failure"] = told(error_of(asdict(chunk)), answer["failure"])
             for choice in map(mapping, items(chunk.choices)):
                 index = choice.get("index")
-                index = index if isinstance(index, int) else 0
+                index = index if isinstance(index, INDEX) else 0
                 if index not in choices:
                     choices[index] = Choice()
                 choices[index].add(choice)
         answer["choices"] = [choices[index].whole() for index in sorted(choices)]
+        if not answer["usage"]:
+            answer["usage"] = elsewhere or next((one.usage for one in choices.values() if one.usage), None)
         return answer
 
     def read(self, answer: dict[str, Any]) -> Reading:
         message_id = text(answer.get("id"))
         findings: list[AnswerFinding] = []
         if usage := mapping(answer.get("usage")):
-            findings.append(_tokens(message_id, usage))
+            findings.append(chat_tokens(message_id, usage))
         for choice in map(mapping, items(answer.get("choices"))):
             message = mapping(choice.get("message"))
             thought, source = thought_of(message)
@@ -144,6 +152,10 @@ class ChatCompletions:
         return json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
 
 
+def _groqs(answer: _Answer) -> Any:
+    return mapping(answer.x_groq).get("usage")
+
+
 def _tools(message_id: str, message: dict[str, Any]) -> Iterable[ToolCall]:
     legacy = mapping(message.get("function_call"))
     calls = [mapping(call) for call in items(message.get("tool_calls"))]
@@ -157,35 +169,3 @@ def _tools(message_id: str, message: dict[str, Any]) -> Iterable[ToolCall]:
             input=written(function.get("arguments") if function else custom.get("input")),
             metadata=metadata,
         )
-
-
-def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
-    asked, made = mapping(usage.get("prompt_tokens_details")), mapping(usage.get("completion_tokens_details"))
-    cached = count(asked.get("cached_tokens") or usage.get("cached_tokens"))  # the latter is Kimi's
-    kept = count(asked.get("cache_write_tokens"))
-    metadata = _figures(asked, _ASKED) | _figures(made, _MADE) if asked or made else {}
-    return Tokens(
-        message_id=message_id,
-        input=max(0, count(usage.get("prompt_tokens")) - cached - kept),
-        output=count(usage.get("completion_tokens")),
-        cache_read=cached,
-        cache_write=kept,
-        metadata=metadata,
-    )
-
-
-_ASKED = {"audio_tokens": "prompt_audio", "cached_tokens": "prompt_cached", "cache_write_tokens": "prompt_cache_write"}
-_MADE = {
-    "accepted_prediction_tokens": "completion_accepted_prediction",
-    "rejected_prediction_tokens": "completion_rejected_prediction",
-    "audio_tokens": "completion_audio",
-    "reasoning_tokens": "completion_reasoning",
-}
-
-
-def _figures(details: dict[str, Any], names: dict[str, str]) -> Metadata:
-    found: Metadata = {}
-    for name, ours in names.items():
-        if (given := details.get(name)) is not None:
-            found[ours] = count(given)
-    return found

@@ -12,8 +12,10 @@ from coderai.formats.loose import items, mapping, text, written
 THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text")
 # Mistral's is a part of the content. https://docs.mistral.ai/capabilities/reasoning/
 THINKING = "thinking"
+INDEX = (int, float)
 # What a part of a tool call adds to, by its kind.
-_CALLED = {"function": ("name", "arguments"), "custom": ("name", "input")}
+_FUNCTION = ("name", "arguments")
+_CUSTOM = ("name", "input")
 
 
 def thought_of(message: dict[str, Any]) -> tuple[str, str]:
@@ -37,14 +39,16 @@ class Choice:
 
     def __init__(self) -> None:
         self.finished = False
+        self.usage: Any = None  # which Kimi tells of within the choice
         self.thoughts: dict[str, list[str]] = {name: [] for name in THOUGHTS}
         self.parts: list[Any] = []  # of the content
         self.function: dict[str, list[str]] | None = None  # the legacy one: name, arguments
-        self.calls: dict[int, list[dict[str, list[str]]]] = {}  # by index, of which each should have one
+        self.calls: dict[float, list[dict[str, list[str]]]] = {}  # by index, of which each should have one
 
     def add(self, choice: dict[str, Any]) -> None:
         if choice.get("finish_reason"):
             self.finished = True
+            self.usage = choice.get("usage")
         for name, given in mapping(choice.get("delta")).items():
             if name in self.thoughts:
                 self.thoughts[name].append(text(given))
@@ -53,21 +57,23 @@ class Choice:
             elif name == "tool_calls":
                 for position, call in enumerate(map(mapping, items(given))):
                     index = call.get("index")
-                    self._add_call(index if isinstance(index, int) else position, call)
+                    self._add_call(index if isinstance(index, INDEX) else position, call)
             elif name == "function_call" and (function := mapping(given)):
                 self.function = self.function or {}
-                _gather(self.function, function, ("name", "arguments"))
+                _gather(self.function, function, _FUNCTION)
 
-    def _add_call(self, index: int, call: dict[str, Any]) -> None:
-        calls = self.calls.setdefault(index, [{}])
-        if call.get("id") and _is_another(calls[-1], call):
-            calls.append({})
-        pieces = calls[-1]
-        for name, given in call.items():
-            if name in _CALLED:
-                _gather(pieces, mapping(given), _CALLED[name])
-            elif name == "id" and given and not any(pieces.get("id", ())):
-                _gather(pieces, call, ("id",))
+    def _add_call(self, index: float, call: dict[str, Any]) -> None:
+        calls = self.calls.get(index)
+        if calls is None:
+            calls = self.calls[index] = [{}]
+        pieces, given, function = calls[-1], call.get("id"), call.get("function")
+        fields = mapping(function or call.get("custom"))
+        if pieces and fields.get("name") and _is_another(pieces, given, fields):
+            pieces = {}
+            calls.append(pieces)
+        if given and not any(pieces.get("id", ())):
+            _gather(pieces, call, ("id",))
+        _gather(pieces, fields, _FUNCTION if function else _CUSTOM)
 
     def whole(self) -> dict[str, Any]:
         message: dict[str, Any] = {name: "".join(pieces) for name, pieces in self.thoughts.items()}
@@ -86,19 +92,32 @@ class Choice:
         return {} if self.finished else {"incomplete": True}
 
 
-def _is_another(pieces: dict[str, list[str]], call: dict[str, Any]) -> bool:
+def _is_another(pieces: dict[str, list[str]], given: Any, fields: dict[str, Any]) -> bool:
     """Whether a call begins though its index is that of the last one: Gemini's and older Ollamas' are 0, or missing.
 
-    An id that changes without a name is none: so wrote older vLLMs with every piece.
+    The call has a name. given: its id; one that changes without a name is none: so wrote older vLLMs with every piece.
+    Without ids, a name may come in pieces until arguments do, and the same one again with each of these.
     """
     known = pieces.get("id")
-    return bool(known) and known != [call["id"]] and any(mapping(call.get(kind)).get("name") for kind in _CALLED)
+    if given:
+        return bool(known) and known != [given]
+    before = pieces.get("arguments") or pieces.get("input")
+    if known or before is None or "name" not in pieces:
+        return False
+    # nowhere in JSON does an object follow upon another's end
+    follows = before[-1].rstrip().endswith("}") and _begin(fields).startswith("{")
+    return follows or "".join(pieces["name"]) != fields["name"]
+
+
+def _begin(fields: dict[str, Any]) -> str:
+    return written(fields.get("arguments") or fields.get("input")).lstrip()
 
 
 def _gather(pieces: dict[str, list[str]], fields: dict[str, Any], names: Container[str]) -> None:
     for name, piece in fields.items():
         if name in names and piece is not None:
-            piece = written(piece)  # arguments are an object where some providers write them
+            if not isinstance(piece, str):
+                piece = written(piece)  # arguments are an object where some providers write them
             if name not in pieces:
                 pieces[name] = [piece]
             elif name != "name" or pieces[name] != [piece]:  # which some repeat with every piece

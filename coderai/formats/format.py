@@ -20,6 +20,10 @@ class NotUnderstood(ValueError):
     """A body that this format cannot read; the message says what is wrong with it, in words for the client."""
 
 
+class TooDeep(NotUnderstood):
+    """JSON it may be, but nested further than can be followed."""
+
+
 class Ask(Struct, frozen=True, kw_only=True):
     """What was asked: read from a request's body, before the upstream is called."""
 
@@ -39,7 +43,7 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     message_id: str = ""
     findings: tuple[AnswerFinding, ...] = ()
-    error_type: str | None = None  # the provider's own error.type, from an error body or an error event
+    error_type: str | None = None  # the provider's own error.type, from an error body or event, or that of a TooDeep
     error_message: str | None = None
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import fields
 
-from coderai.formats.format import NotUnderstood
+from coderai.formats.format import NotUnderstood, TooDeep
 
 S = TypeVar("S", bound=Struct)
 
@@ -22,7 +22,7 @@ AT_ONCE = 500
 
 _CODED = (Raw, bytes)  # as a tuple: a union would be made anew at each look
 _NUMBER = (int, float)
-_MOST = 2**63
+_MOST = 2**63 - 1
 # https://docs.pydantic.dev/latest/api/standard_library_types/#booleans
 _TRUE = ("1", "1.0", "true", "t", "yes", "y", "on")
 
@@ -32,12 +32,19 @@ def value(data: Any) -> Any:
     if not isinstance(data, _CODED):
         return data
     try:
+        return _decoded(data)
+    except RecursionError:
+        return None
+
+
+def _decoded(data: Any) -> Any:
+    try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         return json.loads(bytes(data).decode("utf-8-sig", "replace"))
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 
@@ -47,13 +54,13 @@ def object_of(body: bytes, kind: type[S]) -> S:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    given = value(body)
-    if not isinstance(given, dict):
-        raise NotUnderstood("the body is not a JSON object")
     try:
-        return kind(**{field.name: _as(field.type, given[field.name]) for field in fields(kind) if field.name in given})
+        given = _decoded(body)
+        if not isinstance(given, dict):
+            raise NotUnderstood("the body is not a JSON object")
+        return kind(**{one.name: _as(one.type, given[one.name]) for one in fields(kind) if one.name in given})
     except RecursionError:
-        raise NotUnderstood("the body is nested too deeply") from None
+        raise TooDeep("the body is nested too deeply") from None
 
 
 def _as(kind: Any, given: Any) -> Any:
@@ -98,7 +105,7 @@ def _objects(payloads: Sequence[bytes], kind: type[S]) -> Iterator[S]:
 def mapping(data: Any) -> dict[str, Any]:
     if isinstance(data, dict):  # most are: a part of what has been read already
         return data
-    found = value(data)
+    found = value(data) if data is not None else None
     return found if isinstance(found, dict) else {}
 
 
@@ -119,8 +126,10 @@ def text(data: Any) -> str:
 
 
 def count(data: Any) -> int:
-    """A number of tokens, whatever the provider wrote."""
-    return int(data) if isinstance(data, _NUMBER) and -_MOST < data < _MOST else 0
+    """A number of tokens, whatever the provider wrote: none below 0, none beyond what a column takes."""
+    if not isinstance(data, _NUMBER) or not data > 0:
+        return 0
+    return int(data) if data < _MOST else _MOST
 
 
 def written(raw: Any) -> str:

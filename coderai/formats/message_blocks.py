@@ -1,27 +1,21 @@
-"""The blocks of a message's content, as far as they are read: tool calls and thoughts.
+"""The blocks of a message's content, as far as they are read: tool calls, what these failed with, and thoughts.
 
 Spec: https://docs.anthropic.com/en/api/messages
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
+from coderai.formats.called import noted
 from coderai.formats.format import NotUnderstood
-from coderai.formats.loose import object_of, text, written
+from coderai.formats.loose import items, mapping, object_of, text, value, written
 from coderai.records import ToolCall
 
 _SERVER_SIDE = ("server_tool_use", "mcp_tool_use")
-
-
-class Block(Struct):
-    type: Any = ""
-    id: Any = ""
-    name: Any = ""
-    input: Any = None  # a Raw of a whole body, a str of a stream
-    thinking: Any = ""
-    server_name: Any = None
-    incomplete: bool = False
+_WHOSE = ("server_name", "toolset_name")
 
 
 class _Given(Struct):
@@ -31,6 +25,21 @@ class _Given(Struct):
     input: Raw = Raw(b"{}")
     thinking: Any = ""
     server_name: Any = None
+    toolset_name: Any = None
+    caller: Any = None
+    tool_use_id: Any = None  # of a result: its call's, and what came of that
+    is_error: Any = None
+    content: Raw = Raw(b"null")
+
+
+class Block(_Given):
+    input: Any = Raw(b"{}")  # a str of a stream
+    incomplete: bool = False
+
+    def take(self, inputs: Iterable[str], thoughts: Iterable[str]) -> None:
+        """What a stream's deltas brought."""
+        self.input = "".join(inputs) or self.input
+        self.thinking = text(self.thinking) + "".join(thoughts)
 
 
 def block_of(raw: Raw) -> Block:
@@ -38,22 +47,32 @@ def block_of(raw: Raw) -> Block:
         block = object_of(bytes(raw), _Given)
     except NotUnderstood:
         return Block()
-    return Block(block.type, block.id, block.name, block.input, block.thinking, block.server_name)
+    return Block(*astuple(block))
 
 
-def tool_of(message_id: str, block: Block) -> ToolCall:
-    metadata: dict[str, Any] = {}
-    if block.type in _SERVER_SIDE:
-        metadata["kind"] = "server"
-    if isinstance(block.server_name, str):
-        metadata["server_name"] = block.server_name
-    if block.incomplete:
-        metadata["incomplete"] = True
-    given = written(block.input)
+def failures_in(blocks: Iterable[Block]) -> dict[str, str]:
+    """What the provider's own calls failed with, as their results tell, by the calls' ids."""
+    results = [block for block in blocks if block.tool_use_id]
+    return {text(block.tool_use_id): failure for block in results if (failure := _failure(block))}
+
+
+def _failure(block: Block) -> str:
+    content = bytes(block.content)
+    if block.is_error is True:  # of MCP: in words
+        said = "".join(text(mapping(part).get("text")) for part in items(content))
+        return said or text(value(content)) or "error"
+    if content.find(b"_error") < 0:  # nearly always, and there may be whole documents in it
+        return ""
+    return written(block.content) if text(mapping(content).get("type")).endswith("_error") else ""
+
+
+def tool_of(message_id: str, block: Block, failures: Mapping[str, str]) -> ToolCall:
+    call_id, given = text(block.id), written(block.input)
     return ToolCall(
         message_id=message_id,
-        call_id=text(block.id),
+        call_id=call_id,
         tool=text(block.name),
         input=given or "{}",
-        metadata=metadata,
+        invocation_error=failures.get(call_id),
+        metadata=noted(block, _WHOSE, server=block.type in _SERVER_SIDE),
     )

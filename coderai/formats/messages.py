@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, items, mapping, object_of, objects, text
-from coderai.formats.message_blocks import Block, block_of, tool_of
+from coderai.formats.message_blocks import Block, block_of, failures_in, tool_of
 from coderai.formats.message_usage import tokens_of
 from coderai.formats.prompt import behind_answer, last_message, prompt_of
 from coderai.formats.queued import queued
@@ -49,6 +49,8 @@ class _Message(Struct):
     error_type: str | None = None
     error_message: str | None = None
 
+
+_INDEX = (int, float, str)  # as a tuple: a union would be made anew for each event
 
 _ERROR_TYPES = {
     400: "invalid_request_error",
@@ -99,11 +101,11 @@ class Messages:
 
     def fold(self, events: Sequence[bytes]) -> _Message:
         answer = _Message()
-        blocks: dict[int | str, Block] = {}
-        inputs: dict[int | str, list[str]] = {}
-        thoughts: dict[int | str, list[str]] = {}
+        blocks: dict[float | str, Block] = {}  # the latest of each index, and what came for it
+        inputs: dict[float | str, list[str]] = {}
+        thoughts: dict[float | str, list[str]] = {}
         for event in objects(events, _EVENTS):
-            index = event.index if isinstance(event.index, int | str) else -1
+            index = event.index if isinstance(event.index, _INDEX) else -1
             match event.type:
                 case "content_block_delta":  # first, as most are
                     delta = mapping(event.delta)
@@ -119,17 +121,18 @@ class Messages:
                     given = mapping(event.usage)
                     answer.usage |= {name: figure for name, figure in given.items() if figure is not None}
                 case "content_block_start":
+                    if index in blocks:  # another of one index, as proxies write that count nothing
+                        blocks[index].take(inputs.pop(index, ()), thoughts.pop(index, ()))
                     blocks[index] = block_of(event.content_block)
                     blocks[index].incomplete = True
+                    answer.content.append(blocks[index])
                 case "content_block_stop" if index in blocks:
                     blocks[index].incomplete = False
                 case kind if kind == "error" or event.error:
                     before = answer.error_type, answer.error_message
                     answer.error_type, answer.error_message = told(error_of(asdict(event)), before)
         for index, block in blocks.items():
-            block.input = "".join(inputs.get(index, ())) or block.input
-            block.thinking = text(block.thinking) + "".join(thoughts.get(index, ()))
-        answer.content = list(blocks.values())
+            block.take(inputs.get(index, ()), thoughts.get(index, ()))
         return answer
 
     def read(self, answer: _Message) -> Reading:
@@ -137,10 +140,11 @@ class Messages:
         findings: list[AnswerFinding] = []
         if answer.usage:
             findings.append(tokens_of(message_id, answer.usage))
+        failures = failures_in(answer.content)
         for block in answer.content:
             kind = text(block.type)
             if kind.endswith("tool_use"):
-                findings.append(tool_of(message_id, block))
+                findings.append(tool_of(message_id, block, failures))
             elif kind == "thinking" and text(block.thinking):
                 findings.append(Thought(block.thinking, {"source": "thinking"}))
         return Reading(

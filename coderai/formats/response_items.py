@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
+from coderai.formats.called import noted
 from coderai.formats.format import NotUnderstood
 from coderai.formats.loose import items, mapping, object_of, text, written
-from coderai.records import Metadata, Thought, ToolCall
+from coderai.records import Thought, ToolCall
 
 
-class Item(Struct):
+class _Given(Struct):
+    """As it came; msgspec decodes no union with Raw."""
+
     type: Any = ""
     id: Any = ""
     call_id: Any = ""
@@ -24,29 +28,13 @@ class Item(Struct):
     content: Any = None
     server_url: Any = None
     server_label: Any = None
+    namespace: Any = None
+    caller: Any = None
+    status: Any = None
+    environment: Any = None
+    execution: Any = None
     error: Any = None
-    arguments: Raw | str = Raw(b"null")
-    input: Raw | str = Raw(b"null")
-    action: Raw | str = Raw(b"null")
-    actions: Raw = Raw(b"null")
-    operation: Raw = Raw(b"null")
-    queries: Raw = Raw(b"null")
-    code: Raw | str = Raw(b"null")
-    incomplete: bool = False
-
-
-class _RawItem(Struct):
-    type: Any = ""
-    id: Any = ""
-    call_id: Any = ""
-    name: Any = ""
-    role: Any = ""
-    phase: Any = ""
-    summary: Any = None
-    content: Any = None
-    server_url: Any = None
-    server_label: Any = None
-    error: Any = None
+    revised_prompt: Raw = Raw(b"null")
     arguments: Raw = Raw(b"null")
     input: Raw = Raw(b"null")
     action: Raw = Raw(b"null")
@@ -56,7 +44,16 @@ class _RawItem(Struct):
     code: Raw = Raw(b"null")
 
 
-_INPUTS = ("arguments", "input", "action", "actions", "operation", "queries", "code")
+class Item(_Given):
+    """The same; deltas put texts in the place of what is Raw."""
+
+    incomplete: bool = False
+
+
+# An image's prompt goes before its action, which says but what is done with it.
+_INPUTS = ("revised_prompt", "arguments", "input", "action", "actions", "operation", "queries", "code")
+# Of MCP servers, namespaces are Codex's, which runs the servers itself.
+_WHOSE = ("server_label", "namespace")
 _APPROVAL = "mcp_approval_request"
 _SERVER_SIDE = (
     "mcp_call",
@@ -71,10 +68,12 @@ _SERVER_SIDE = (
 
 def item_of(raw: Raw) -> Item:
     try:
-        item = object_of(bytes(raw), _RawItem)
+        given = object_of(bytes(raw), _Given)
     except NotUnderstood:
         return Item()
-    return Item(*(getattr(item, name) for name in _RawItem.__struct_fields__))
+    item = Item(*astuple(given))
+    item.incomplete = item.status == "incomplete"
+    return item
 
 
 def is_call(item: Item) -> bool:
@@ -82,17 +81,27 @@ def is_call(item: Item) -> bool:
     return kind.endswith("_call") or kind in ("program", _APPROVAL)
 
 
+def _is_hosted(item: Item) -> bool:
+    """Whether the provider runs what a client might as well."""
+    return item.execution == "server" or mapping(item.environment).get("type") == "container_reference"
+
+
+def answered(item: dict[str, Any]) -> str:
+    """The id of the call that this item of an input is the answer to, or the result of; else ""."""
+    kind = text(item.get("type"))
+    if kind == "mcp_approval_response":
+        return text(item.get("approval_request_id"))
+    if kind.endswith("_output"):
+        own = item.get("id") if kind == "local_shell_call_output" else ""  # others' are not the call's
+        return text(item.get("call_id")) or text(own)
+    return ""
+
+
 def tool_call(message_id: str, item: Item) -> ToolCall:
     kind = text(item.type)
-    metadata: Metadata = {}
-    if kind in _SERVER_SIDE:
-        metadata["kind"] = "server"
+    metadata = noted(item, _WHOSE, server=kind in _SERVER_SIDE or _is_hosted(item))
     if kind == _APPROVAL:
         metadata["approval"] = "requested"
-    if isinstance(item.server_label, str):
-        metadata["server_label"] = item.server_label
-    if item.incomplete:
-        metadata["incomplete"] = True
     inputs = (getattr(item, name) for name in _INPUTS)
     given = next((some for some in inputs if some != Raw(b"null") and some != Raw(b"")), None)
     return ToolCall(

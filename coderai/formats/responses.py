@@ -12,12 +12,13 @@ from msgspec import Raw, Struct, json
 from coderai.formats.chat_completions import ChatCompletions
 from coderai.formats.failure import Failure, error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import count, flag, mapping, object_of, objects, text, value
+from coderai.formats.loose import flag, mapping, object_of, objects, text, value
 from coderai.formats.prompt import last_message, prompt_of
 from coderai.formats.response_deltas import DELTAS, Unfinished
-from coderai.formats.response_items import is_call, item_of, thoughts_of, tool_call
+from coderai.formats.response_items import answered, is_call, item_of, thoughts_of, tool_call
 from coderai.formats.terminal import terminal_event
-from coderai.records import AnswerFinding, Tokens
+from coderai.formats.usage import response_tokens
+from coderai.records import AnswerFinding
 
 
 class _Request(Struct):
@@ -92,13 +93,12 @@ class Responses:
             last: dict[str, Any] = {"role": "user", "content": value(given)}
         else:
             last = last_message(_items(given))
-        called = text(last.get("call_id")) if text(last.get("type")).endswith("_output") else ""
         return Ask(
             model=request.model,
             body=body,
             stream=flag(request.stream),
             prompt=prompt_of(last, ("input_text", "text"), joined=True),
-            tool_call_id=called or None,
+            tool_call_id=answered(last) or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
             builds_on=tuple(filter(None, (text(request.previous_response_id), _conversation(request.conversation)))),
             background=flag(request.background),
@@ -151,7 +151,7 @@ class Responses:
         message_id = text(answer.id)
         findings: list[AnswerFinding] = []
         if usage := mapping(answer.usage):
-            findings.append(_tokens(message_id, usage))
+            findings.append(response_tokens(message_id, usage))
         for item in answer.output or ():
             if is_call(item):
                 findings.append(tool_call(message_id, item))
@@ -187,22 +187,3 @@ def _items(raw: Raw) -> list[Any]:
 
 class _Items(Struct):
     items: list[Raw] | None = None
-
-
-def _tokens(message_id: str, usage: dict[str, Any]) -> Tokens:
-    details = mapping(usage.get("input_tokens_details"))
-    cached, kept = details.get("cached_tokens"), details.get("cache_write_tokens")
-    extra = {
-        "input_cached": cached,
-        "input_cache_write": kept,
-        "output_reasoning": mapping(usage.get("output_tokens_details")).get("reasoning_tokens"),
-        "total_tokens": usage.get("total_tokens"),
-    }
-    return Tokens(
-        message_id=message_id,
-        input=max(0, count(usage.get("input_tokens")) - count(cached) - count(kept)),
-        output=count(usage.get("output_tokens")),
-        cache_read=count(cached),
-        cache_write=count(kept),
-        metadata={name: count(figure) for name, figure in extra.items() if figure is not None},
-    )
