@@ -100,6 +100,8 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
     default = CHATGPT_BASE_URL if (kind, name) == CHATGPT else DEFAULT_BASE_URLS[kind]
     base_url = fields.get("BASE_URL", Given(default, ""))
     stream_options = fields.get("STREAM_OPTIONS", Given("true", ""))
+    if kind == "anthropic" and stream_options.source:
+        raise Invalid(f'{stream_options.source}: it has no meaning for TYPE "anthropic"; remove it')
     keys, key_file = _keys(number, fields)
     if keys and is_byok_only(kind, name):
         where = next(fields[field].source for field in SECRET_FIELDS if field in fields)
@@ -117,7 +119,7 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
 
 
 def _on_bedrock(number: int, fields: dict[str, Given], where: str) -> ProviderSettings:
-    for name in ("KEY", "KEYS", "BASE_URL"):
+    for name in ("KEY", "KEYS", "BASE_URL", "STREAM_OPTIONS"):
         if name in fields:
             raise Invalid(f"{fields[name].source}: {name} has no meaning beside BEDROCK_* fields; remove it")
     texts = {name: given.text for name, given in fields.items() if name in on_bedrock.FIELDS}

@@ -45,6 +45,7 @@ def test_a_model_that_is_set_to_nothing_is_not_set() -> None:
         ({"BEDROCK_REGION": "us-east-1", **PAIR, "BEDROCK_ACCESS_KEYS": "A"},
          "BEDROCK_ACCESS_KEY and BEDROCK_ACCESS_KEYS are mutually exclusive"),
         ({"BEDROCK_REGION": "us-east-1", "BEDROCK_SESSION_TOKEN": "t"}, "BEDROCK_SESSION_TOKEN"),
+        ({"BEDROCK_REGION": "us-east-1", "STREAM_OPTIONS": "x"}, "STREAM_OPTIONS has no meaning beside"),
         ({"BEDROCK_REGION": "us-east-1", "KEY": "k"}, "KEY has no meaning beside BEDROCK_* fields"),
     ],
 )  # fmt: skip
@@ -52,6 +53,20 @@ def test_mistakes(fields: dict[str, str], says: str) -> None:
     (problem,) = problems(variables(**AWS, **fields))
     assert says in problem
     assert "hush" not in problem
+
+
+@pytest.mark.parametrize(
+    ("env", "warning"),
+    [
+        (variables(TYPE="anthropic", KEY="sk") | {"CODER_AIBRIDGE_BEDROCK_MODEL": "m"},
+         'CODER_AIBRIDGE_BEDROCK_MODEL has no effect: an indexed provider is named "anthropic"'),
+        ({"CODER_AIBRIDGE_ANTHROPIC_KEY": "sk", "CODER_AIBRIDGE_BEDROCK_REGION": "eu-west-3"},
+         "CODER_AIBRIDGE_ANTHROPIC_KEY has no effect beside CODER_AIBRIDGE_BEDROCK_REGION, which puts anthropic on"),
+    ],
+)  # fmt: skip
+def test_what_has_no_effect_is_warned_of(env: dict[str, str], warning: str) -> None:
+    (warned,) = resolved(env).warnings
+    assert warned.startswith(warning)
 
 
 def test_the_options_of_the_single_provider_put_anthropic_there() -> None:

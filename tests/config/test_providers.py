@@ -148,6 +148,7 @@ def test_the_single_options_take_several_keys_too(name, tmp_path):
         (variables(TYPE="openai", NAME="a", BASE_URL="http://a..b/v1"), "its host is no name: a part of it is empty"),
         (variables(TYPE="openai", NAME="a", BASE_URL=f"http://{'a' * 64}.b/v1"), "longer than 63 characters"),
         (variables(TYPE="openai", NAME="a", STREAM_OPTIONS="no"), '"no": it is neither true nor false'),
+        (variables(TYPE="anthropic", NAME="a", STREAM_OPTIONS="true"), 'it has no meaning for TYPE "anthropic"'),
         (variables(TYPE="openai", NAME="a", BEDROCK_REGION="x"),
          "BEDROCK_* fields are only supported with TYPE"),
         (variables(TYPE="anthropic", NAME="a", BEDROCK_REGION="x"), "is no region"),
