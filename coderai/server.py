@@ -174,7 +174,7 @@ class Server:
         return Connection(self.api.server, self.api_log)
 
     def unready(self) -> list[str]:
-        """Why requests would be refused now."""
+        """Why it should be left alone now: requests would be refused, or a log is not written."""
         reasons = []
         if self.draining:
             reasons.append("stopping")

@@ -30,7 +30,7 @@ def application(
     unready: Callable[[], Sequence[str]],
     log: Logger | None = None,
 ) -> web.Application:
-    """`unready` says why requests would be refused now; nothing if they would not."""
+    """`unready` says why it should be left alone now: requests would be refused, or a log is not written."""
     api = _API(store, authenticator, enabled, unready, log)
     app = web.Application(middlewares=[api.answered])
     app.on_response_prepare.append(_without_server)

@@ -1,4 +1,4 @@
-"""What the commands on users and tokens share: the server's database, opened for one piece of work."""
+"""What the commands on the trail share: the server's database, opened for one piece of work, and how they show."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -22,9 +22,6 @@ from coderai.demo.upstreams import Upstream, upstreams, without_settings
 
 USER = "demo"
 ADDRESS = ("127.0.0.1", 3000)
-# An interception's end is committed just after its answer's last byte has gone out.
-ENDED_SECONDS = 5.0
-LOOK_AGAIN_SECONDS = 0.05
 
 
 async def demonstrate(*, address: str | None, directory: Path | None, environment: Mapping[str, str], say: Say) -> None:
@@ -109,13 +106,8 @@ async def _exchange(session: aiohttp.ClientSession, gateway: str, token: str, se
 async def _recorded(session: aiohttp.ClientSession, gateway: str, token: str) -> list[dict[str, Any]]:
     """The exchanges just sent, from the audit API, the oldest first."""
     url = f"{gateway}/api/v2/aibridge/interceptions?limit={len(EXCHANGES)}"
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + ENDED_SECONDS
-    while True:
-        async with session.get(url, headers={"Coder-Session-Token": token}) as answer:
-            if answer.status != 200:
-                raise DemoFailed(f"the audit API answered {answer.status}: {await answer.text()}")
-            found: list[dict[str, Any]] = (await answer.json())["results"]
-        if all(one["ended_at"] for one in found) or loop.time() > deadline:
-            return found[::-1]
-        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    async with session.get(url, headers={"Coder-Session-Token": token}) as answer:
+        if answer.status != 200:
+            raise DemoFailed(f"the audit API answered {answer.status}: {await answer.text()}")
+        found: list[dict[str, Any]] = (await answer.json())["results"]
+    return found[::-1]

@@ -30,7 +30,7 @@ from coderai.wire.request import Request
 
 
 class Interception:
-    """Writes the records of one exchange; `begin` and `end` count once each, and `end` begins what has not begun."""
+    """Writes the records of one exchange: `begin` counts once; `end`, to be called once, begins what has not begun."""
 
     def __init__(
         self, recorder: Recorder, text_limit: int, request: Request, user: User, route: Route, keys: Keys, ask: Ask
