@@ -19,6 +19,12 @@ TOKEN_ID = re.compile(r"[A-Za-z0-9]{10}", re.ASCII)
 # The secret's upper limit is only there to hash nothing huge.
 TOKEN = re.compile(r"([A-Za-z0-9]{10})-([A-Za-z0-9]{22,128})", re.ASCII)
 
+GOVERNANCE = "x-coder-ai-governance-token"  # beside which the user brings an own key
+_OURS = (GOVERNANCE, "coder-session-token")
+_PROVIDERS_TOO = ("authorization", "x-api-key")
+# Where a request may show its token; none of these fields is to be forwarded or shown.
+TOKEN_HEADERS = frozenset(name.encode() for name in (*_OURS, *_PROVIDERS_TOO))
+
 MISSING = "a coderai token is missing: send it as Authorization: Bearer, X-Api-Key or Coder-Session-Token"
 
 
@@ -40,13 +46,14 @@ class Presented(NamedTuple):
 
 def token_of(get: Callable[[str], str | None]) -> str | None:
     """The caller's token, by a function that gives a (lower-case) header's value: the first of these that is there."""
-    for name in ("x-coder-ai-governance-token", "coder-session-token"):
+    for name in _OURS:
         if token := (get(name) or "").strip():
             return token
-    fields = (get("authorization") or "").split()
+    bearer, key = _PROVIDERS_TOO
+    fields = (get(bearer) or "").split()
     if len(fields) == 2 and fields[0].lower() == "bearer":
         return fields[1]
-    return (get("x-api-key") or "").strip() or None
+    return (get(key) or "").strip() or None
 
 
 def without_token(text: str, token_id: str) -> str:

@@ -20,6 +20,7 @@ import msgspec
 
 from coderai.dumps.writer import Dumps, Piece
 from coderai.keys import SHORTEST_SECRET
+from coderai.user_tokens import TOKEN_HEADERS
 from coderai.wire.encodings import Decoder, Undecodable, decode, decoder
 from coderai.wire.headers import Headers
 
@@ -27,23 +28,17 @@ from coderai.wire.headers import Headers
 FILE_LIMIT = 32 * 1024 * 1024
 CUT = b"\n[coderai: the dump ends here, what follows was left out]\n"
 
-MASKED = frozenset(
-    (
-        b"authorization",
-        b"x-api-key",
-        b"api-key",
-        b"x-auth-token",
-        b"cookie",
-        b"proxy-authorization",
-        b"x-amz-security-token",
-        b"coder-session-token",
-        b"x-coder-ai-governance-token",
-        b"x-goog-api-key",
-        b"set-cookie",
-        b"www-authenticate",
-        b"proxy-authenticate",
-    )
-)
+MASKED = TOKEN_HEADERS | {
+    b"api-key",
+    b"x-auth-token",
+    b"cookie",
+    b"proxy-authorization",
+    b"x-amz-security-token",
+    b"x-goog-api-key",
+    b"set-cookie",
+    b"www-authenticate",
+    b"proxy-authenticate",
+}
 # What a query calls a credential.
 _IN_QUERY = re.compile(rb"([?&][^=&\s]*(?:key|token|secret|passw|credential|signature)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 # Characters that mean something in a path, or are invisible in one; a leading dot would hide the folder.

@@ -9,11 +9,11 @@ own only (Copilot, ChatGPT) it is in Authorization.
 from coderai.gateway.refusal import Refusal
 from coderai.keys import Keys
 from coderai.providers import Provider
-from coderai.user_tokens import TOKEN, presented_in
+from coderai.user_tokens import GOVERNANCE, TOKEN, presented_in
 from coderai.wire.head import Head
 from coderai.wire.request import Request
 
-TOKEN_HEADER = b"x-coder-ai-governance-token"
+_GOVERNANCE = GOVERNANCE.encode()
 
 
 class Credentials:
@@ -24,7 +24,7 @@ class Credentials:
 
     def of(self, request: Request, provider: Provider) -> Keys:
         """Raises Refusal where there is none."""
-        bringing = bool(request.head.fields.get(TOKEN_HEADER, b"").strip())
+        bringing = bool(request.head.fields.get(_GOVERNANCE, b"").strip())
         if not self.allow_byok and (bringing or provider.byok_only):
             raise Refusal(403, "users' own keys are not allowed here: an administrator can set --aibridge-allow-byok")
         if bringing and provider.bedrock is None and (own := _brought(request.head, provider)) is not None:

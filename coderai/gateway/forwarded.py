@@ -3,21 +3,12 @@
 import re
 from typing import NamedTuple
 
-from coderai.user_tokens import presented_in
+from coderai.user_tokens import TOKEN_HEADERS, presented_in
 from coderai.wire.head import Head
 from coderai.wire.headers import HOP_BY_HOP, Headers, block, end_to_end
 
 # Of this connection, this user, or this gateway: never a provider's to see.
-_REMOVED = HOP_BY_HOP | {
-    b"host",
-    b"content-length",
-    b"expect",
-    b"authorization",
-    b"x-api-key",
-    b"coder-session-token",
-    b"x-coder-ai-governance-token",
-    b"x-coder-ai-governance-request-id",
-}
+_REMOVED = HOP_BY_HOP | TOKEN_HEADERS | {b"host", b"content-length", b"expect", b"x-coder-ai-governance-request-id"}
 # What the gateway alone may say; many servers take an underscore for a hyphen.
 _ACTOR = re.compile(rb"x[-_]ai[-_]bridge[-_]actor[-_]", re.IGNORECASE)
 
