@@ -8,6 +8,7 @@ RUN python -m venv /opt/coderai && /opt/coderai/bin/pip install --no-cache-dir '
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home coderai && install -d -o coderai -g coderai /data
 COPY --from=build /opt/coderai /opt/coderai
+# Variables win over a YAML file's httpAddress and sqlitePath: to change these two, set the variables.
 ENV PATH=/opt/coderai/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     CODER_HTTP_ADDRESS=0.0.0.0:3000 \

@@ -61,6 +61,8 @@ def migrate_to_postgres(resolved: Resolved) -> None:
     at = database(resolved.settings)
     if not at.postgres_url:
         raise BadValue("--postgres-url is missing: set it, or CODER_PG_CONNECTION_URL, to where the copy goes")
+    for warning in resolved.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     if not at.sqlite_path.exists():
         raise CannotDo(f"there is no database {at.sqlite_path}; name the server's with --sqlite-path")
     try:
