@@ -209,6 +209,17 @@ class TestMigration:
         assert (done.returncode, "aibridge_token_usages" in done.stderr) == (1, True)
 
     @pytest.mark.parametrize(
+        "spoilt", ["created_at = 'soon'", "created_at = ''", "metadata = '{'", "content = x'00ff'"]
+    )
+    async def test_what_postgresql_does_not_take_is_named(self, tmp_path: Path, empty: str, spoilt: str) -> None:
+        path = tmp_path / "coderai.db"
+        await fill(path)
+        change(path, f"UPDATE aibridge_model_thoughts SET {spoilt}")
+        done = coderai("db", "migrate-to-postgres", env=environment(path) | environment(empty), check=False)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+        assert "Error: aibridge_model_thoughts: the target" in done.stderr
+
+    @pytest.mark.parametrize(
         "meanwhile",
         [
             "UPDATE users SET status = 'suspended'",
