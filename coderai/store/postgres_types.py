@@ -7,13 +7,13 @@ of its column, and what is read is made such a text again. https://www.postgresq
 from collections.abc import Mapping
 from typing import Any
 
-from psycopg import Connection, errors
+from psycopg import Connection, Error, errors
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.types.string import TextLoader
 
 # What a step of migrations.py is here beside what it is in every database, by the step's place. Like those, it is never
-# changed. In this order writers lock the tables: a replica that is at work is waited for, and waits.
+# changed. Interceptions come first, as for whoever writes: a replica that is still at work is waited for, and waits.
 # json, not jsonb: the texts of metadata are sealed as they were written.
 STEPS: Mapping[int, Mapping[str, str]] = {
     5: {
@@ -41,10 +41,9 @@ def alteration(table: str, columns: str) -> str:
     return f"ALTER TABLE {table} {', '.join(changes)}"
 
 
-def told(error: BaseException, table: str) -> str:
+def told(error: Error, table: str) -> str:
     """Why a table keeps its old types, and what to do."""
-    diagnosis: Any = getattr(error, "diag", None)
-    said = ": ".join(filter(None, (diagnosis.message_primary, diagnosis.message_detail)))
+    said = ": ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
     if isinstance(error, errors.DataError):
         remedy = "coderai has not written that: correct the row, then start again"
     else:
