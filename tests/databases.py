@@ -9,6 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from coderai.store import Database, Store
+from coderai.store.postgres_types import adapt
 
 # A SQLite file, or the URL of a PostgreSQL database.
 Place = Path | str
@@ -42,7 +43,8 @@ def rows(place: Place, table: str) -> list[dict[str, Any]]:
         connection.row_factory = sqlite3.Row
         found = [dict(row) for row in connection.execute(sql)]
     else:
-        connection = psycopg.connect(place, row_factory=dict_row)
+        connection = _connect(place)
+        connection.row_factory = dict_row
         found = connection.execute(sql).fetchall()
     connection.close()
     return found
@@ -88,4 +90,9 @@ def read_only(place: Place, store: Store, on: bool) -> None:
 
 
 def _connect(place: Place) -> Any:
-    return sqlite3.connect(place) if isinstance(place, Path) else psycopg.connect(place)
+    """Times and metadata are texts in both."""
+    if isinstance(place, Path):
+        return sqlite3.connect(place)
+    connection = psycopg.connect(place, options="-c TimeZone=UTC -c DateStyle=ISO")
+    adapt(connection)
+    return connection

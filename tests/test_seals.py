@@ -86,11 +86,11 @@ ROWS = [
     "UPDATE aibridge_user_prompts SET provider_response_id = '' WHERE interception_id = '{}'",
     "DELETE FROM aibridge_user_prompts WHERE interception_id = '{}'",
     "UPDATE aibridge_model_thoughts SET content = '' WHERE interception_id = '{}'",
-    "UPDATE aibridge_model_thoughts SET created_at = '' WHERE interception_id = '{}'",
+    "UPDATE aibridge_model_thoughts SET created_at = '2026-02-02T02:40:00Z' WHERE interception_id = '{}'",
     """INSERT INTO aibridge_token_usages (id, interception_id, provider_response_id, input_tokens, output_tokens,
-        created_at) VALUES ('x', '{}', 'r', 1, 1, '')""",
+        created_at) VALUES ('x', '{}', 'r', 1, 1, '2026-02-02T02:40:00Z')""",
     """INSERT INTO aibridge_user_prompts (id, interception_id, provider_response_id, prompt, created_at)
-        VALUES ('x', '{}', 'r', 'p', '')""",
+        VALUES ('x', '{}', 'r', 'p', '2026-02-02T02:40:00Z')""",
     "DELETE FROM aibridge_interceptions WHERE id = '{}'",
 ]
 
@@ -114,7 +114,8 @@ async def test_one_changed_row_is_found_and_named(store: Store, place: Place, st
         "UPDATE aibridge_instances SET anchor_number = 1",
         "UPDATE aibridge_instances SET id = 'x'",
         "DELETE FROM aibridge_instances",
-        "INSERT INTO aibridge_model_thoughts (id, interception_id, content, created_at) VALUES ('x', 'y', '', '')",
+        """INSERT INTO aibridge_model_thoughts (id, interception_id, content, created_at)
+        VALUES ('x', 'y', '', '2026-02-02T02:40:00Z')""",
     ],
 )
 async def test_so_is_one_elsewhere(store: Store, place: Place, statement: str) -> None:

@@ -24,8 +24,11 @@ MOST_CHUNK = 200
 CHUNK_CHARACTERS = 8_000_000
 
 _CHUNK = """
-    SELECT started_at, id FROM aibridge_interceptions WHERE (started_at, id) > (?, ?)
-    ORDER BY started_at, id LIMIT ?"""
+    SELECT started_at, id FROM aibridge_interceptions WHERE {} ORDER BY started_at, id LIMIT ?"""
+# No time is the first in every database: in SQLite a text may stand there, in PostgreSQL none that is no time.
+_FIRST_CHUNK = _CHUNK.format("started_at IS NOT NULL")
+_NEXT_CHUNK = _CHUNK.format("(started_at, id) > (?, ?)")
+_TIMELESS = "SELECT id FROM aibridge_interceptions WHERE started_at IS NULL"  # the column was changed, too
 _PAST = """
     SELECT instance_id, seal_number, interception_id, started_at, counts_digest, content_digest, seal, reason
     FROM aibridge_past_seals"""
@@ -91,6 +94,8 @@ class _Verification:
                 self.verdict.unsealed += 1
             else:
                 self._broken(entry, "it has no seal: it was inserted, or its seal removed")
+        for (interception_id,) in self._db.execute(_TIMELESS).fetchall():
+            self.verdict.breaks.append(Break("", f"interception {interception_id}: when it began was removed"))
 
     def past_seals(self) -> None:
         for *link, reason in self._db.execute(_PAST).fetchall():
@@ -139,16 +144,17 @@ class _Verification:
         return "" if self._oldest == _LAST else self._oldest
 
     def _entries(self) -> Iterator[Sealed]:
-        place, most = ("", ""), FIRST_CHUNK
-        while chunk := self._db.execute(_CHUNK, (*place, most)).fetchall():
+        most = FIRST_CHUNK
+        chunk = self._db.execute(_FIRST_CHUNK, (most,)).fetchall()
+        while chunk:
             found = sealed.read(self._db, [row[1] for row in chunk])
             characters = 0
-            for started_at, interception_id in chunk:
-                place = (started_at, interception_id)
+            for _, interception_id in chunk:
                 entry = found.pop(interception_id)  # so that this chunk is gone when the next one is read
                 characters += entry.characters
                 yield entry
             most = max(1, min(MOST_CHUNK, 2 * most, len(chunk) * CHUNK_CHARACTERS // max(1, characters)))
+            chunk = self._db.execute(_NEXT_CHUNK, (*chunk[-1], most)).fetchall()
 
     def _held_against_its_seal(self, entry: Sealed, content_deleted: bool) -> None:
         counts, content = entry.digests()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from coderai.store.driver import Driver, Row
+from coderai.store.driver import BadData, Driver, Row
 
 # Rows at a time.
 CHUNK = 500
@@ -124,7 +124,14 @@ async def _insert(target: Driver, table: _Table, rows: list[Row]) -> None:
     if "injected" in table.columns:
         place = table.columns.index("injected")
         rows = [(*row[:place], bool(row[place]), *row[place + 1 :]) for row in rows]  # SQLite has no booleans
-    await target.transaction(lambda db: db.executemany(sql, rows))
+    try:
+        await target.transaction(lambda db: db.executemany(sql, rows))
+    except BadData as error:  # SQLite takes any text for a time
+        said = next(iter(str(error).splitlines()), "")
+        raise CannotCopy(
+            f"{table.name}: the target does not take one of the rows: {said}; "
+            "`coderai audit verify` tells what was changed in the source"
+        ) from None
 
 
 async def _sum(driver: Driver, table: _Table) -> tuple[int, int]:

@@ -206,4 +206,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             ON aibridge_tool_usages (provider_tool_call_id, interception_id)
         """,
     ),
+    (
+        # As Coder calls it. In PostgreSQL this step also gives columns Coder's types, see postgres_types.py.
+        "ALTER TABLE users ADD COLUMN username TEXT GENERATED ALWAYS AS (name) VIRTUAL",
+    ),
 )

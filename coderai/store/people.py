@@ -148,7 +148,7 @@ def _token(row: Row) -> TokenRow:
     return TokenRow(
         id=token_id,
         secret_sha256=secret,
-        expires_at=None if expires_at is None else times.microseconds(expires_at),
+        expires_at=_expiry(expires_at),
         revoked=revoked_at is not None,
         user_id=user_id,
         user_name=name,
@@ -156,3 +156,13 @@ def _token(row: Row) -> TokenRow:
         suspended=status != "active",
         deleted=deleted_at is not None,
     )
+
+
+def _expiry(text: str | None) -> int | None:
+    """Others may have written it. In PostgreSQL infinity is a time; what is none that can be read has passed."""
+    if text in (None, "infinity"):
+        return None
+    try:
+        return times.microseconds(text)
+    except (ValueError, TypeError):
+        return 0

@@ -1,5 +1,6 @@
 """The schema in PostgreSQL: the same steps as in SQLite, with its types, and a table that holds the version."""
 
+from coderai.store import postgres_types
 from coderai.store.driver import StoreUnavailable
 from coderai.store.migrations import MIGRATIONS
 from coderai.store.postgres_sql import Session
@@ -32,9 +33,11 @@ def migrate(session: Session) -> None:
             return
         if not version:
             session.execute(f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (version BIGINT NOT NULL)")
-        for step in MIGRATIONS[version:]:
-            for statement in step:
+        for step in range(version, len(MIGRATIONS)):
+            for statement in MIGRATIONS[step]:
                 session.execute(_translated(statement))
+            for table, columns in postgres_types.STEPS.get(step, {}).items():
+                _alter(session, table, columns)
         session.execute(f"DELETE FROM {VERSION_TABLE}")  # noqa: S608 - own name
         session.execute(f"INSERT INTO {VERSION_TABLE} (version) VALUES (?)", (len(MIGRATIONS),))  # noqa: S608 - own name
 
@@ -58,5 +61,13 @@ def _version(session: Session) -> int:
     return version
 
 
+def _alter(session: Session, table: str, columns: str) -> None:
+    try:
+        session.execute(postgres_types.alteration(table, columns))
+    except postgres_types.REFUSALS as error:
+        raise StoreUnavailable(postgres_types.told(error, table)) from error
+
+
 def _translated(statement: str) -> str:
-    return statement.replace("WITHOUT ROWID", "").replace("BLOB", "BYTEA")
+    # VIRTUAL is all that SQLite can add to a table, and PostgreSQL has it from 18 on
+    return statement.replace("WITHOUT ROWID", "").replace("BLOB", "BYTEA").replace(") VIRTUAL", ") STORED")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from coderai.store import postgres_types
 from coderai.store.driver import Cursor, Row
 
 # The protocol counts parameters in 16 bits.
@@ -27,8 +28,11 @@ class _Changed(NamedTuple):
         return []
 
 
-# Rows that were locked are read as they are then; and what is confirmed survives, whatever the database's defaults are.
+# Rows that were locked are read as they are then, what is confirmed survives, and times are shown as postgres_types.py
+# reads them, whatever the database's or the role's defaults are.
 _SETTINGS = """
+    SET TimeZone = 'UTC';
+    SET DateStyle = 'ISO';
     SET default_transaction_isolation = 'read committed';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
     SET statement_timeout = {0};
@@ -37,6 +41,7 @@ _SETTINGS = """
 
 class Session:
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        postgres_types.adapt(connection)
         self.connection = connection
         self._seconds: float | None = -1.0
 

@@ -55,13 +55,14 @@ _DROP_SEALS = "DELETE FROM aibridge_past_seals WHERE instance_id = ? AND seal_nu
 # All that it ever wrote is gone: so may its chain be.
 _DROP_INSTANCES = "DELETE FROM aibridge_instances WHERE ended_at < ? AND anchor_number = seal_number"
 
-_MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name = ?"
+_MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name = ? AND started_at IS NOT NULL"
 _SET_MARK = """
     INSERT INTO aibridge_retention (name, started_at, interception_id) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at, interception_id = excluded.interception_id"""
 _OLD_CONTENTS = """
     SELECT i.started_at, i.id, i.ended_at, {length} FROM aibridge_interceptions AS i
-    WHERE (i.started_at, i.id) > (?, ?) AND i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""
+    WHERE {after} i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""
+_AFTER = "(i.started_at, i.id) > (?, ?) AND"
 
 _PASSED = "SELECT id FROM aibridge_interceptions WHERE (started_at, id) <= (?, ?) AND id IN "
 
@@ -76,7 +77,7 @@ class Purge:
         self._driver = driver
         length = _length(driver.octets)
         self._old = _OLD.format(length=length)
-        self._old_contents = _OLD_CONTENTS.format(length=length)
+        self._old_contents = [_OLD_CONTENTS.format(length=length, after=after) for after in ("", _AFTER)]
 
     async def batch(self, cutoff: int) -> Counts:
         """Delete some of what is older than this time; rows by table, and nothing once all is gone."""
@@ -148,14 +149,15 @@ def _instances(db: Connection, before: str) -> Counts:
 
 
 def reached(db: Connection, name: str) -> tuple[str, str]:
-    """The last interception, by time and id, that this holds for."""
+    """The last interception, by time and id, that this holds for; ("", "") where there is none."""
     started_at, interception_id = db.execute(_MARK, (name,)).fetchone() or ("", "")
     return str(started_at), str(interception_id)  # SQLite takes other types, whoever writes them
 
 
-def _contents(old: str, db: Connection, before: str) -> Counts:
+def _contents(old: Sequence[str], db: Connection, before: str) -> Counts:
     mark = reached(db, CONTENTS)
-    found = _some(db.execute(old, (*mark, before, BATCH)))
+    first, later = old
+    found = _some(db.execute(later, (*mark, before, BATCH)) if any(mark) else db.execute(first, (before, BATCH)))
     # One that is still under way will be sealed with its content: it, and what follows, is for the next time.
     done = next((index for index, row in enumerate(found) if row[2] is None), len(found))
     if not done:

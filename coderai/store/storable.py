@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from coderai.records import Record
+from coderai.records import Record, ToolCall
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
@@ -54,6 +54,8 @@ def fitted(record: Record) -> Record:
         value = getattr(finding, name)
         if value is not None and (len(value) > width or "\x00" in value):
             return storable(record)
+    if type(finding) is ToolCall and any("\x00" in value for value in finding.metadata.values() if type(value) is str):
+        return storable(record)  # else no SQL could look into the metadata of the table: PostgreSQL refuses its JSON
     return record
 
 
