@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from coderai.store.children import CHILDREN, KEY
 from coderai.store.driver import BadData, Driver, Row
 
 # Rows at a time.
@@ -42,24 +43,7 @@ TABLES = (
         credential_hint metadata started_at ended_at status error_type error_message thread_parent_id
         thread_root_id instance_id seal_number counts_digest content_digest seal""",
     ),
-    _table(
-        "aibridge_token_usages",
-        "interception_id id",
-        """id interception_id provider_response_id input_tokens output_tokens cache_read_input_tokens
-        cache_write_input_tokens metadata created_at""",
-    ),
-    _table(
-        "aibridge_user_prompts",
-        "interception_id id",
-        "id interception_id provider_response_id prompt metadata created_at",
-    ),
-    _table(
-        "aibridge_tool_usages",
-        "interception_id id",
-        """id interception_id provider_response_id provider_tool_call_id server_url tool input injected
-        invocation_error metadata created_at""",
-    ),
-    _table("aibridge_model_thoughts", "interception_id id", "id interception_id content metadata created_at"),
+    *(_Table(child.table, KEY, child.columns) for child in CHILDREN),
     _table("aibridge_provider_objects", "provider_name object_id", "provider_name object_id initiator_id created_at"),
     _table(
         "aibridge_past_seals",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from coderai.store import times
+from coderai.store.children import CHILDREN
 from coderai.store.driver import Connection, Cursor, Driver, Occupied, Row, marks
 
 Counts = dict[str, int]  # rows by table
@@ -19,20 +20,11 @@ BATCH = 40
 # And no more once their texts are so long: SQLite overwrites every page of them, at 3 ms a megabyte or more.
 BATCH_BYTES = 1_000_000
 
-CHILD_TABLES = (
-    "aibridge_model_thoughts",
-    "aibridge_tool_usages",
-    "aibridge_token_usages",
-    "aibridge_user_prompts",
-)
-CONTENT_TABLES = ("aibridge_model_thoughts", "aibridge_user_prompts")
+CHILD_TABLES = tuple(child.table for child in CHILDREN)
+CONTENT_TABLES = tuple(child.table for child in CHILDREN if child.is_content)
 CONTENTS = "contents"  # the name of their mark
 
-_TEXTS = (
-    ("aibridge_user_prompts", "prompt"),
-    ("aibridge_tool_usages", "input"),
-    ("aibridge_model_thoughts", "content"),
-)
+_TEXTS = tuple((child.table, child.text) for child in CHILDREN if child.text)
 _OLD = """
     SELECT i.id, {length} FROM aibridge_interceptions AS i
     WHERE i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""

@@ -1,4 +1,4 @@
-"""How each finding is stored: its statement, and its record as a row of parameters.
+"""How each finding is stored: its statement, and its record as a row of parameters, in the order of children.py.
 
 The order of STATEMENTS is the order of execution: interceptions first, because the other rows refer to them.
 Every statement may run again with the same records: what is there already stays as it is.
@@ -23,6 +23,7 @@ from coderai.records import (
     ToolCall,
 )
 from coderai.store import times
+from coderai.store.children import PROMPTS, THOUGHTS, TOKENS, TOOLS
 from coderai.store.driver import Row
 
 _encode = msgspec.json.Encoder().encode
@@ -32,22 +33,8 @@ INSERT_INTERCEPTION = """
         client_session_id, credential_kind, credential_hint, metadata, started_at, thread_parent_id,
         thread_root_id, instance_id)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
-INSERT_PROMPT = """
-    INSERT INTO aibridge_user_prompts (id, interception_id, prompt, metadata, created_at, provider_response_id)
-    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
 ANSWER_PROMPT = """
     UPDATE aibridge_user_prompts SET provider_response_id = ? WHERE interception_id = ? AND id = ?"""
-_INSERT_TOKENS = """
-    INSERT INTO aibridge_token_usages (id, interception_id, provider_response_id, input_tokens, output_tokens,
-        cache_read_input_tokens, cache_write_input_tokens, metadata, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
-_INSERT_TOOL = """
-    INSERT INTO aibridge_tool_usages (id, interception_id, provider_response_id, provider_tool_call_id,
-        server_url, tool, input, injected, invocation_error, metadata, created_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
-_INSERT_THOUGHT = """
-    INSERT INTO aibridge_model_thoughts (id, interception_id, content, metadata, created_at)
-    VALUES (?, ?, ?, ?, ?) ON CONFLICT (interception_id, id) DO NOTHING"""
 # The first to be answered with an id owns it.
 INSERT_OBJECT = """
     INSERT INTO aibridge_provider_objects (provider_name, object_id, initiator_id, created_at)
@@ -136,10 +123,10 @@ def end(record: Record, finding: Ended) -> Row:
 
 # Of everything between an interception's own row and its end.
 STATEMENTS: tuple[tuple[type, str, Callable[[Record, Any], Row]], ...] = (
-    (Prompt, INSERT_PROMPT, prompt),
-    (Tokens, _INSERT_TOKENS, _tokens),
-    (ToolCall, _INSERT_TOOL, _tool),
-    (Thought, _INSERT_THOUGHT, _thought),
+    (Prompt, PROMPTS.insert, prompt),
+    (Tokens, TOKENS.insert, _tokens),
+    (ToolCall, TOOLS.insert, _tool),
+    (Thought, THOUGHTS.insert, _thought),
     (ProviderObject, INSERT_OBJECT, _object),
     (AnsweredPrompt, ANSWER_PROMPT, _answered),
 )

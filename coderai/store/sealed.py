@@ -7,16 +7,11 @@ from msgspec import Struct
 
 from coderai.store import seals
 from coderai.store.chains import SealLink
+from coderai.store.children import CHILDREN
 from coderai.store.driver import Connection, Row, marks
 from coderai.store.seals import Digests, Rows
 
 _INTERCEPTION_COLUMNS = len(seals.INTERCEPTION.split(","))
-_CHILDREN = {
-    "tokens": ("aibridge_token_usages", seals.TOKENS),
-    "tools": ("aibridge_tool_usages", seals.TOOL),
-    "prompts": ("aibridge_user_prompts", seals.PROMPT),
-    "thoughts": ("aibridge_model_thoughts", seals.THOUGHT),
-}
 
 
 class Sealed(Struct):
@@ -91,11 +86,11 @@ def read(db: Connection, ids: Sequence[str]) -> dict[str, Sealed]:
     columns = f"{seals.INTERCEPTION}, {seals.END}, instance_id, seal_number, counts_digest, content_digest, seal"
     sql = f"SELECT {columns}, session_id FROM aibridge_interceptions WHERE id IN {among}"  # noqa: S608 - own names
     found = {row[0]: _sealed(row) for row in db.execute(sql, ids).fetchall()}
-    for name, (table, child_columns) in _CHILDREN.items():
-        sql = f"SELECT {child_columns} FROM {table} WHERE interception_id IN {among}"  # noqa: S608 - own names
+    for child in CHILDREN:
+        sql = f"SELECT {', '.join(child.columns)} FROM {child.table} WHERE interception_id IN {among}"  # noqa: S608 - own names
         for row in db.execute(sql, ids).fetchall():
             if row[1] in found:
-                getattr(found[row[1]].rows, name).append(_told_apart(row))
+                getattr(found[row[1]].rows, child.kept).append(_told_apart(row))
     return found
 
 

@@ -17,28 +17,19 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from coderai.store.children import TOOLS
 from coderai.store.driver import Row
 
-# The columns as they are sealed, which is also the order in which rows.py writes them.
+# The columns as they are sealed, which is also the order in which rows.py writes them; those below in children.py.
 INTERCEPTION = (
     "id, initiator_id, api_key_id, provider, provider_name, model, client, client_session_id, credential_kind, "
     "credential_hint, metadata, started_at, thread_parent_id, thread_root_id"
 )
 STARTED_AT = 11  # its place in INTERCEPTION
 END = "ended_at, status, error_type, error_message"
-TOKENS = (
-    "id, interception_id, provider_response_id, input_tokens, output_tokens, cache_read_input_tokens, "
-    "cache_write_input_tokens, metadata, created_at"
-)
-TOOL = (
-    "id, interception_id, provider_response_id, provider_tool_call_id, server_url, tool, input, injected, "
-    "invocation_error, metadata, created_at"
-)
-INPUT = 6  # its place in TOOL
-_INJECTED = 7
-PROMPT = "id, interception_id, prompt, metadata, created_at, provider_response_id"
-THOUGHT = "id, interception_id, content, metadata, created_at"
-TEXT = 2  # its place in PROMPT and in THOUGHT
+INPUT = TOOLS.columns.index("input")
+_INJECTED = TOOLS.columns.index("injected")
+TEXT = 2  # its place in prompts and thoughts
 
 encode = msgspec.json.Encoder().encode
 

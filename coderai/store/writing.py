@@ -14,15 +14,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Thought, Thread, Tokens, ToolCall
+from coderai.records import AnsweredPrompt, Ended, Prompt, Record, Started, Thread
 from coderai.store import ending, rows, seals, threads
+from coderai.store.children import CHILDREN
 from coderai.store.driver import Connection, Row
 from coderai.store.purge import late_contents
 from coderai.store.seals import ChainHead, Rows
 
 Kinds = Mapping[type, list[Any]]
 # Where the rows of a kind are kept until they are sealed.
-_KEPT: Mapping[type, str] = {Prompt: "prompts", Tokens: "tokens", ToolCall: "tools", Thought: "thoughts"}
+_KEPT: Mapping[type, str] = {child.finding: child.kept for child in CHILDREN}
 
 
 class NotAsWritten(Exception):
