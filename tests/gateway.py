@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,8 @@ class Answer:
 class Gateway:
     """A running `coderai server`; when it is stopped, no secret may be in what it wrote."""
 
+    command: Sequence[str] = (sys.executable, "-m", "coderai", "server")
+
     def __init__(self, folder: Path, provider_url: str, *flags: str, **env: str) -> None:
         self.log = folder / "log.json"
         self.database = folder / "coderai.db"
@@ -86,9 +88,7 @@ class Gateway:
     def start(self) -> None:
         with self.stderr.open("a") as errors:
             at = errors.tell()
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "coderai", "server", *self.flags], env=clean(self.env), stderr=errors
-            )
+            self.process = subprocess.Popen([*self.command, *self.flags], env=clean(self.env), stderr=errors)
         limit = time.monotonic() + START_S
         while "listening" not in (text := self.stderr.read_text()[at:]):
             assert self.process.poll() is None, f"the server ended: {text}"

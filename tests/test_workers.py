@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,26 @@ def test_one_that_dies_is_replaced_and_what_it_left_is_ended(tmp_path: Path, ups
     assert gateway.stop() == 0
     check(gateway.database, load.completed)
     assert unended(gateway.database) == 0
+
+
+class OfAShell(Gateway):
+    """With a child that it has not started, as the first process of a container gets them."""
+
+    command = ("bash", "-c", 'cat "$CHILD" & exec "$0" -m coderai server "$@"', sys.executable)
+
+
+def test_a_child_that_is_no_worker_is_none_of_its_business(tmp_path: Path, upstream: Provider) -> None:
+    child = tmp_path / "child"
+    os.mkfifo(child)
+    gateway = OfAShell(tmp_path, upstream.url, "--workers", "2", CHILD=str(child))
+    until(lambda: listening(gateway) == 2)
+    assert len(workers(gateway)) == 3
+    child.open("wb").close()
+    until(lambda: len(workers(gateway)) == 2)
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.stderr.read_text().count("settings read again") == 2)
+    child.unlink()
+    assert gateway.stop() == 0
 
 
 def test_they_end_with_their_supervisor(tmp_path: Path, upstream: Provider) -> None:

@@ -108,6 +108,8 @@ class _Supervisor:
                 self._ended(process, os.waitstatus_to_exitcode(status))
 
     def _ended(self, process: int, code: int) -> None:
+        if process not in self._workers:  # a container's first process is given orphans; a shell leaves its children
+            return
         now = time.monotonic()
         self._proven = self._proven or any(now - started >= SOONEST_SECONDS for started in self._workers.values())
         seconds = now - self._workers.pop(process)
