@@ -96,6 +96,38 @@ def test_a_child_that_is_no_worker_is_none_of_its_business(tmp_path: Path, upstr
     assert gateway.stop() == 0
 
 
+FORK_FAILS = """
+import errno, os
+calls, fork = [], os.fork
+def failing():
+    calls.append(1)
+    if len(calls) in (3, 4):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+os.fork = failing
+from coderai.cli import main
+main()
+"""
+
+
+class WithoutProcesses(Gateway):
+    """The system has none to give for a while: what no limit does to root."""
+
+    command = (sys.executable, "-c", FORK_FAILS, "server")
+
+
+def test_where_no_process_can_be_had_the_others_go_on(tmp_path: Path, upstream: Provider) -> None:
+    gateway = WithoutProcesses(tmp_path, upstream.url, "--workers", "2")
+    until(lambda: listening(gateway) == 2)
+    threading.Event().wait(2)  # one that dies at once is taken for one that cannot be started
+    os.kill(workers(gateway)[0], signal.SIGKILL)
+    until(lambda: gateway.stderr.read_text().count("no worker can be started") == 2)
+    assert gateway.request("GET", "/healthz").status == 200
+    until(lambda: listening(gateway) == 3)
+    assert "Resource temporarily unavailable" in gateway.stderr.read_text()
+    assert gateway.stop() == 0
+
+
 def test_they_end_with_their_supervisor(tmp_path: Path, upstream: Provider) -> None:
     gateway = Gateway(tmp_path, upstream.url, "--workers", "2")
     until(lambda: listening(gateway) == 2)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -46,9 +46,8 @@ class _Supervisor:
         self._code = 0
         self._workers: dict[int, float] = {}  # process id -> started, monotonic
         self._proven = False  # that workers can be started
-        self._missing = 0  # to be started, but not at once
-        for _ in range(resolved.settings.workers):
-            self._start()
+        self._missing = resolved.settings.workers  # to be started; what cannot be at once, a little later
+        self._start_missing()
 
     def run(self) -> int:
         while self._workers or (self._missing and not self._stopping):
@@ -74,15 +73,19 @@ class _Supervisor:
             self._resolved = reload(self._resolved).resolved
 
     def _start_missing(self) -> None:
-        missing, self._missing = self._missing, 0
-        for _ in range(missing):
-            self._start()
-
-    def _start(self) -> None:
-        process = os.fork()
-        if process:
+        while self._missing:
+            try:
+                process = os.fork()
+            except OSError as error:  # of a limit or of memory, perhaps not for long: the others go on
+                again = f"trying again in {SOONEST_SECONDS:g} s"
+                click.echo(f"no worker can be started ({error.strerror}): {again}", err=True)
+                return
+            if not process:
+                self._be_worker()
             self._workers[process] = time.monotonic()
-            return
+            self._missing -= 1
+
+    def _be_worker(self) -> NoReturn:
         code = 1
         try:
             os.close(self._held)
@@ -123,7 +126,8 @@ class _Supervisor:
             self._tell(signal.SIGTERM)
         else:
             click.echo(f"a worker has ended with code {code}: starting another", err=True)
-            self._start()
+            self._missing += 1
+            self._start_missing()
 
     def _tell(self, sign: int) -> None:
         for process in self._workers:
