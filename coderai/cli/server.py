@@ -12,7 +12,7 @@ from coderai.cli.options import SettingsCommand, settings_options
 from coderai.cli.secret_flags import take_out_of_sight
 from coderai.cli.workers import supervise
 from coderai.config import Resolved, write_config
-from coderai.logs import LogError, Logger, Outputs, StandardLibrary
+from coderai.logs import LogError, Logger, Outputs, StandardLibrary, log_unraisable
 from coderai.meaning import configure
 from coderai.server import CannotServe
 from coderai.serving import serve
@@ -44,6 +44,7 @@ def _serve(resolved: Resolved) -> None:
     try:
         configure(log, resolved.settings)
         logging.getLogger().addHandler(StandardLibrary(log))
+        log_unraisable(log)
         for warning in resolved.warnings:
             log.warn(warning)
         _run(resolved, log)
