@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 from tests import secrets
 
 START_S = 20
+LISTENING = re.compile(r'listening.*?http://([^\s"/]+):(\d+)')
 PROVIDER_KEY = "sk-provider-0123456789abcdef"
 
 
@@ -89,14 +91,19 @@ class Gateway:
         with self.stderr.open("a") as errors:
             at = errors.tell()
             self.process = subprocess.Popen([*self.command, *self.flags], env=clean(self.env), stderr=errors)
+        self.started()
         limit = time.monotonic() + START_S
-        while "listening" not in (text := self.stderr.read_text()[at:]):
+        while (found := LISTENING.search(text := self.log_since(at))) is None:
             assert self.process.poll() is None, f"the server ended: {text}"
             assert time.monotonic() < limit, f"the server does not listen: {text}"
             time.sleep(0.01)  # polls a file: there is nothing to wait on
-        address = text.split("address=", 1)[1].split()[0]
-        self.host, port = address.removeprefix("http://").rsplit(":", 1)
-        self.port = int(port)
+        self.host, self.port = found[1], int(found[2])
+
+    def started(self) -> None:
+        """What a test does before it listens."""
+
+    def log_since(self, at: int) -> str:
+        return self.stderr.read_text()[at:]
 
     def user(self, name: str, role: str = "member") -> str:
         """A new user's token."""

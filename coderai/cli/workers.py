@@ -90,7 +90,7 @@ class _Supervisor:
         try:
             os.close(self._held)
             os.setpgrp()  # Ctrl-C is this supervisor's to pass on
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {*SIGNALS} - {signal.SIGHUP})  # which serving.py lets through
             os.environ[SUPERVISOR_PIPE] = str(self._alive)
             self._work(self._resolved)
             code = 0

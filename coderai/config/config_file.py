@@ -1,5 +1,6 @@
 """The file that `--config` names, read and understood in the option table's terms."""
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ VOCABULARY = Vocabulary(
 
 
 def read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
     return sys.stdin.buffer.read(LARGEST_FILE + 1)
 
 
