@@ -5,6 +5,7 @@ crypto/tls (and so Coder) does it. https://pkg.go.dev/crypto/tls#Config (Certifi
 """
 
 import ssl
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,9 @@ class ServerTLS:
                 f"--tls-cert-file, --tls-key-file: {len(certificates)} certificates and {len(keys)} keys; "
                 "give one key for each certificate (no longer to serve HTTPS takes a restart)"
             )
+        if self._identities:  # clients are served: nobody waits for somebody to write into a pipe
+            _refuse_pipes("--tls-cert-file", certificates)
+            _refuse_pipes("--tls-key-file", keys)
         if len(certificates) == 1:  # nothing to choose by its names: it may be a pipe, which is read but once
             alone = Identity(self._new_context())
             _load(alone.context, certificates[0], keys[0])
@@ -93,6 +97,18 @@ def client_context(ca_file: str) -> ssl.SSLContext:
         why = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
         raise BadCertificate(f"--aibridge-upstream-ca-file {ca_file}: {why}") from None
     return context
+
+
+def _refuse_pipes(option: str, files: Sequence[str]) -> None:
+    for file in files:
+        try:
+            regular = stat.S_ISREG(Path(file).stat().st_mode)
+        except OSError as error:
+            raise _unreadable(option, file, error) from None
+        if not regular:
+            raise BadCertificate(
+                f"{option} {file}: it is no regular file and cannot be read again; give one, or restart"
+            )
 
 
 def _leaf(certificate: str) -> Leaf:
