@@ -15,6 +15,7 @@ from tests.gateway import Gateway, coderai
 from tests.provider import Provider
 
 WAIT_S = 20
+REPLACED = "a worker has ended, and this one takes its place"
 
 
 @pytest.fixture
@@ -70,10 +71,30 @@ def test_one_that_dies_is_replaced_and_what_it_left_is_ended(tmp_path: Path, ups
         os.kill(workers(gateway)[0], signal.SIGKILL)
         until(lambda: listening(gateway) == 3)
         load.until_completed(100)
-    assert "starting another" in gateway.stderr.read_text()
+    assert [line["fields"]["code"] for line in gateway.lines() if line["msg"] == REPLACED] == [-signal.SIGKILL]
     assert gateway.stop() == 0
     check(gateway.database, load.completed)
     assert unended(gateway.database) == 0
+
+
+class AllJson(Gateway):
+    """With its log where its errors are, as a container's log driver gets both."""
+
+    def started(self) -> None:
+        self.log = self.stderr
+
+
+def test_what_a_log_of_json_tells_of_them_is_json(tmp_path: Path, upstream: Provider) -> None:
+    flags = ("--workers", "2", "--log-human=", "--log-json=/dev/stderr")
+    gateway = AllJson(tmp_path, upstream.url, *flags)
+    until(lambda: listening(gateway) == 2)
+    threading.Event().wait(2)  # one that dies at once is taken for one that cannot be started
+    os.kill(workers(gateway)[0], signal.SIGKILL)
+    until(lambda: listening(gateway) == 3)
+    (line,) = [line for line in gateway.lines() if line["msg"] == REPLACED]
+    assert (line["level"], line["fields"]["code"]) == ("WARN", -signal.SIGKILL)
+    assert gateway.stop() == 0
+    assert gateway.lines()[-1]["level"]
 
 
 class OfAShell(Gateway):

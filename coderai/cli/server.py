@@ -39,7 +39,8 @@ def server(resolved: Resolved) -> None:
     _serve(resolved)
 
 
-def _serve(resolved: Resolved) -> None:
+def _serve(resolved: Resolved, replaced: int | None = None) -> None:
+    """`replaced` is the code with which the worker ended whose place this one takes."""
     log = Logger(Outputs())
     try:
         configure(log, resolved.settings)
@@ -47,6 +48,8 @@ def _serve(resolved: Resolved) -> None:
         log_unraisable(log)
         for warning in resolved.warnings:
             log.warn(warning)
+        if replaced is not None:
+            log.warn("a worker has ended, and this one takes its place", code=replaced)
         _run(resolved, log)
     except (CannotServe, StoreUnavailable, BadCertificate, BadProxy, LogError) as error:
         raise click.ClickException(str(error)) from None
