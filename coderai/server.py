@@ -33,7 +33,7 @@ from coderai.store import Store
 from coderai.unspool import Unspool
 from coderai.wire.listener import Listener
 from coderai.wire.proxy import Proxies
-from coderai.wire.tls import BadCertificate, client_context, load, server_context
+from coderai.wire.tls import BadCertificate, ServerTLS, client_context
 from coderai.wire.upstream import Upstreams
 
 
@@ -76,7 +76,7 @@ class Server:
         app.on_response_prepare.append(_close_after)
         self.api = web.AppRunner(app, handler_cancellation=True)  # with its connection: see serving.py
         self.listener = Listener(self.gateway, self.successor)
-        self.tls: ssl.SSLContext | None = None
+        self.tls = ServerTLS(resolved.settings.tls_min_version)
         self.apply()
 
     @property
@@ -112,17 +112,15 @@ class Server:
         try:
             resolved, applied, waiting = reload(self.resolved)
             settings = resolved.settings
-            certificates = settings.tls_cert_file, settings.tls_key_file
-            if self.tls is not None:
-                server_context(*certificates, settings.tls_min_version)  # tried on a context that serves nobody
+            files = settings.tls_cert_file, settings.tls_key_file
+            identities = self.tls.read(*files) if self.settings.tls_enable else []
             configure(self.log, settings)
-            if self.tls is not None:
-                load(self.tls, *certificates)
         except (SettingsError, BadCertificate, LogError) as error:
             for problem in error.problems if isinstance(error, SettingsError) else [str(error)]:
                 self.log.error("new settings refused, the old ones hold", problem=problem)
             return
         self.resolved = resolved
+        self.tls.serve(identities)
         self.log.reopen()
         self.apply()
         for warning in resolved.warnings:
@@ -147,11 +145,11 @@ class Server:
         """Raises CannotServe, BadCertificate."""
         settings = self.settings
         if settings.tls_enable:
-            self.tls = server_context(settings.tls_cert_file, settings.tls_key_file, settings.tls_min_version)
+            self.tls.serve(self.tls.read(settings.tls_cert_file, settings.tls_key_file))
         await self.api.setup()
         await self._listen("--http-address", settings.http_address, None)
-        if self.tls is not None:
-            await self._listen("--tls-address", settings.tls_address, self.tls)
+        if settings.tls_enable:
+            await self._listen("--tls-address", settings.tls_address, self.tls.context)
 
     async def _listen(self, option: str, at: HostPort, tls: ssl.SSLContext | None) -> None:
         try:

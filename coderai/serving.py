@@ -42,7 +42,9 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         loop.add_signal_handler(sign, _signalled, stopping, log)
     if (pipe := os.environ.get(SUPERVISOR_PIPE)) is not None:
         loop.add_reader(int(pipe), _supervisor_gone, int(pipe), stopping)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it asks for is being done: the settings are fresh
+    early = asyncio.Event()  # a SIGHUP before the settings can be read again; until here it was held: cli/first.py
+    loop.add_signal_handler(signal.SIGHUP, early.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     async with AsyncExitStack() as stack:
         place = database(resolved.settings)
         created = place.is_new
@@ -62,6 +64,8 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         warn(resolved.settings, log)
         stack.push_async_callback(_stop, server)
         loop.add_signal_handler(signal.SIGHUP, server.reload)
+        if early.is_set():
+            server.reload()
         await stopping.wait()
         await _drain(server)
 

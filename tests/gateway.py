@@ -3,11 +3,12 @@
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from tests import secrets
 
 START_S = 20
+LISTENING = re.compile(r'listening.*?http://([^\s"/]+):(\d+)')
 PROVIDER_KEY = "sk-provider-0123456789abcdef"
 
 
@@ -60,6 +62,8 @@ class Answer:
 class Gateway:
     """A running `coderai server`; when it is stopped, no secret may be in what it wrote."""
 
+    command: Sequence[str] = (sys.executable, "-m", "coderai", "server")
+
     def __init__(self, folder: Path, provider_url: str, *flags: str, **env: str) -> None:
         self.log = folder / "log.json"
         self.database = folder / "coderai.db"
@@ -86,17 +90,20 @@ class Gateway:
     def start(self) -> None:
         with self.stderr.open("a") as errors:
             at = errors.tell()
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "coderai", "server", *self.flags], env=clean(self.env), stderr=errors
-            )
+            self.process = subprocess.Popen([*self.command, *self.flags], env=clean(self.env), stderr=errors)
+        self.started()
         limit = time.monotonic() + START_S
-        while "listening" not in (text := self.stderr.read_text()[at:]):
+        while (found := LISTENING.search(text := self.log_since(at))) is None:
             assert self.process.poll() is None, f"the server ended: {text}"
             assert time.monotonic() < limit, f"the server does not listen: {text}"
             time.sleep(0.01)  # polls a file: there is nothing to wait on
-        address = text.split("address=", 1)[1].split()[0]
-        self.host, port = address.removeprefix("http://").rsplit(":", 1)
-        self.port = int(port)
+        self.host, self.port = found[1], int(found[2])
+
+    def started(self) -> None:
+        """What a test does before it listens."""
+
+    def log_since(self, at: int) -> str:
+        return self.stderr.read_text()[at:]
 
     def user(self, name: str, role: str = "member") -> str:
         """A new user's token."""

@@ -13,6 +13,7 @@ import trustme
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider, stream, whole
 from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
+from tests.test_workers import until
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,7 @@ def test_certificates_are_not_taken_away_from_a_server_that_needs_them(
 
 
 def tls_port(gateway: Gateway) -> int:
+    until(lambda: "address=https://" in gateway.stderr.read_text())  # which comes after that of plain HTTP
     (line,) = [line for line in gateway.stderr.read_text().splitlines() if "address=https://" in line]
     return int(line.split("address=https://", 1)[1].split()[0].rsplit(":", 1)[1])
 

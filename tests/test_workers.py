@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.gateway import Gateway, coderai
 from tests.provider import Provider
 
 WAIT_S = 20
+REPLACED = "a worker has ended, and this one takes its place"
 
 
 @pytest.fixture
@@ -69,10 +71,82 @@ def test_one_that_dies_is_replaced_and_what_it_left_is_ended(tmp_path: Path, ups
         os.kill(workers(gateway)[0], signal.SIGKILL)
         until(lambda: listening(gateway) == 3)
         load.until_completed(100)
-    assert "starting another" in gateway.stderr.read_text()
+    assert [line["fields"]["code"] for line in gateway.lines() if line["msg"] == REPLACED] == [-signal.SIGKILL]
     assert gateway.stop() == 0
     check(gateway.database, load.completed)
     assert unended(gateway.database) == 0
+
+
+class AllJson(Gateway):
+    """With its log where its errors are, as a container's log driver gets both."""
+
+    def started(self) -> None:
+        self.log = self.stderr
+
+
+def test_what_a_log_of_json_tells_of_them_is_json(tmp_path: Path, upstream: Provider) -> None:
+    flags = ("--workers", "2", "--log-human=", "--log-json=/dev/stderr")
+    gateway = AllJson(tmp_path, upstream.url, *flags)
+    until(lambda: listening(gateway) == 2)
+    threading.Event().wait(2)  # one that dies at once is taken for one that cannot be started
+    os.kill(workers(gateway)[0], signal.SIGKILL)
+    until(lambda: listening(gateway) == 3)
+    (line,) = [line for line in gateway.lines() if line["msg"] == REPLACED]
+    assert (line["level"], line["fields"]["code"]) == ("WARN", -signal.SIGKILL)
+    assert gateway.stop() == 0
+    assert gateway.lines()[-1]["level"]
+
+
+class OfAShell(Gateway):
+    """With a child that it has not started, as the first process of a container gets them."""
+
+    command = ("bash", "-c", 'cat "$CHILD" & exec "$0" -m coderai server "$@"', sys.executable)
+
+
+def test_a_child_that_is_no_worker_is_none_of_its_business(tmp_path: Path, upstream: Provider) -> None:
+    child = tmp_path / "child"
+    os.mkfifo(child)
+    gateway = OfAShell(tmp_path, upstream.url, "--workers", "2", CHILD=str(child))
+    until(lambda: listening(gateway) == 2)
+    assert len(workers(gateway)) == 3
+    child.open("wb").close()
+    until(lambda: len(workers(gateway)) == 2)
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.stderr.read_text().count("settings read again") == 2)
+    child.unlink()
+    assert gateway.stop() == 0
+
+
+FORK_FAILS = """
+import errno, os
+calls, fork = [], os.fork
+def failing():
+    calls.append(1)
+    if len(calls) in (3, 4):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+os.fork = failing
+from coderai.cli import main
+main()
+"""
+
+
+class WithoutProcesses(Gateway):
+    """The system has none to give for a while: what no limit does to root."""
+
+    command = (sys.executable, "-c", FORK_FAILS, "server")
+
+
+def test_where_no_process_can_be_had_the_others_go_on(tmp_path: Path, upstream: Provider) -> None:
+    gateway = WithoutProcesses(tmp_path, upstream.url, "--workers", "2")
+    until(lambda: listening(gateway) == 2)
+    threading.Event().wait(2)  # one that dies at once is taken for one that cannot be started
+    os.kill(workers(gateway)[0], signal.SIGKILL)
+    until(lambda: gateway.stderr.read_text().count("no worker can be started") == 2)
+    assert gateway.request("GET", "/healthz").status == 200
+    until(lambda: listening(gateway) == 3)
+    assert "Resource temporarily unavailable" in gateway.stderr.read_text()
+    assert gateway.stop() == 0
 
 
 def test_they_end_with_their_supervisor(tmp_path: Path, upstream: Provider) -> None:

@@ -4,6 +4,9 @@ Exit codes: 0 done; 1 it could not be done (a port in use, an unwritable databas
 asked for wrongly (a bad value, an unknown option).
 """
 
+import coderai.cli.first  # noqa: F401 - before anything else
+
+# isort: split
 import click
 
 from coderai import __version__

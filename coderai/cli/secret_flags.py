@@ -16,7 +16,7 @@ def take_out_of_sight(resolved: Resolved) -> None:
     """Does not return where there are such flags, but for a command whose settings cannot be read again."""
     options = {flag: option for option in OPTIONS if option.secret for flag in option.flags}
     given = {flag: value for flag, value in resolved.flags.items() if flag in options}
-    if not given or resolved.read_once is not None:
+    if not given or resolved.read_once:
         return
     environment = dict(os.environ)
     for flag, value in given.items():

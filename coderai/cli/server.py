@@ -12,7 +12,7 @@ from coderai.cli.options import SettingsCommand, settings_options
 from coderai.cli.secret_flags import take_out_of_sight
 from coderai.cli.workers import supervise
 from coderai.config import Resolved, write_config
-from coderai.logs import LogError, Logger, Outputs, StandardLibrary
+from coderai.logs import LogError, Logger, Outputs, StandardLibrary, log_unraisable
 from coderai.meaning import configure
 from coderai.server import CannotServe
 from coderai.serving import serve
@@ -39,13 +39,17 @@ def server(resolved: Resolved) -> None:
     _serve(resolved)
 
 
-def _serve(resolved: Resolved) -> None:
+def _serve(resolved: Resolved, replaced: int | None = None) -> None:
+    """`replaced` is the code with which the worker ended whose place this one takes."""
     log = Logger(Outputs())
     try:
         configure(log, resolved.settings)
         logging.getLogger().addHandler(StandardLibrary(log))
+        log_unraisable(log)
         for warning in resolved.warnings:
             log.warn(warning)
+        if replaced is not None:
+            log.warn("a worker has ended, and this one takes its place", code=replaced)
         _run(resolved, log)
     except (CannotServe, StoreUnavailable, BadCertificate, BadProxy, LogError) as error:
         raise click.ClickException(str(error)) from None

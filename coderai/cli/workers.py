@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -26,7 +26,11 @@ SOONEST_SECONDS = 2.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
-def supervise(resolved: Resolved, work: Callable[[Resolved], None]) -> int:
+# What a worker does: with these settings, in the place of one that ended with this code, of the first of all None.
+Work = Callable[[Resolved, int | None], None]
+
+
+def supervise(resolved: Resolved, work: Work) -> int:
     """Runs `work` in as many processes as the settings say; returns the exit code once all have ended."""
     with ExitStack() as reserved:
         resolved = _with_ports(resolved, reserved)
@@ -37,7 +41,7 @@ def supervise(resolved: Resolved, work: Callable[[Resolved], None]) -> int:
 
 
 class _Supervisor:
-    def __init__(self, resolved: Resolved, work: Callable[[Resolved], None], alive: int, held: int) -> None:
+    def __init__(self, resolved: Resolved, work: Work, alive: int, held: int) -> None:
         self._resolved = resolved  # what a worker begins with: as the others, what was read last
         self._work = work
         self._alive = alive
@@ -46,9 +50,9 @@ class _Supervisor:
         self._code = 0
         self._workers: dict[int, float] = {}  # process id -> started, monotonic
         self._proven = False  # that workers can be started
-        self._missing = 0  # to be started, but not at once
-        for _ in range(resolved.settings.workers):
-            self._start()
+        # To be started, each in the place of one that ended with this code; what cannot be at once, a little later.
+        self._missing: list[int | None] = [None] * resolved.settings.workers
+        self._start_missing()
 
     def run(self) -> int:
         while self._workers or (self._missing and not self._stopping):
@@ -74,22 +78,26 @@ class _Supervisor:
             self._resolved = reload(self._resolved).resolved
 
     def _start_missing(self) -> None:
-        missing, self._missing = self._missing, 0
-        for _ in range(missing):
-            self._start()
-
-    def _start(self) -> None:
-        process = os.fork()
-        if process:
+        while self._missing:
+            try:
+                process = os.fork()
+            except OSError as error:  # of a limit or of memory, perhaps not for long: the others go on
+                again = f"trying again in {SOONEST_SECONDS:g} s"
+                click.echo(f"no worker can be started ({error.strerror}): {again}", err=True)
+                return
+            if not process:
+                self._be_worker(self._missing[0])
             self._workers[process] = time.monotonic()
-            return
+            del self._missing[0]
+
+    def _be_worker(self, replaced: int | None) -> NoReturn:
         code = 1
         try:
             os.close(self._held)
             os.setpgrp()  # Ctrl-C is this supervisor's to pass on
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {*SIGNALS} - {signal.SIGHUP})  # which serving.py lets through
             os.environ[SUPERVISOR_PIPE] = str(self._alive)
-            self._work(self._resolved)
+            self._work(self._resolved, replaced)
             code = 0
         except click.ClickException as error:
             error.show()
@@ -108,20 +116,20 @@ class _Supervisor:
                 self._ended(process, os.waitstatus_to_exitcode(status))
 
     def _ended(self, process: int, code: int) -> None:
+        if process not in self._workers:  # a container's first process is given orphans; a shell leaves its children
+            return
         now = time.monotonic()
         self._proven = self._proven or any(now - started >= SOONEST_SECONDS for started in self._workers.values())
         seconds = now - self._workers.pop(process)
         if self._stopping:
             self._code = self._code or max(code, 0)
-        elif seconds < SOONEST_SECONDS and self._proven:
-            click.echo(f"a worker has ended with code {code}: starting another in {SOONEST_SECONDS:g} s", err=True)
-            self._missing += 1
-        elif seconds < SOONEST_SECONDS:
+        elif seconds < SOONEST_SECONDS and not self._proven:
             self._code, self._stopping = code if code > 0 else 1, True
             self._tell(signal.SIGTERM)
         else:
-            click.echo(f"a worker has ended with code {code}: starting another", err=True)
-            self._start()
+            self._missing.append(code)  # and the next one tells of it: here is no log
+            if seconds >= SOONEST_SECONDS:
+                self._start_missing()
 
     def _tell(self, sign: int) -> None:
         for process in self._workers:

@@ -1,10 +1,11 @@
 """The file that `--config` names, read and understood in the option table's terms."""
 
+import errno
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from coderai.config.coder import YAML_PATHS
+from coderai.config.files import Files
 from coderai.config.indexed import YAML_PATH
 from coderai.config.problems import Report, SettingsError, quoted
 from coderai.config.settings import OPTIONS
@@ -21,33 +22,26 @@ VOCABULARY = Vocabulary(
 
 
 def read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
     return sys.stdin.buffer.read(LARGEST_FILE + 1)
 
 
-def read_file(path: str) -> bytes:
-    with Path(path).open("rb") as file:
-        return file.read(LARGEST_FILE + 1)
-
-
-def can_be_read_again(path: str) -> bool:
-    """Not so standard input and pipes, such as a shell's `<(…)`: a second reading would find nothing."""
-    return path != STDIN and Path(path).is_file()
-
-
-def config_document(path: str, source: str, read: Callable[[str], bytes], report: Report) -> tuple[bytes, Document]:
-    """The file's bytes and what is in them; `source` is where the path was given. No path: nothing."""
+def config_document(path: str, source: str, files: Files, stdin: Callable[[], bytes], report: Report) -> Document:
+    """What is in it; `source` is where the path was given. No path: nothing."""
     if not path:
-        return b"", Document()
+        return Document()
     try:
-        content = read(path)
+        named = path != STDIN
+        content = files.read(path, LARGEST_FILE + 1, source) if named else files.standard_input(stdin, source)
     except OSError as error:
         report.problems.append(f"{source}: cannot read {quoted(path)}: {error.strerror}; expected a YAML file")
-        return b"", Document()
+        return Document()
     if len(content) > LARGEST_FILE:
         report.problems.append(f"{source}: {quoted(path)} is over {LARGEST_FILE} bytes; expected a YAML file")
-        return b"", Document()
+        return Document()
     try:
-        return content, read_document("standard input" if path == STDIN else path, content, VOCABULARY)
+        return read_document("standard input" if path == STDIN else path, content, VOCABULARY)
     except SettingsError as error:
         report.problems += error.problems
-        return content, Document()
+        return Document()

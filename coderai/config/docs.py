@@ -84,13 +84,14 @@ it is: what has no effect here is named in one warning.
 ## Secrets
 
 Keys are best read from files, or from variables; of the options' keys, none can be in YAML. A key given as a
-flag is visible to other users of the machine until `coderai server` has begun again with it as a variable; other
-commands warn of it. Key and file together are an error.
+flag is visible to other users of the machine until `coderai server` has begun again with it as a variable (which
+it cannot where a file is a pipe, as of `<(…)`: that is read but once); other commands warn of it. Key and file
+together are an error.
 
 ## Reload
 
 SIGHUP reads the YAML file and the secret files again. Options marked *live* change at once; the others take
-a restart.
+a restart, and so does what a pipe or standard input held.
 
 ## Shell completion
 

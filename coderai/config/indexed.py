@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
+from coderai.config.files import Files
 from coderai.config.problems import Report, did_you_mean, quoted
 from coderai.config.provider_fields import FIELDS, LIST_FIELDS, SECRET_FIELDS, Given, Indexed, build
 from coderai.config.providers import ProviderSettings
@@ -115,7 +116,7 @@ def _first(fields: dict[str, Given], names: tuple[str, ...]) -> Given | None:
     return next((fields[name] for name in names if name in fields), None)
 
 
-def with_files(indexed: Indexed, report: Report) -> Indexed:
+def with_files(indexed: Indexed, files: Files, report: Report) -> Indexed:
     """KEY and KEYS filled from KEY_FILE and KEYS_FILE."""
     filled: Indexed = {}
     for number, fields in indexed.items():
@@ -127,14 +128,14 @@ def with_files(indexed: Indexed, report: Report) -> Indexed:
             if name in fields:
                 report.problems.append(f"{file.source}: {name} and {name}_FILE are both given; remove one of them")
                 continue
-            content = read_secret(file.text, file.source, report)
+            content = read_secret(files, file.text, file.source, report)
             if content:
                 filled[number][name] = Given(content, file.source)
     return filled
 
 
 def indexed_providers(
-    environ: Mapping[str, str], leaves: list[Leaf], report: Report
+    environ: Mapping[str, str], leaves: list[Leaf], files: Files, report: Report
 ) -> tuple[tuple[ProviderSettings, ...], Origin]:
     variables = from_environ(environ, report)
     fields = merged(variables, from_yaml(leaves, report), report)
@@ -144,4 +145,4 @@ def indexed_providers(
         origin = Origin("environment", given[0] if given else "")
     elif fields:
         origin = Origin("yaml", leaves[0].where)
-    return build(with_files(fields, report), report.problems), origin
+    return build(with_files(fields, files, report), report.problems), origin

@@ -7,7 +7,8 @@ reload is `resolved.again()`, where the files are read again, flags and environm
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from coderai.config.config_file import STDIN, can_be_read_again, config_document, read_file, read_stdin
+from coderai.config.config_file import config_document, read_stdin
+from coderai.config.files import Files
 from coderai.config.indexed import YAML_PATH, indexed_providers
 from coderai.config.option import Option
 from coderai.config.problems import Report, SettingsError
@@ -30,7 +31,7 @@ class Resolved:
     flags: Flags = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
     only: Collection[str] | None
-    read_once: bytes | None = field(repr=False)  # what --config held, if it cannot be read again
+    read_once: Mapping[str, bytes] = field(repr=False)  # what the files held that cannot be read again, by their paths
 
     def again(self) -> "Resolved":
         """What the same command would resolve to now; raises SettingsError."""
@@ -43,22 +44,17 @@ def resolve(
     *,
     only: Collection[str] | None = None,
     stdin: Callable[[], bytes] = read_stdin,
-    kept: bytes | None = None,
+    kept: Mapping[str, bytes] | None = None,
 ) -> Resolved:
     """`only` names the attributes that a command needs: the rest keeps its defaults and is not checked.
 
-    `kept` stands for the content of the file that --config names.
+    `kept` is the `read_once` of what was resolved earlier: with it, this is a reload.
     """
-
-    def read(path: str) -> bytes:
-        if kept is not None:
-            return kept
-        return stdin() if path == STDIN else read_file(path)
-
     report = Report()
+    files = Files(kept, report)
     path = _found(CONFIG, flags, environ, Document(), report)
     found = {CONFIG.name: path}
-    content, document = config_document(path.value, path.origin.source, read, report)
+    document = config_document(path.value, path.origin.source, files, stdin, report)
     for option in OPTIONS:
         if option.name not in found and (only is None or option.name in only):
             found[option.name] = _found(option, flags, environ, document, report)
@@ -70,8 +66,8 @@ def resolve(
         unknown_flags(flags, report)
         unknown_variables(environ, report)
         _check_together(found, report)
-        ours, origins["providers"] = indexed_providers(environ, document.leaves.get(YAML_PATH, []), report)
-    found |= read_key_files(found, report)
+        ours, origins["providers"] = indexed_providers(environ, document.leaves.get(YAML_PATH, []), files, report)
+    found |= read_key_files(found, files, report)
     legacy = single_providers(found, ours, report)
     if report.problems:
         raise SettingsError(report.problems)
@@ -83,7 +79,7 @@ def resolve(
         flags=flags,
         environ=dict(environ),
         only=only,
-        read_once=content if path.value and not can_be_read_again(path.value) else None,
+        read_once=files.once,
     )
 
 

@@ -1,17 +1,15 @@
 """Secrets from files, such as those that container platforms mount: trimmed, and read again on reload."""
 
-from pathlib import Path
-
+from coderai.config.files import Files
 from coderai.config.problems import Report, quoted
 
 LARGEST_SECRET_FILE = 64 * 1024  # bytes; a key is under a kilobyte, anything longer is the wrong file
 
 
-def read_secret(path: str, source: str, report: Report) -> str:
+def read_secret(files: Files, path: str, source: str, report: Report) -> str:
     """A secret file's content, trimmed; "" (and a problem) where it cannot be had."""
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(LARGEST_SECRET_FILE + 1)
+        content = files.read(path, LARGEST_SECRET_FILE + 1, source)
         text = content.decode().strip()
     except OSError as error:
         report.problems.append(f"{source}: cannot read {quoted(path)}: {error.strerror}; expected a readable file")

@@ -213,7 +213,8 @@ class Settings:
     )  # fmt: skip
     tls_cert_file: tuple[str, ...] = option(
         PATHS, "", yaml="networking.tls.certFiles", group=TLS, live=True,
-        help="The certificate chain, in PEM; one file for each key file, in the same order.",
+        help="The certificate chain, in PEM; one file for each key file, in the same order. Of several, a client gets "
+        "the first with the name that it asks for, else the first.",
     )  # fmt: skip
     tls_key_file: tuple[str, ...] = option(
         PATHS, "", yaml="networking.tls.keyFiles", group=TLS, live=True,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from coderai.config.bedrock import BedrockSettings, bedrock_settings
+from coderai.config.files import Files
 from coderai.config.problems import Report, quoted
 from coderai.config.providers import SINGLE, ProviderSettings
 from coderai.config.secret_files import read_secret
@@ -10,7 +11,7 @@ from coderai.config.settings import OPTIONS
 from coderai.config.sources import Found, Origin
 
 
-def read_key_files(found: Mapping[str, Found], report: Report) -> dict[str, Found]:
+def read_key_files(found: Mapping[str, Found], files: Files, report: Report) -> dict[str, Found]:
     """The single providers' keys that their files hold."""
     keys = {}
     for option in (option for option in OPTIONS if option.secret):
@@ -22,7 +23,7 @@ def read_key_files(found: Mapping[str, Found], report: Report) -> dict[str, Foun
                 f"{key.origin.source} and {file.origin.source} both give the key; remove one of them"
             )
             continue
-        text = read_secret(file.value, file.origin.source, report)
+        text = read_secret(files, file.value, file.origin.source, report)
         try:
             keys[option.name] = Found(option.kind.parse(text), file.origin)
         except ValueError as reason:

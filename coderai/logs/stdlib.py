@@ -1,10 +1,11 @@
-"""What libraries log with `logging` (aiohttp, asyncio), as lines of this log.
+"""What libraries log with `logging` (aiohttp, asyncio), and faults that Python can raise nowhere, as lines of this log.
 
 Contract: warnings and errors only, and of a fault not its text; without this, Python would print them on stderr in a
 layout of its own, over several lines and with secrets unmasked.
 """
 
 import logging
+import sys
 
 from coderai.logs.logger import Logger
 
@@ -33,3 +34,16 @@ def _brief(record: logging.LogRecord) -> str:
     except Exception:  # arguments that do not fit the format, or cannot be written
         message = str(record.msg)
     return message.partition("\n")[0].partition("(")[0] if record.name == "asyncio" else message
+
+
+def log_unraisable(log: Logger) -> None:
+    """From now on, a fault in a place that nobody called (a destructor, OpenSSL calling back) is a line, too."""
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        fault = unraisable.exc_value
+        if isinstance(fault, UnicodeDecodeError):  # `ssl` reads it before our callback, and ends the handshake
+            log.debug("a client asks for a host by a name that is no ASCII")
+        elif fault is not None:
+            log.fault("a fault where it can be raised nowhere", fault)
+
+    sys.unraisablehook = hook
