@@ -13,8 +13,6 @@ from pathlib import Path
 from coderai.wire.leaf import Leaf, in_pem, read_leaf
 
 VERSIONS = {
-    "tls10": ssl.TLSVersion.TLSv1,
-    "tls11": ssl.TLSVersion.TLSv1_1,
     "tls12": ssl.TLSVersion.TLSv1_2,
     "tls13": ssl.TLSVersion.TLSv1_3,
 }
