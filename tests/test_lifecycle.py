@@ -277,20 +277,18 @@ def test_a_new_database_is_told_of(tmp_path: Path, provider: Provider) -> None:
 def test_logrotate(tmp_path: Path, provider: Provider) -> None:
     gateway = Gateway(tmp_path, provider.url)
     gateway.log.rename(tmp_path / "log.json.1")
-    reload(gateway, "settings read again")
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.log.exists() and "settings read again" in gateway.log.read_text())
     assert gateway.stop() == 0
 
 
 def reload(gateway: Gateway, message: str) -> None:
-    waiting = threading.Event()
-    seen = gateway.stderr.read_text().count(message)
+    def told() -> int:
+        return sum(message in line["msg"] for line in gateway.lines())
+
+    seen = told()
     gateway.process.send_signal(signal.SIGHUP)
-    for _ in range(1000):
-        if gateway.stderr.read_text().count(message) > seen:
-            waiting.wait(0.05)  # the JSON line is written by a thread of its own
-            return
-        waiting.wait(0.01)  # polls a file: there is nothing to wait on
-    raise AssertionError(f"never: {message}")
+    until(lambda: told() > seen)
 
 
 async def test_a_part_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

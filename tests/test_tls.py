@@ -1,10 +1,8 @@
 """TLS on both sides: served with certificates that can be renewed, verified towards the provider."""
 
 import http.client
-import signal
 import socket
 import ssl
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import trustme
 
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider, stream, whole
+from tests.test_lifecycle import reload
 from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
 from tests.test_workers import until
 
@@ -104,17 +103,6 @@ def tls_port(gateway: Gateway) -> int:
     until(lambda: "address=https://" in gateway.stderr.read_text())  # which comes after that of plain HTTP
     (line,) = [line for line in gateway.stderr.read_text().splitlines() if "address=https://" in line]
     return int(line.split("address=https://", 1)[1].split()[0].rsplit(":", 1)[1])
-
-
-def reload(gateway: Gateway, message: str) -> None:
-    seen = gateway.stderr.read_text().count(message)
-    gateway.process.send_signal(signal.SIGHUP)
-    waiting = threading.Event()
-    for _ in range(1000):
-        if gateway.stderr.read_text().count(message) > seen:
-            return
-        waiting.wait(0.01)  # polls a file: there is nothing to wait on
-    raise AssertionError(f"never: {message}")
 
 
 def test_a_missing_certificate_is_one_line(tmp_path: Path) -> None:
