@@ -92,7 +92,7 @@ class StreamTap:
         if self._unreadable:
             return chunk
         if self._decoder is None:
-            if half := sse.open_end(self._tail + chunk[-3:]):
+            if half := sse.open_end(self._tail + chunk[-4:]):
                 chunk, self._half = chunk[: -len(half)], half
             return self._read_plain(chunk)
         try:
