@@ -32,11 +32,14 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 def _line_end(data: bytes) -> bytes:
-    """What all its lines end in; nothing where they differ, or end in CR alone."""
+    """What all its lines end in; nothing where they differ."""
     returns = data.count(b"\r")
     if not returns:
         return b"\n"
-    return b"\r\n" if returns == data.count(b"\r\n") == data.count(b"\n") else b""
+    feeds = data.count(b"\n")
+    if not feeds:
+        return b"\r"
+    return b"\r\n" if returns == data.count(b"\r\n") == feeds else b""
 
 
 def last_boundary(data: bytes) -> int:
@@ -52,6 +55,13 @@ def last_boundary(data: bytes) -> int:
             cr += 1
         end = max(end, cr)
     return end
+
+
+def first_boundary(data: bytes) -> int:
+    """Where the first complete event of `data` ends, which has one."""
+    found = boundary.search(data)
+    assert found is not None
+    return found.end()
 
 
 def open_end(data: bytes) -> bytes:
@@ -78,10 +88,11 @@ def payloads(data: bytes) -> list[bytes]:
     """The data of one event after the other, of the last even if it is not complete; faster than one by one."""
     if (end := _line_end(data)) == b"\r\n":
         data = data.replace(end, b"\n")
-    found = _PLAIN.findall(data)
     lines = data.count(b"\ndata") + data.startswith(b"data")
-    if end and len(found) == lines == data.count(b"\n\n") and data.endswith(b"\n\n"):
-        return found
+    if end and lines == data.count(b"\n\n") and data.endswith(b"\n\n"):
+        found = _PLAIN.findall(data)
+        if len(found) == lines:
+            return found
     events, rest = split(data)
     return [each for event in (*events, rest) if (each := payload(event)) is not None]
 

@@ -1,9 +1,12 @@
 """Wherever a stream is cut near its end: what a client can take for the end waits until the tap has said that it is."""
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations_with_replacement
 
+import brotli
 import pytest
+import zstandard
 
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
@@ -31,7 +34,22 @@ def plain() -> Encode:
     return lambda data: data
 
 
-CODINGS = {None: plain}
+def flushed_gzip() -> Encode:
+    coder = zlib.compressobj(wbits=31)
+    return lambda data: coder.compress(data) + coder.flush(zlib.Z_SYNC_FLUSH)
+
+
+def flushed_brotli() -> Encode:
+    coder = brotli.Compressor(quality=1)
+    return lambda data: bytes(coder.process(data) + coder.flush())
+
+
+def flushed_zstd() -> Encode:
+    coder = zstandard.ZstdCompressor().compressobj()
+    return lambda data: coder.compress(data) + coder.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+
+CODINGS = {None: plain, b"gzip": flushed_gzip, b"br": flushed_brotli, b"zstd": flushed_zstd}
 
 
 def pieces(first: bytes, last: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
