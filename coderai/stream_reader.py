@@ -4,6 +4,8 @@ Bytes come decoded and cut anywhere. They are put together to whole events, whic
 built upon it, says what of them the client gets, and when.
 """
 
+from msgspec.structs import replace
+
 from coderai import sse
 from coderai.formats.format import Format, Reading
 from coderai.kept import Kept
@@ -109,4 +111,6 @@ class StreamReader:
             self.terminal = is_terminal(self._format, last)
         reading = self._kept.read(last)
         self.terminal |= self._kept.whole
+        if self._unread is not None and not self.terminal and reading.error_type is None:
+            return replace(reading, error_type="answer_not_read", error_message=self._unread)
         return reading

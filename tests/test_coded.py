@@ -114,3 +114,26 @@ def test_much_from_little_through_the_gateway(gateway: Gateway, provider: Provid
     assert tool["input"].startswith((WORDS * 1000).decode())  # as much of it as is stored
     assert "token_usage" in [record["record_type"] for record in records]
     assert records[-1]["error_type"] is None
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "message"),
+    [
+        ("x-unknown", START + DELTA, "content-encoding 'x-unknown' is not known"),
+        ("gzip", gzip.compress(START)[:-8] + b"broken..", "Error -3 while decompressing data: incorrect data check"),
+    ],
+)
+def test_what_was_not_read_is_said_so_and_not_to_have_no_end(
+    gateway: Gateway, provider: Provider, token: str, coding: str, body: bytes, message: str
+) -> None:
+    provider.answers(stream(body, headers=("Content-Type: text/event-stream", f"Content-Encoding: {coding}")))
+    assert post(gateway, PATH, ASK_STREAM, token).body == body
+    end = gateway.records()[-1]
+    assert (end["error_type"], end["error_message"]) == ("answer_not_read", message)
+
+
+def test_one_whose_coding_breaks_off_has_no_end(gateway: Gateway, provider: Provider, token: str) -> None:
+    body = gzip.compress(START + DELTA)[:-8]
+    provider.answers(stream(body, headers=("Content-Type: text/event-stream", "Content-Encoding: gzip")))
+    assert post(gateway, PATH, ASK_STREAM, token).body == body
+    assert gateway.records()[-1]["error_type"] == "incomplete_stream"
