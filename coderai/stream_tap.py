@@ -15,6 +15,9 @@ from coderai.stream_reader import StreamReader
 from coderai.wire.encodings import Undecodable, decoder_in_steps
 from coderai.wire.reads import Skippable
 
+_LINE_ENDS = (b"\n", b"\r")
+_BLANKS = (BLANK, b"\n\r\n")
+
 
 class StreamTap(StreamReader):
     """A Tap of tap.py."""
@@ -83,7 +86,9 @@ class StreamTap(StreamReader):
             return chunk
         if self._coded is not None:
             return self._read_coded(self._coded, chunk)
-        if half := sse.open_end(self._tail + chunk[-4:]):
+        # most end amid a line, or in a blank one
+        line_ends = chunk.endswith(_LINE_ENDS) and not chunk.endswith(_BLANKS)
+        if line_ends and (half := sse.open_end(self._tail + chunk[-4:])):
             chunk, self._half = chunk[: -len(half)], half
         sent = 0 if self._withhold else self._pieces_size
         return self._out(chunk, sent, self._scan(chunk))
