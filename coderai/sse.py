@@ -11,7 +11,7 @@ from codecs import BOM_UTF8
 boundary = re.compile(rb"(?:\r?\n){2,}|\r{2,}[\r\n]*")
 
 # A line's end that may yet become its event's.
-_OPEN = re.compile(rb"(?:(?<=[^\r\n])(?:\r\n|\n|\r)|(?<=\n)\r)\Z")
+_OPEN = re.compile(rb"(?:(?<=[^\r\n])(?:\r?\n\r?|\r)|(?<=\n)\r)\Z")
 
 # An event as nearly all are written, whose lines end in LF: one line of data, last of all.
 _PLAIN = re.compile(rb"^(?:event:.*\n)?data: (.*)\n\n", re.MULTILINE)
@@ -32,11 +32,14 @@ def split(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 def _line_end(data: bytes) -> bytes:
-    """What all its lines end in; nothing where they differ, or end in CR alone."""
+    """What all its lines end in; nothing where they differ."""
     returns = data.count(b"\r")
     if not returns:
         return b"\n"
-    return b"\r\n" if returns == data.count(b"\r\n") == data.count(b"\n") else b""
+    feeds = data.count(b"\n")
+    if not feeds:
+        return b"\r"
+    return b"\r\n" if returns == data.count(b"\r\n") == feeds else b""
 
 
 def last_boundary(data: bytes) -> int:
@@ -54,13 +57,20 @@ def last_boundary(data: bytes) -> int:
     return end
 
 
+def first_boundary(data: bytes) -> int:
+    """Where the first complete event of `data` ends, which has one."""
+    found = boundary.search(data)
+    assert found is not None
+    return found.end()
+
+
 def open_end(data: bytes) -> bytes:
-    """The end of the last line, where its event may end with the next byte; of a blank line's CRLF, the CR.
+    """The end of the last line, where its event may end with the next byte, and of a blank line's CRLF the CR.
 
     A client that reads lines takes `data: [DONE]` for the end before the blank line has come, and a CR for the whole.
     An empty line by itself is none: it keeps alive.
     """
-    found = _OPEN.search(data[-3:])
+    found = _OPEN.search(data[-4:])
     return found[0] if found else b""
 
 
@@ -78,10 +88,11 @@ def payloads(data: bytes) -> list[bytes]:
     """The data of one event after the other, of the last even if it is not complete; faster than one by one."""
     if (end := _line_end(data)) == b"\r\n":
         data = data.replace(end, b"\n")
-    found = _PLAIN.findall(data)
     lines = data.count(b"\ndata") + data.startswith(b"data")
-    if end and len(found) == lines == data.count(b"\n\n") and data.endswith(b"\n\n"):
-        return found
+    if end and lines == data.count(b"\n\n") and data.endswith(b"\n\n"):
+        found = _PLAIN.findall(data)
+        if len(found) == lines:
+            return found
     events, rest = split(data)
     return [each for event in (*events, rest) if (each := payload(event)) is not None]
 

@@ -1,51 +1,42 @@
-"""The tap of a stream of server-sent events: which of them are kept for reading, and which is the last.
+"""The tap of a stream of server-sent events: what of it goes to the client at once, and what waits.
 
 Chunks come cut anywhere. Most are whole events that tell nothing: `feed` finds that out with one look and passes them
-on. The rest is put together to whole events, searched, and from the terminal one on held back.
+on. The rest is read (stream_reader.py), and from the terminal event on held back.
 """
 
 import re
 from functools import cache
 
 from coderai import sse
+from coderai.coded import Coded
 from coderai.formats.format import Format, Reading
-from coderai.kept import Kept
-from coderai.picking import BLANK, Found, is_terminal, pick, shown
-from coderai.tap import KEPT_LIMIT
-from coderai.wire.encodings import Decoder, Undecodable, decoder
+from coderai.picking import BLANK, may_be_terminal
+from coderai.stream_reader import StreamReader
+from coderai.wire.encodings import Undecodable, decoder_in_steps
 from coderai.wire.reads import Skippable
 
+_LINE_ENDS = (b"\n", b"\r")
+_BLANKS = (BLANK, b"\n\r\n")
 
-class StreamTap:
+
+class StreamTap(StreamReader):
     """A Tap of tap.py."""
 
     def __init__(self, format: Format, coding: bytes | None, withhold: bool = False) -> None:
-        self.terminal = False
+        super().__init__(format)
         self.skippable: Skippable | None = None  # behind an event that told nothing
         self._between = False  # plain bytes, the next of which begins an event, and none is held back
-        self._format = format
-        self._wanted = format.wanted.search
-        self._hints = format.terminal_hints
         self._skippable = _skippable(format.wanted, format.terminal_hints)
-        self._decoder: Decoder | None = None
-        self._fault: str | None = None
-        self._unreadable = False
+        self._coded: Coded | None = None
         try:
-            self._decoder = decoder(coding)
+            steps = decoder_in_steps(coding)
         except Undecodable as fault:
             self._give_up(str(fault))
-        # a coded stream cannot have an event taken out, so its client sees one chunk more
-        self._withhold = withhold and self._decoder is None and not self._unreadable
-        self._kept = Kept(format)
-        self._pieces: list[bytes] = []  # of an event that is not complete yet
-        self._pieces_size = 0
-        self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
-        self._half = b""  # the end of a line, which waits for what follows (sse.open_end)
-        self._held: list[bytes] = []
-
-    @property
-    def fault(self) -> str | None:
-        return self._fault or self._kept.fault
+        else:
+            if steps is not None:
+                self._coded = Coded(steps)
+            else:  # a coded stream cannot have an event taken out, so its client sees one chunk more
+                self._withhold = withhold
 
     def feed(self, chunk: bytes) -> bytes:
         """What of it the client is to get now. Most chunks are whole events that nobody has to look at further."""
@@ -78,9 +69,11 @@ class StreamTap:
             out = self._read(chunk)
         except Exception as fault:  # see above; with what the client has not got yet
             self._fail(fault)
+            if self._coded is not None:
+                return self._coded.take()
             return b"".join((*(pieces if self._withhold else ()), half, chunk))
-        pending = self._pieces or self._half or self.terminal or self._unreadable or not self._kept.events
-        self._between = self._decoder is None and not pending
+        pending = self._pieces or self._half or self.terminal or self._unread or not self._kept.events
+        self._between = self._coded is None and not pending
         return out
 
     def _read(self, chunk: bytes) -> bytes:
@@ -89,24 +82,35 @@ class StreamTap:
         if self.terminal:
             self._held.append(chunk)
             return b""
-        if self._unreadable:
+        if self._unread is not None:
             return chunk
-        if self._decoder is None:
-            if half := sse.open_end(self._tail + chunk[-3:]):
-                chunk, self._half = chunk[: -len(half)], half
-            return self._read_plain(chunk)
+        if self._coded is not None:
+            return self._read_coded(self._coded, chunk)
+        # most end amid a line, or in a blank one
+        line_ends = chunk.endswith(_LINE_ENDS) and not chunk.endswith(_BLANKS)
+        if line_ends and (half := sse.open_end(self._tail + chunk[-4:])):
+            chunk, self._half = chunk[: -len(half)], half
+        sent = 0 if self._withhold else self._pieces_size
+        return self._out(chunk, sent, self._scan(chunk))
+
+    def _read_coded(self, coded: Coded, chunk: bytes) -> bytes:
+        """It cannot be cut where the terminal event begins: while that one may have begun, whole chunks wait."""
+        if chunk:
+            coded.add(chunk)
         try:
-            self._scan(self._decoder(chunk))
+            for data in coded.turn():
+                self._scan(data)
+                if self.terminal or self._unread is not None:
+                    break
         except Undecodable as fault:
             self._give_up(str(fault))
         if self.terminal:
-            self._held.append(chunk)
+            self._held.append(coded.take())
             return b""
-        return chunk
-
-    def _read_plain(self, chunk: bytes) -> bytes:
-        sent = 0 if self._withhold else self._pieces_size
-        return self._out(chunk, sent, self._scan(chunk))
+        waits = self._unread is None and (
+            coded.behind or (self._pieces and may_be_terminal(self._format, self._pieces))
+        )
+        return b"" if waits else coded.take()
 
     def _out(self, chunk: bytes, sent: int, events: bytes) -> bytes:
         """What of the chunk the client gets. sent: bytes already forwarded of the event that this chunk begins in."""
@@ -119,84 +123,33 @@ class StreamTap:
         self._held.append(chunk[cut:])
         return chunk[:cut]
 
-    def _scan(self, data: bytes) -> bytes:
-        """Reads decoded bytes; returns the complete events that the client is to see (when withholding)."""
-        end = sse.last_boundary(self._tail + data if self._tail else data) - len(self._tail)
-        if end <= 0:
-            return self._gather(data)
-        rest = data[end:] if end < len(data) else b""
-        events = data[:end] if rest else data
-        if self._pieces:
-            events = b"".join((*self._pieces, events))
-            self._pieces = []
-        self._pieces_size = 0
-        self._tail = b""
-        # one after the other: each begins with a literal, which makes its search fast; joined they would not
-        wanted = self._wanted(events)
-        if not self._kept.events or wanted is not None or any(events.find(hint) >= 0 for hint in self._hints):
-            events = self._pick(events, rest, wanted)
-        if rest and not self.terminal:
-            return events + self._gather(rest) if self._withhold else self._gather(rest)
-        return events
-
-    def _gather(self, data: bytes) -> bytes:
-        """Puts by what is no complete event yet."""
-        if not data:
-            return b""
-        self._pieces.append(data)
-        self._pieces_size += len(data)
-        self._tail = (self._tail + data)[-3:]
-        if self._pieces_size > KEPT_LIMIT:
-            out = b"".join(self._pieces) if self._withhold else b""
-            self._give_up(f"an event larger than {KEPT_LIMIT} bytes")
-            return out
-        return b""
-
-    def _pick(self, events: bytes, rest: bytes, wanted: Found) -> bytes:
-        """Keeps the wanted ones of these whole events, of which the first is marked by `wanted`; returns those for the
-        client, held ones left out.
-        """
-        kept, terminal_at = pick(self._format, events, wanted, first=not self._kept.events)
-        out = shown(self._format, events[:terminal_at]) if self._withhold else events
-        for some in kept:
-            self._kept.add(some)
-        if terminal_at is not None:
-            self.terminal = True
-            self._terminal_at = terminal_at
-            if self._withhold:
-                self._held.append(events[terminal_at:] + rest)
-        return out
-
     def _fail(self, fault: Exception) -> None:
         self._half = b""
+        self._between = False
         self._give_up(f"{type(fault).__name__} at an event")
 
-    def _give_up(self, fault: str) -> None:
-        self._fault = fault
-        self._unreadable = True
-        self._between = False
-        self._pieces = []
+    @property
+    def behind(self) -> bool:
+        return self._coded is not None and self._coded.behind
+
+    @property
+    def long(self) -> bool:
+        return super().long or self.behind
+
+    def read(self) -> Reading:
+        while self.behind:  # its client has gone, and nothing more is to come
+            self._held.append(self.feed(b""))
+        return super().read()
 
     def held(self) -> bytes:
         if self._withhold:
             self._held += self._pieces
+        if self._coded is not None:
+            self._held.append(self._coded.take())
         held = b"".join((*self._held, self._half))
         self._held.clear()
         self._half = b""
         return held
-
-    @property
-    def long(self) -> bool:
-        return self._kept.long
-
-    def read(self) -> Reading:
-        """May be called again, with the same result: nothing is used up."""
-        last = b"".join((*self._pieces, self._half))  # without a blank line behind it
-        if last and not self.terminal:
-            self.terminal = is_terminal(self._format, last)
-        reading = self._kept.read(last)
-        self.terminal |= self._kept.whole
-        return reading
 
 
 @cache  # one for all streams of a format: each object of a stream's own costs the processor's caches a line

@@ -36,6 +36,10 @@ class Tap(Protocol):
     def skippable(self) -> Skippable | None:
         """What may go on without being fed, until the next `feed`; None if all has to be fed."""
 
+    @property
+    def behind(self) -> bool:
+        """Whether it needs another turn of the loop for what it was fed, and let nothing out of: by `feed(b"")`."""
+
     def feed(self, chunk: bytes) -> bytes:
         """What may go to the client now."""
 
@@ -49,7 +53,7 @@ class Tap(Protocol):
 class NoTap:
     """Relays and reads nothing; of an answer that is no stream it holds the latest chunk back as WholeTap does."""
 
-    terminal = long = False
+    terminal = long = behind = False
     fault: str | None = None
 
     def __init__(self, streamed: bool) -> None:
@@ -82,7 +86,7 @@ class WholeReader(Protocol):
 class WholeTap:
     """A whole body: kept for reading, and its latest chunk held back until the next one or the end."""
 
-    terminal = False
+    terminal = behind = False
     skippable = None
 
     def __init__(self, format: WholeReader, coding: bytes | None) -> None:
@@ -145,6 +149,10 @@ class TapWrapper:
     @property
     def long(self) -> bool:
         return self._tap.long
+
+    @property
+    def behind(self) -> bool:
+        return self._tap.behind
 
     def feed(self, chunk: bytes) -> bytes:
         return self._tap.feed(chunk)

@@ -158,3 +158,11 @@ def test_what_is_kept_is_bounded(format) -> None:
     assert not whole._kept
     assert whole.read().findings == ()
     assert "larger" in (whole.fault or "")
+
+
+def test_an_error_behind_some_members_is_an_end_and_behind_thousands_is_not() -> None:
+    """Or each of thousands of lines would take a millisecond."""
+    for members, terminal in ((0, True), (1, True), (64, True), (65, False), (20_000, False)):
+        tap = StreamTap(ChatCompletions(), None)
+        tap.feed(b"data: {" + b'"a":1,' * members + b'"error":{"message":"m"}}\n\n')
+        assert tap.terminal is terminal

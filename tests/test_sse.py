@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from coderai import sse
 
-WIRE = st.lists(st.sampled_from([b"\n", b"\r\n", b"data: x", b"a", b": c"]), max_size=30).map(b"".join)
+WIRE = st.lists(st.sampled_from([b"\n", b"\r\n", b"\r", b"data: x", b"a", b": c"]), max_size=30).map(b"".join)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -25,6 +25,8 @@ def test_nothing_is_lost_and_both_agree_where_the_last_event_ends(data: bytes) -
     events, rest = sse.split(data)
     assert b"".join(events) + rest == data
     assert len(data) - len(rest) == sse.last_boundary(data)
+    if events:
+        assert sse.first_boundary(data) == len(events[0])
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,13 @@ class ChatCompletions:
         rb'|"reasoning(?:_content|_text)?"\s*:\s*"[^"]|"error"\s*(?::\s*[{"]|[,}])'
     )
     terminal_hints: tuple[bytes, ...] = (b"[DONE]", b"error")
-    # The end, or an error: first, or behind members that are neither object nor list (OpenRouter's has an id).
+    # The end, or an error: first, or behind members that are neither object nor list (OpenRouter's has an id). Behind
+    # no more than a few, or each line of thousands that are no error would take a millisecond.
     # The literal comes first, for speed; that it begins a line, so is in no string, is looked up behind it.
     # No possessive quantifier: Python before 3.11.5 matches it wrongly (https://github.com/python/cpython/issues/106052).
     terminal = re.compile(
         rb"data:(?<![^\r\n]data:)(?:(?<=event: error\ndata:)|(?<=event: error\r\ndata:)|\s*(?:\[DONE\]"
-        rb'|\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,)*\s*"error"\s*:\s*(?:\{\s*"|"[^"])))'
+        rb'|\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,){0,64}\s*"error"\s*:\s*(?:\{\s*"|"[^"])))'
     )
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:

@@ -50,5 +50,6 @@ class DumpingTap(TapWrapper):
         dump.response(answer.status, answer.reason, answer.headers, answer.fields.get(b"content-encoding"))
 
     def feed(self, chunk: bytes) -> bytes:
-        self._dump.write(chunk)
+        if chunk:  # it is fed nothing to go on with what it has got
+            self._dump.write(chunk)
         return super().feed(chunk)

@@ -148,7 +148,7 @@ class Interceptor:
         error_type = None
         if ending is EndedBy.BREAK:
             error_type = "upstream_timeout" if answer.timed_out else "upstream_disconnected"
-        elif isinstance(tap, StreamTap) and not tap.terminal:
+        elif isinstance(tap, StreamTap) and not tap.terminal and not tap.unread:
             error_type = "incomplete_stream"
         await interception.end(answer.status, reading, error_type, key=key, then=relay.release)
 

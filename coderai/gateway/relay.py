@@ -37,6 +37,7 @@ class Relay:
         self._tap = tap
         self._released = False
         self._stalled = False
+        self._catching_up = False
         self._held = 0
         self._ending: EndedBy | None = None
 
@@ -68,8 +69,8 @@ class Relay:
         self._flow_on()
 
     def _flow_on(self) -> None:
-        """Has the provider read on, where neither the client nor what is held back stands in the way."""
-        if not self._stalled and (self._released or self._held <= HELD_LIMIT):
+        """Has the provider read on, where neither the client, the tap nor what is held back stands in the way."""
+        if not (self._stalled or self._catching_up) and (self._released or self._held <= HELD_LIMIT):
             self._answer.resume()
 
     def data(self, data: bytes, framed: bytes = b"") -> Bypass | None:
@@ -80,11 +81,29 @@ class Relay:
         out = tap.feed(data)
         if out:
             self._request.write(out, framed if out is data else b"")
+        elif tap.behind:
+            self._catch_up()
         if tap.terminal:
             self._hold(len(data))
         elif framed and tap.skippable is not None and (send := self._request.chunk_sender) is not None:
             return Bypass(tap.skippable, send)
         return None
+
+    def _catch_up(self) -> None:
+        """What the tap has still to read would take too long: others have their turn, and this one goes on after it."""
+        if not self._catching_up:
+            self._catching_up = True
+            self._answer.pause()
+            self._request.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._catching_up = False
+        if not self.settled.done():  # nor cancelled, as its client has gone: then the rest is read elsewhere
+            self.data(b"")
+        if not self._catching_up:
+            if self._ending is not None:
+                self._settle(self._ending)
+            self._flow_on()
 
     def _hold(self, size: int) -> None:
         self._held += size
@@ -100,7 +119,8 @@ class Relay:
 
     def _over(self, ending: EndedBy) -> None:
         self._ending = ending
-        self._settle(ending)
+        if not self._catching_up:
+            self._settle(ending)
         if self._released:
             self._finish(b"")
 

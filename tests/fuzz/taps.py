@@ -29,6 +29,8 @@ class Fed:
 
     def take(self, chunk: bytes) -> None:
         self.out.append(self.tap.feed(chunk[content_at(chunk) : -2]))
+        while self.tap.behind:
+            self.out.append(self.tap.feed(b""))
         self.bypass = None if self.tap.skippable is None else Bypass(self.tap.skippable, self.send)
 
     def send(self, chunk: bytes) -> None:

@@ -1,0 +1,91 @@
+"""Wherever a stream is cut near its end: what a client can take for the end waits until the tap has said that it is."""
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations_with_replacement
+
+import brotli
+import pytest
+import zstandard
+
+from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
+from coderai.formats.format import Format
+from coderai.stream_tap import StreamTap
+from coderai.wire.encodings import decode
+
+# The bytes at the end within which each stream is cut, once and twice.
+LAST = 8
+CHAT = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+STREAMS: dict[Format, tuple[bytes, bytes]] = {
+    CHAT_COMPLETIONS: (CHAT, b"data: [DONE]\n\n"),
+    MESSAGES: (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","usage":{"input_tokens":3}}}\n\n',
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    ),
+    RESPONSES: (
+        b'event: response.created\ndata: {"type":"response.created","response":{"id":"r"}}\n\n',
+        b'event: response.completed\ndata: {"type":"response.completed","response":{"id":"r","output":[]}}\n\n',
+    ),
+}
+Encode = Callable[[bytes], bytes]
+
+
+def plain() -> Encode:
+    return lambda data: data
+
+
+def flushed_gzip() -> Encode:
+    coder = zlib.compressobj(wbits=31)
+    return lambda data: coder.compress(data) + coder.flush(zlib.Z_SYNC_FLUSH)
+
+
+def flushed_brotli() -> Encode:
+    coder = brotli.Compressor(quality=1)
+    return lambda data: bytes(coder.process(data) + coder.flush())
+
+
+def flushed_zstd() -> Encode:
+    coder = zstandard.ZstdCompressor().compressobj()
+    return lambda data: coder.compress(data) + coder.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+
+CODINGS = {None: plain, b"gzip": flushed_gzip, b"br": flushed_brotli, b"zstd": flushed_zstd}
+
+
+def pieces(first: bytes, last: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
+    yield first
+    at = 0
+    for cut in (*cuts, len(last)):
+        yield last[at:cut]
+        at = cut
+
+
+def lines(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def cut_near_the_end(last: bytes) -> Iterator[Sequence[int]]:
+    yield ()
+    yield from combinations_with_replacement(range(len(last) - LAST, len(last) + 1), 2)
+
+
+@pytest.mark.parametrize("left_out", [0, 1], ids=["whole", "no blank line"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("format", STREAMS, ids=lambda format: format.path)
+def test_no_cut_shows_the_end(format: Format, coding: bytes | None, end: bytes, left_out: int) -> None:
+    first, last = (each.replace(b"\n", end) for each in STREAMS[format])
+    last = last[: len(last) - left_out * len(end)]
+    unseen = lines(first) + lines(last).rstrip(b"\n")  # some do not wait for the blank line
+    for cuts in cut_near_the_end(last):
+        tap = StreamTap(format, coding)
+        encode = CODINGS[coding]()
+        coded = [encode(piece) for piece in pieces(first, last, cuts)]
+        sent = tap.feed(coded[0])
+        assert sent == coded[0]
+        for chunk in coded[1:]:
+            sent += tap.feed(chunk)
+            assert unseen.startswith(lines(decode(coding, sent))), (cuts, sent)
+        assert tap.read().message_id
+        assert tap.terminal, cuts
+        assert sent + tap.held() == b"".join(coded), cuts

@@ -1,0 +1,88 @@
+"""Events that are larger than what is searched of one: kept, or known for the last, by their beginning or their end."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
+from coderai.formats.format import Format
+from coderai.picking import EDGE, LARGE
+from coderai.stream_tap import StreamTap
+
+PAD = b"x" * (2 * LARGE)
+FIRST = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+USAGE = b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
+DONE = b"data: [DONE]\n\n"
+COMPLETED = (
+    b'event: response.completed\ndata: {"type":"response.completed","response":{"id":"r","pad":"%b",'
+    b'"usage":{"input_tokens":3,"output_tokens":4}}}\n\n' % PAD
+)
+ends = pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+sizes = pytest.mark.parametrize("size", [16_384, 100_000])
+
+
+def fed(tap: StreamTap, data: bytes, size: int) -> bytes:
+    return b"".join(tap.feed(data[at : at + size]) for at in range(0, len(data), size))
+
+
+def called(before: bytes, behind: bytes) -> bytes:
+    tool = b'"tool_calls":[{"index":0,"id":"t","function":{"name":"f","arguments":"{}"}}]'
+    return b'data: {"choices":[{"index":0,"delta":{%b%b%b}}]}\n\n' % (before, tool, behind)
+
+
+@ends
+@sizes
+@pytest.mark.parametrize("withhold", [False, True])
+@pytest.mark.parametrize(
+    "events",
+    [
+        [FIRST, called(b"", b',"pad":"%b"' % PAD), USAGE, DONE],
+        [FIRST, called(b'"content":"%b",' % PAD, b""), USAGE, DONE],
+        [b'data: {"id":"c","pad":"%b"}\n\n' % PAD, called(b"", b""), USAGE, DONE],
+        [b": %b\n\n" % PAD, FIRST, called(b"", b""), USAGE, DONE],
+    ],
+    ids=["at its beginning", "at its end", "the first", "no more than a comment"],
+)
+def test_one_is_kept(end: bytes, size: int, withhold: bool, events: Sequence[bytes]) -> None:
+    data = b"".join(events).replace(b"\n", end)
+    tap = StreamTap(CHAT_COMPLETIONS, None, withhold)
+    sent = fed(tap, data, size)
+    reading = tap.read()
+    assert tap.terminal
+    assert reading.message_id == "c"
+    assert sorted(type(finding).__name__ for finding in reading.findings) == ["Tokens", "ToolCall"]
+    usage = USAGE.replace(b"\n", end)
+    assert sent + tap.held() == (data.replace(usage, b"") if withhold else data)
+
+
+@ends
+@sizes
+def test_one_that_ends_the_stream_waits(end: bytes, size: int) -> None:
+    data = COMPLETED.replace(b"\n", end)
+    tap = StreamTap(RESPONSES, None)
+    sent = fed(tap, data + b": bye" + end, size)
+    assert tap.terminal
+    assert data.startswith(sent)
+    assert len(sent) < len(data)
+    assert sent + tap.held() == data + b": bye" + end
+    assert len(tap.read().findings) == 1
+
+
+@sizes
+@pytest.mark.parametrize("left_out", [1, 2, 3])
+def test_one_without_its_end_does_so_too(size: int, left_out: int) -> None:
+    tap = StreamTap(RESPONSES, None)
+    fed(tap, COMPLETED[:-left_out], size)
+    assert not tap.terminal
+    assert tap.long  # no other stream waits while it is read
+    tap.read()
+    assert tap.terminal
+
+
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, MESSAGES, RESPONSES], ids=lambda format: format.path)
+def test_what_stands_amid_one_is_not_looked_at(format: Format) -> None:
+    """Thousands of lines that seem to be an end: no provider sends such, and searching them holds up all others."""
+    tap = StreamTap(format, None)
+    filler = b"data: error\n" * (2 * EDGE // 12)
+    fed(tap, FIRST + filler + b'data: [DONE]\ndata: {"error":{"message":"m"}}\n' + filler + b"\n", 16_384)
+    assert not tap.terminal
