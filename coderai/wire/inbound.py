@@ -206,22 +206,19 @@ class ClientConnection(Ending):
     # -- ends
 
     def finished(self) -> None:
-        """The answer is out: on to the next request, once this one's body has been read to its end."""
+        """The answer is out: on to the next request."""
         if self.request is not None:
             self.request.forget()
         self._task = None  # what the handler still does is its own: a client that goes now is no loss
-        if not self.keep_alive:
-            self._close()
-        elif not self._receiving:
-            self._next()
-
-    def _next(self) -> None:
         if not self.keep_alive or self.site.stopping:
             return self._close()
+        # One that is kept open has read its request to the end: `Request.respond` sees to that.
         self.request = None
         self._head_data = []
         self._overhead = 0
         self.since = self.loop.time()
+        if self.stalled:
+            self._wait()
 
     def _refuse(self, status: int) -> None:
         """What cannot be parsed gets a plain answer, as no provider's shape is known yet."""
