@@ -90,6 +90,16 @@ def test_a_request_in_the_body_of_an_h2c_offer_is_not_served(gateway: Gateway, p
     assert provider.requests == []
 
 
+def test_an_h2c_offer_in_an_unknown_transfer_coding_is_refused(gateway: Gateway, provider: Provider) -> None:
+    with connect(gateway) as client:
+        client.sendall(head(CHAT, "", *H2C.strip().split("\r\n"), "Transfer-Encoding: gzip") + ASK)
+        assert until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        client.shutdown(socket.SHUT_WR)
+        rest(client)
+    assert provider.requests == []
+    assert [line for line in gateway.lines() if line["level"] == "ERROR"] == []
+
+
 def test_what_follows_a_health_check_that_offers_h2c_is_handed_over_once(gateway: Gateway) -> None:
     check = f"GET /healthz HTTP/1.1\r\nHost: x\r\n{H2C}\r\n".encode()
     with connect(gateway) as client:

@@ -126,7 +126,7 @@ class ClientConnection(Ending):
         assert self.request is not None
         framing = [field for field in self._fields if field[0].lower() in _FRAMING]
         self._parser = httptools.HttpRequestParser(self)
-        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % block(framing))
+        self._parse(b"POST / HTTP/1.1\r\n%b\r\n" % block(framing))
         if rest:
             self.data_received(rest)
 
