@@ -241,7 +241,15 @@ def test_an_http_1_0_client_sees_that_a_stream_was_cut(gateway: Gateway, provide
         assert rest(client).endswith(START + TEXT + DELTA + STOP)
 
 
-@pytest.mark.parametrize("fields", [["Connection: close"], []])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["Connection: close"],
+        [],
+        ["Connection: close, keep-alive"],
+        ["Connection: Keep-Alive", "Connection: foo,Close"],
+    ],
+)
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_a_connection_that_is_not_kept_is_closed(
     gateway: Gateway, provider: Provider, token: str, version: str, fields: list[str]

@@ -18,7 +18,7 @@ import httptools
 from coderai.wire.carrier import SiteLimits
 from coderai.wire.ending import Ending
 from coderai.wire.head import Head, Remembered
-from coderai.wire.headers import HEAD_LIMIT, Headers, block
+from coderai.wire.headers import HEAD_LIMIT, Headers, block, tokens
 from coderai.wire.request import Request
 
 # What nginx and others call large; a coding tool's own fields stay under 8 kB.
@@ -171,6 +171,8 @@ class ClientConnection(Ending):
         parser = self._parser
         self.keep_alive = parser.should_keep_alive()
         self.http10 = parser.get_http_version() != "1.1"
+        if self.http10 and b"close" in tokens(self._fields, b"connection"):  # and keep-alive, which the parser believes
+            self.keep_alive = False
         self._target = _AUTHORITY.sub(b"", self._target, count=1)  # as a proxy is asked (RFC 9112, section 3.2.2)
         if not self._target.startswith(b"/"):
             raise ValueError("a request target that is no path")
