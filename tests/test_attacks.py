@@ -360,6 +360,41 @@ def test_bytes_after_the_end_do_not_spoil_the_answer_nor_the_next(
         assert post(gateway, CHAT, ASK, token).body == b'{"id":"2"}'
 
 
+@pytest.mark.parametrize(
+    "codings",
+    [
+        ["gzip", "chunked"],
+        ["chunked", "chunked"],
+        ["gzip, chunked"],
+        ["chunked, chunked"],
+        ["gzip"],
+        ["identity"],
+        ["chunked", "gzip"],
+        ["chunked\t"],
+    ],
+    ids=", ".join,
+)
+def test_no_transfer_coding_of_an_answer_but_chunked_is_understood(
+    gateway: Gateway, provider: Provider, token: str, codings: list[str]
+) -> None:
+    """Else one that breaks off amid a chunk would pass for whole, and the other coding be lost."""
+    fields = ["Content-Type: application/json", *(f"Transfer-Encoding: {coding}" for coding in codings), "X-A: 1"]
+    raw = "\r\n".join(["HTTP/1.1 200 OK", *fields, "Connection: close", "", ""]).encode()
+    provider.answers(raw + b'ff\r\n{"id":"1"}')
+    answer = post(gateway, CHAT, ASK, token)
+    assert (answer.status, answer.json()["error"]["message"]) == (502, "the provider's answer is no valid HTTP")
+    assert gateway.records()[-1]["error_type"] == "upstream_unreachable"
+
+
+@pytest.mark.parametrize("coding", ["Chunked", " chunked  ", "CHUNKED"])
+def test_chunked_is_understood_however_it_is_written(
+    gateway: Gateway, provider: Provider, token: str, coding: str
+) -> None:
+    raw = f"HTTP/1.1 200 OK\r\nX-A: 1\r\nTransfer-Encoding:{coding}\r\nX-A: 2\r\n\r\n".encode()
+    provider.answers(raw + chunk(OK) + LAST_CHUNK)
+    assert post(gateway, CHAT, ASK, token).body == OK
+
+
 def test_what_came_before_broken_framing_goes_out_and_the_rest_is_cut(
     gateway: Gateway, provider: Provider, token: str
 ) -> None:
