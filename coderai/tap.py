@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from coderai.formats.format import NotUnderstood, Reading, TooDeep
 from coderai.wire.encodings import LONG_CODED, Undecodable, decode
+from coderai.wire.headers import Named
 from coderai.wire.reads import Skippable
 
 _ANYTHING = Skippable(b"\r\n", (), re.compile(rb"(?!)").search)
@@ -182,3 +183,12 @@ class SizedTap(TapWrapper):
 
     def held(self) -> bytes:
         return self._last + super().held()
+
+
+def last_held(tap: Tap, fields: Named) -> Tap:
+    """Of a stream whose length was given, the last bytes are its end: there is no last chunk that could wait.
+
+    fields: of the answer.
+    """
+    length = fields.get(b"content-length")
+    return tap if length is None or b"transfer-encoding" in fields else SizedTap(tap, int(length))

@@ -90,6 +90,16 @@ def test_a_request_in_the_body_of_an_h2c_offer_is_not_served(gateway: Gateway, p
     assert provider.requests == []
 
 
+def test_an_h2c_offer_in_an_unknown_transfer_coding_is_refused(gateway: Gateway, provider: Provider) -> None:
+    with connect(gateway) as client:
+        client.sendall(head(CHAT, "", *H2C.strip().split("\r\n"), "Transfer-Encoding: gzip") + ASK)
+        assert until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        client.shutdown(socket.SHUT_WR)
+        rest(client)
+    assert provider.requests == []
+    assert [line for line in gateway.lines() if line["level"] == "ERROR"] == []
+
+
 def test_what_follows_a_health_check_that_offers_h2c_is_handed_over_once(gateway: Gateway) -> None:
     check = f"GET /healthz HTTP/1.1\r\nHost: x\r\n{H2C}\r\n".encode()
     with connect(gateway) as client:
@@ -231,7 +241,15 @@ def test_an_http_1_0_client_sees_that_a_stream_was_cut(gateway: Gateway, provide
         assert rest(client).endswith(START + TEXT + DELTA + STOP)
 
 
-@pytest.mark.parametrize("fields", [["Connection: close"], []])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["Connection: close"],
+        [],
+        ["Connection: close, keep-alive"],
+        ["Connection: Keep-Alive", "Connection: foo,Close"],
+    ],
+)
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_a_connection_that_is_not_kept_is_closed(
     gateway: Gateway, provider: Provider, token: str, version: str, fields: list[str]
@@ -340,6 +358,41 @@ def test_bytes_after_the_end_do_not_spoil_the_answer_nor_the_next(
         assert gateway.records()[-1]["error_type"] is None
         provider.answers(whole(b'{"id":"2"}'))
         assert post(gateway, CHAT, ASK, token).body == b'{"id":"2"}'
+
+
+@pytest.mark.parametrize(
+    "codings",
+    [
+        ["gzip", "chunked"],
+        ["chunked", "chunked"],
+        ["gzip, chunked"],
+        ["chunked, chunked"],
+        ["gzip"],
+        ["identity"],
+        ["chunked", "gzip"],
+        ["chunked\t"],
+    ],
+    ids=", ".join,
+)
+def test_no_transfer_coding_of_an_answer_but_chunked_is_understood(
+    gateway: Gateway, provider: Provider, token: str, codings: list[str]
+) -> None:
+    """Else one that breaks off amid a chunk would pass for whole, and the other coding be lost."""
+    fields = ["Content-Type: application/json", *(f"Transfer-Encoding: {coding}" for coding in codings), "X-A: 1"]
+    raw = "\r\n".join(["HTTP/1.1 200 OK", *fields, "Connection: close", "", ""]).encode()
+    provider.answers(raw + b'ff\r\n{"id":"1"}')
+    answer = post(gateway, CHAT, ASK, token)
+    assert (answer.status, answer.json()["error"]["message"]) == (502, "the provider's answer is no valid HTTP")
+    assert gateway.records()[-1]["error_type"] == "upstream_unreachable"
+
+
+@pytest.mark.parametrize("coding", ["Chunked", " chunked  ", "CHUNKED"])
+def test_chunked_is_understood_however_it_is_written(
+    gateway: Gateway, provider: Provider, token: str, coding: str
+) -> None:
+    raw = f"HTTP/1.1 200 OK\r\nX-A: 1\r\nTransfer-Encoding:{coding}\r\nX-A: 2\r\n\r\n".encode()
+    provider.answers(raw + chunk(OK) + LAST_CHUNK)
+    assert post(gateway, CHAT, ASK, token).body == OK
 
 
 def test_what_came_before_broken_framing_goes_out_and_the_rest_is_cut(

@@ -5,6 +5,7 @@ the end of one before its records are.
 import select
 import socket
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -99,6 +100,41 @@ def test_the_last_bytes_of_a_sized_stream_wait_for_its_records(
         pause.go()
         assert silent(client)
     assert read_until(client, last) == last
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        whole(b"", headers=("Content-Type: text/event-stream",)),
+        b"HTTP/1.1 204 No Content\r\nContent-Type: text/event-stream\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\n",
+    ],
+    ids=["length 0", "204", "304"],
+)
+def test_a_head_that_is_the_whole_of_a_stream_waits_for_its_records(
+    gateway: Gateway, provider: Provider, token: str, client: socket.socket, answer: bytes
+) -> None:
+    pause, polling = Pause(), threading.Event()
+    provider.answers(pause, answer)
+    known = len(gateway.records())
+    ask(client, token)
+    while "interception_start" not in [record["record_type"] for record in gateway.records()[known:]]:
+        polling.wait(0.01)  # polls a file: there is nothing to wait on
+    with locked(gateway):
+        pause.go()
+        assert silent(client)
+    assert read_until(client, b"\r\n\r\n").startswith(answer[:12])
+
+
+@pytest.mark.parametrize("body", [SAID + MORE, b""])
+def test_a_sized_stream_that_is_passed_through_ends_when_the_next_request_may_come(
+    gateway: Gateway, provider: Provider, token: str, client: socket.socket, body: bytes
+) -> None:
+    for _ in range(50):
+        provider.answers(whole(body, headers=("Content-Type: text/event-stream",)))
+        lines = (b"GET /api/v2/aibridge/openai/v1/models HTTP/1.1", b"Host: x", b"X-Api-Key: " + token.encode())
+        client.sendall(b"\r\n".join((*lines, b"", b"")))
+        assert b"\r\nConnection: close" not in read_until(client, b"\r\n\r\n" + body)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])

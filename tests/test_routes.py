@@ -89,6 +89,21 @@ def test_anything_else_is_never_forwarded(
     assert provider.requests == []
 
 
+def test_of_a_long_path_the_beginning_is_quoted(gateway: Gateway, provider: Provider) -> None:
+    """Anybody can send one, without a token."""
+    path = f"{OPENAI}/" + "x" * 60_000
+    answer = gateway.request("POST", path, ASK)
+    assert answer.status == 404
+    assert f"route not supported: POST {path[:100]}" in answer.json()["error"]["message"]
+    assert len(answer.body) < 1000
+    polling = threading.Event()
+    while not (
+        logged := [line["fields"]["path"] for line in gateway.lines() if "xxxxx" in line["fields"].get("path", "")]
+    ):
+        polling.wait(0.01)  # polls a file: there is nothing to wait on
+    assert logged[0].startswith(path[:100]) and len(logged[0]) < 500
+
+
 def test_an_unknown_provider_is_a_404(gateway: Gateway, provider: Provider, token: str) -> None:
     answer = gateway.request("POST", "/api/v2/aibridge/nobody/v1/messages", ASK, token=token)
     assert answer.status == 404

@@ -18,6 +18,10 @@ from coderai.store import StoreUnavailable
 from coderai.user_tokens import MISSING, Unauthenticated, presented_in, without_tokens
 from coderai.wire.request import BodyTooLarge, NoRoomForBody, Request
 
+# Characters of a path that is no route, in its answer and its log line: what was meant can be told from them, and the
+# 64 kB that a path may have, sent without a token, fill neither the log nor memory.
+PATH_SHOWN = 300
+
 
 class Gateway:
     """Serves the providers' routes. `routes` is replaced by a reload while serving."""
@@ -56,7 +60,7 @@ class Gateway:
         except asyncio.CancelledError:
             request.cut()
         except Exception as fault:
-            self._log.fault("request failed", fault, path=without_tokens(request.head.path.decode("latin-1")))
+            self._log.fault("request failed", fault, path=_shown(without_tokens(request.head.path.decode("latin-1"))))
             self._refuse(request, Refusal(500, "coderai failed on this request; its log says more", retry=True))
         finally:
             self.limits.leave()
@@ -111,8 +115,8 @@ class Gateway:
             if head.method == "HEAD" and nowhere.at_root:
                 return None
             path = head.path.decode("latin-1")
-            self._log.warn("route not supported", method=head.method, path=without_tokens(path))
-            raise Refusal(404, f"route not supported: {head.method} {path}") from None
+            self._log.warn("route not supported", method=head.method, path=_shown(without_tokens(path)))
+            raise Refusal(404, f"route not supported: {head.method} {_shown(path)}") from None
 
     async def _user(self, request: Request) -> User:
         try:
@@ -141,3 +145,7 @@ class Gateway:
             raise Refusal(413, "the request's body is larger than --aibridge-max-request-body allows") from None
         except NoRoomForBody:
             raise Refusal(503, "too many request bodies in flight", retry=True) from None
+
+
+def _shown(path: str) -> str:
+    return path if len(path) <= PATH_SHOWN else f"{path[:PATH_SHOWN]}..."

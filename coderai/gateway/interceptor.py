@@ -26,7 +26,7 @@ from coderai.logs import Logger
 from coderai.recorder import NotStored, Recorder
 from coderai.routes import Route
 from coderai.stream_tap import StreamTap
-from coderai.tap import SizedTap, Tap, WholeTap
+from coderai.tap import Tap, WholeTap, last_held
 from coderai.wire.answer import Answer
 from coderai.wire.encodings import LONG_CODED, Undecodable, decode
 from coderai.wire.headers import is_stream
@@ -72,7 +72,7 @@ class Interceptor:
             if streamed or not answer.complete:  # else its first bytes go out with its last: when the end is stored
                 self._recorder.hurry()
                 await started
-            reader = _last_held(tap, answer) if streamed else tap
+            reader = last_held(tap, answer.fields) if streamed else tap
             relay = Relay(request, answer, reader if dump is None else DumpingTap(reader, dump, answer))
             relay.start(at_once=streamed, resized=streamed and ask.withholds_usage)
             ending = await relay.settled
@@ -151,12 +151,6 @@ class Interceptor:
         elif isinstance(tap, StreamTap) and not tap.terminal and not tap.unread:
             error_type = "incomplete_stream"
         await interception.end(answer.status, reading, error_type, key=key, then=relay.release)
-
-
-def _last_held(tap: Tap, answer: Answer) -> Tap:
-    """Of a stream whose length was given, the last bytes are its end: there is no last chunk that could wait."""
-    length = answer.fields.get(b"content-length")
-    return tap if length is None or b"transfer-encoding" in answer.fields else SizedTap(tap, int(length))
 
 
 async def _decoded(coding: bytes | None, body: bytes) -> bytes:

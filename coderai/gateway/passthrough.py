@@ -25,7 +25,7 @@ from coderai.recorder import Recorder
 from coderai.records import NO_INTERCEPTION, ProviderObject, Record, new_id
 from coderai.routes import Route
 from coderai.store import times
-from coderai.tap import NoTap, Tap, WholeTap
+from coderai.tap import NoTap, Tap, WholeTap, last_held
 from coderai.user_tokens import without_token
 from coderai.wire.answer import Answer
 from coderai.wire.headers import is_stream
@@ -78,6 +78,8 @@ class Passthrough:
         creates = request.head.method == "POST" and route.path in _CREATING and answer.status == 200
         streamed = is_stream(answer.fields)
         tap: Tap = WholeTap(_CREATED, answer.fields.get(b"content-encoding")) if creates else NoTap(streamed)
+        if streamed:
+            tap = last_held(tap, answer.fields)
         relay = Relay(request, answer, tap if dump is None else DumpingTap(tap, dump, answer))
         relay.start(at_once=streamed, resized=False)
         await relay.settled

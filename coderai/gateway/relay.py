@@ -54,7 +54,7 @@ class Relay:
         self._request.flow = self
         self._request.respond(answer.status, answer.reason, headers, sized=sized)
         answer.pipe(self)
-        if at_once:
+        if at_once and self._ending is None:  # of an answer that has come whole, the head may be the end
             self._request.flush()
         if self._request.stalled:  # an earlier answer is still on its way
             self.pause()

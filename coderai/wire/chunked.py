@@ -6,7 +6,24 @@ and no parser has to see it.
 
 from functools import lru_cache
 
+from coderai.wire.headers import Headers, Named
+
 LAST = b"0\r\n\r\n"
+
+
+def in_chunks(headers: Headers, fields: Named) -> bool:
+    """Whether a body comes in chunks.
+
+    Raises ValueError for every other transfer coding: nobody undoes it here, and it is not passed on. Blanks behind the
+    word are no part of it; a tab is, for the parser.
+    """
+    coding = fields.get(b"transfer-encoding")
+    if coding is None:
+        return False
+    several = len(fields) < len(headers) and sum(name.lower() == b"transfer-encoding" for name, _ in headers) > 1
+    if several or coding.rstrip(b" ").lower() != b"chunked":
+        raise ValueError("a transfer coding that is not known")
+    return True
 
 
 def framed(data: bytes) -> bytes:

@@ -37,6 +37,7 @@ class Ending(asyncio.Protocol):
             self.loop.time()
         )  # of the last request's end or the next one's start; of the last byte
         self._unread_since = 0.0  # where it is stalled
+        self._waits = False  # nothing is read from the client until it has read what was written
         self._task: asyncio.Task[None] | None = None  # that works on the answer
         self._head_data: list[bytes] | None = []  # the bytes of a head that is not complete yet
         self._receiving = False  # a message has begun and has not been parsed to its end
@@ -79,13 +80,28 @@ class Ending(asyncio.Protocol):
     def pause_writing(self) -> None:
         self.stalled = True
         self._unread_since = self.loop.time()
-        if self.request is not None and self.request.flow is not None:
+        if self.request is None:
+            self._wait()
+        elif self.request.flow is not None:
             self.request.flow.pause()
 
     def resume_writing(self) -> None:
         self.stalled = False
+        if self._waits:
+            self._waits = False
+            self.since = self.loop.time()
+            self.transport.resume_reading()
         if self.request is not None and self.request.flow is not None:
             self.request.flow.resume()
+
+    def _wait(self) -> None:
+        """Stalled between two requests: else the answers of a client that asks on and on, and never reads, pile up.
+
+        Amid a request it is read all the same: some clients send all of a body before they read.
+        """
+        if not self._deaf:
+            self._waits = True
+            self.transport.pause_reading()
 
     def cut(self) -> None:
         """Ends the connection amid an answer; what was written goes out, the answer's end does not."""

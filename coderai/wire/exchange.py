@@ -150,9 +150,8 @@ class Connection(asyncio.Protocol):
         headers = self._headers
         self._keep_alive = self._parser.should_keep_alive()
         fields = named(headers)
-        coding = fields.get(b"transfer-encoding", b"").lower()
-        self._chunked = coding == b"chunked"
-        self._until_close = b"chunked" not in coding and b"content-length" not in fields
+        self._chunked = chunked.in_chunks(headers, fields)
+        self._until_close = not self._chunked and b"content-length" not in fields
         self._answer = ReceivedAnswer(self, status, self._reason, headers, fields)
         if self._answer_head is not None and not self._answer_head.done():
             self._answer_head.set_result(self._answer)

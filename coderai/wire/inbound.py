@@ -18,7 +18,7 @@ import httptools
 from coderai.wire.carrier import SiteLimits
 from coderai.wire.ending import Ending
 from coderai.wire.head import Head, Remembered
-from coderai.wire.headers import HEAD_LIMIT, Headers, block
+from coderai.wire.headers import HEAD_LIMIT, Headers, block, tokens
 from coderai.wire.request import Request
 
 # What nginx and others call large; a coding tool's own fields stay under 8 kB.
@@ -126,7 +126,7 @@ class ClientConnection(Ending):
         assert self.request is not None
         framing = [field for field in self._fields if field[0].lower() in _FRAMING]
         self._parser = httptools.HttpRequestParser(self)
-        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % block(framing))
+        self._parse(b"POST / HTTP/1.1\r\n%b\r\n" % block(framing))
         if rest:
             self.data_received(rest)
 
@@ -171,6 +171,8 @@ class ClientConnection(Ending):
         parser = self._parser
         self.keep_alive = parser.should_keep_alive()
         self.http10 = parser.get_http_version() != "1.1"
+        if self.http10 and b"close" in tokens(self._fields, b"connection"):  # and keep-alive, which the parser believes
+            self.keep_alive = False
         self._target = _AUTHORITY.sub(b"", self._target, count=1)  # as a proxy is asked (RFC 9112, section 3.2.2)
         if not self._target.startswith(b"/"):
             raise ValueError("a request target that is no path")
@@ -206,22 +208,19 @@ class ClientConnection(Ending):
     # -- ends
 
     def finished(self) -> None:
-        """The answer is out: on to the next request, once this one's body has been read to its end."""
+        """The answer is out: on to the next request."""
         if self.request is not None:
             self.request.forget()
         self._task = None  # what the handler still does is its own: a client that goes now is no loss
-        if not self.keep_alive:
-            self._close()
-        elif not self._receiving:
-            self._next()
-
-    def _next(self) -> None:
         if not self.keep_alive or self.site.stopping:
             return self._close()
+        # One that is kept open has read its request to the end: `Request.respond` sees to that.
         self.request = None
         self._head_data = []
         self._overhead = 0
         self.since = self.loop.time()
+        if self.stalled:
+            self._wait()
 
     def _refuse(self, status: int) -> None:
         """What cannot be parsed gets a plain answer, as no provider's shape is known yet."""
