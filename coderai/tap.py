@@ -117,18 +117,20 @@ class WholeTap:
 
     def read(self) -> Reading:
         if self._size > KEPT_LIMIT:
-            self.fault = f"larger than {KEPT_LIMIT} bytes"
-            return Reading()
+            return self._unread(f"larger than {KEPT_LIMIT} bytes")
         try:
             return self._format.read(self._format.whole(decode(self._coding, b"".join(self._kept))))
-        except TooDeep as fault:  # which a model's input to a tool may be, though nothing else of the answer is odd
-            self.fault = str(fault)
-            return Reading(error_type="answer_not_read", error_message=self.fault)
-        except (NotUnderstood, Undecodable) as fault:
+        except (TooDeep, Undecodable) as fault:  # so deep a model's input to a tool may be, in an answer like any other
+            return self._unread(str(fault))
+        except NotUnderstood as fault:  # an error in HTML, say: the status tells
             self.fault = str(fault)
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
             self.fault = f"{type(fault).__name__} in the {self._format.path} reader"
         return Reading()
+
+    def _unread(self, fault: str) -> Reading:
+        self.fault = fault
+        return Reading(error_type="answer_not_read", error_message=fault)
 
 
 class TapWrapper:

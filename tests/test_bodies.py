@@ -68,6 +68,16 @@ def test_what_cannot_be_decoded_is_forwarded_and_recorded_without_prompt(
     assert records[0]["model"] == "unknown"
 
 
+@pytest.mark.parametrize(("coding", "body"), [("compress", b"\x1f\x9d\x90"), ("gzip", b"no gzip")])
+def test_an_answer_that_cannot_be_decoded_is_relayed_and_said_to_be_unread(
+    gateway: Gateway, provider: Provider, token: str, coding: str, body: bytes
+) -> None:
+    provider.answers(whole(body, headers=("Content-Type: application/json", f"Content-Encoding: {coding}")))
+    assert post(gateway, CHAT, b'{"model":"m"}', token).body == body
+    end = last(gateway, "interception_end")
+    assert (end["status"], end["error_type"]) == (200, "answer_not_read")
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, _provider: Provider) -> Iterator[Gateway]:
     """A gateway with low limits."""
