@@ -120,6 +120,8 @@ class Server:
                 self.log.error("new settings refused, the old ones hold", problem=problem)
             return
         self.resolved = resolved
+        if identities and identities is self.tls.identities:
+            self.log.warn("a certificate from a pipe can be read only once: that of the start goes on to be served")
         self.tls.serve(identities)
         self.log.reopen()
         self.apply()

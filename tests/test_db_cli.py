@@ -1,9 +1,11 @@
 """`coderai db`: checking, vacuuming, backing up, moving to PostgreSQL; and `coderai audit verify`."""
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -76,6 +78,18 @@ async def test_what_would_verify_nothing_is_refused(tmp_path: Path) -> None:
     ):
         done = coderai("audit", "verify", *words, env=environment(path), check=False)
         assert (done.returncode != 0, remedy in done.stderr, "Traceback" in done.stderr) == (True, True, False)
+
+
+async def test_a_log_may_come_through_a_pipe(tmp_path: Path) -> None:
+    """As `<(zcat log.gz)` is one."""
+    path, pipe = tmp_path / "c.db", tmp_path / "pipe"
+    await fill(path)
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_text, args=('{"msg":"listening"}\n' * 3,))
+    writing.start()
+    done = coderai("audit", "verify", "--log", str(pipe), env=environment(path), check=False)
+    writing.join()
+    assert (done.returncode, "no line of it is an `interception seal`" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("command", ["db check", "audit verify", "users list", "db backup {}"])

@@ -101,5 +101,6 @@ def test_a_certificate_from_a_pipe(tmp_path: Path, provider: Provider, authority
     gateway = PipedCertificate(tmp_path, provider.url, "--tls-enable", "--tls-address=127.0.0.1:0", PAIR=str(tmp_path))
     for _ in range(2):
         assert shown(tls_port(gateway), client(authority), None)[0] == {"one.example"}
-        reload(gateway, "new settings refused")
+        reload(gateway, "settings read again")
+    assert sum("certificate from a pipe" in line["msg"] for line in gateway.lines()) == 2
     assert gateway.stop() == 0

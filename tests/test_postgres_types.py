@@ -9,11 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coderai.cli.tokens import _state
-from coderai.records import Thought, ToolCall
+from coderai.records import Prompt, Thought, Tokens, ToolCall
 from coderai.store import Store, times
 from coderai.store.postgres_types import as_text
 from coderai.store.selection import Filter
-from coderai.store.storable import fitted
 from tests.databases import change, opened, query
 from tests.postgres import drop, fresh
 from tests.trail import AT, exchange, found, now, started
@@ -168,12 +167,18 @@ async def test_a_user_s_time_of_sql_is_one_of_ours(url: str, store: Store) -> No
     assert query(url, "SELECT username FROM users") == [("alice",)]
 
 
-async def test_metadata_can_be_looked_into_whatever_a_provider_names(url: str, store: Store) -> None:
+async def test_metadata_can_be_looked_into_whatever_anybody_writes_there(url: str, store: Store) -> None:
     """A NUL in one row would fail every question that reads it."""
+    label = {"server_label": "a\x00b", "kind": "server", "caller": {"tool_id": ["\x00"]}}
+    call = ToolCall(message_id="m", call_id="c", tool="t", input="{}", metadata=label)
+    tokens = Tokens(message_id="m", input=1, output=1, metadata={"service_tier": "\x00"})
     start = started()
-    call = ToolCall(
-        message_id="m", call_id="c", tool="t", input="{}", metadata={"server_label": "a\x00b", "kind": "server"}
-    )
-    await store.write([start, fitted(found(start, call))])
-    sql = "SELECT metadata->>'kind', metadata->>'server_label' FROM aibridge_tool_usages"
-    assert query(url, sql) == [("server", "a\\x00b")]
+    prompt = found(start, Prompt("x", {"other_parts": ["a\x00b", "c\\u0000d"]}))
+    await store.write([start, prompt, found(start, call), found(start, tokens)])
+    for table, name, value in (
+        ("tool_usages", "server_label", "a\\x00b"),
+        ("tool_usages", "caller", '{"tool_id":["\\\\x00"]}'),
+        ("token_usages", "service_tier", "\\x00"),
+        ("user_prompts", "other_parts", '["a\\\\x00b","c\\\\u0000d"]'),
+    ):
+        assert query(url, f"SELECT metadata->>'{name}' FROM aibridge_{table}") == [(value,)]

@@ -1,5 +1,6 @@
 """What is served, to whom, and that nothing else is ever forwarded."""
 
+import gzip
 import socket
 import threading
 import time
@@ -205,7 +206,13 @@ def test_nobody_goes_on_from_another_user_s_response(
         provider.answers(whole(b'{"id":"resp_next","object":"response","output":[]}'))
         assert gateway.request("POST", f"{OPENAI}/v1/responses", ask, token=token).status == 200
         provider.reset()
-        assert gateway.request("POST", f"{OPENAI}/v1/responses/input_tokens", ask, token=bob).status == 404
+        count = f"{OPENAI}/v1/responses/input_tokens"
+        gzipped = {"Content-Encoding": "gzip"}
+        assert gateway.request("POST", count, ask, token=bob).status == 404
+        assert gateway.request("POST", count, ask.replace(b'"model":"m",', b""), token=bob).status == 404
+        assert gateway.request("POST", count, gzip.compress(ask), gzipped, token=bob).status == 404
+        assert gateway.request("POST", count, ask, gzipped, token=bob).status == 415
+        assert gateway.request("POST", count, b"[]", token=bob).status == 400
         assert provider.requests == []
 
 

@@ -189,6 +189,23 @@ def test_one_that_is_started_again_has_the_settings_of_the_others(tmp_path: Path
     assert gateway.stop() == 0
 
 
+def test_one_is_started_again_though_the_others_have_refused_what_was_read(tmp_path: Path, upstream: Provider) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("aibridge: {retention: 30d}\n")
+    gateway = Gateway(tmp_path, upstream.url, "--workers", "2", "--config", str(config))
+    until(lambda: listening(gateway) == 2)
+    config.write_text(f"introspection: {{logging: {{humanPath: {tmp_path}/no/such/log}}}}\n")
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.stderr.read_text().count("new settings refused") == 2)
+    config.write_text('aibridge: {openai_key_file: "/tmp/\\ud800"}\n')
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.stderr.read_text().count("new settings refused") == 4)
+    threading.Event().wait(2)  # one that dies at once is taken for one that cannot be started
+    os.kill(workers(gateway)[0], signal.SIGKILL)
+    until(lambda: listening(gateway) == 3)
+    assert gateway.stop() == 0
+
+
 def test_mistakes_end_it_with_one_message(tmp_path: Path, upstream: Provider) -> None:
     env = {"CODER_SQLITE_PATH": str(tmp_path), "CODER_HTTP_ADDRESS": "127.0.0.1:0"}
     done = coderai("server", "--workers", "2", env=env, check=False)

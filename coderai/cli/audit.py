@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -96,9 +96,9 @@ def _anchors(logs: Sequence[Path]) -> Anchors:
     anchors: dict[tuple[str, int], Anchor] = {}
     for log in logs:
         with log.open("rb") as lines:
-            _check(log, list(islice(lines, 2)))
-            lines.seek(0)
-            for number, line in enumerate(lines, 1):
+            begin = list(islice(lines, 2))
+            _check(log, begin)
+            for number, line in enumerate(chain(begin, lines), 1):
                 if MESSAGE.encode() in line:
                     anchors.update([_anchor(f"{log}:{number}", line)])
     if logs and not anchors:

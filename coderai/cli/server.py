@@ -10,7 +10,7 @@ import uvloop
 from coderai.cli import memory
 from coderai.cli.options import SettingsCommand, settings_options
 from coderai.cli.secret_flags import take_out_of_sight
-from coderai.cli.workers import supervise
+from coderai.cli.workers import CannotBe, supervise
 from coderai.config import Resolved, write_config
 from coderai.logs import LogError, Logger, Outputs, StandardLibrary, log_unraisable
 from coderai.meaning import configure
@@ -51,7 +51,9 @@ def _serve(resolved: Resolved, replaced: int | None = None) -> None:
         if replaced is not None:
             log.warn("a worker has ended, and this one takes its place", code=replaced)
         _run(resolved, log)
-    except (CannotServe, StoreUnavailable, BadCertificate, BadProxy, LogError) as error:
+    except (BadCertificate, LogError) as error:  # what a reload refuses
+        raise CannotBe(str(error)) from None
+    except (CannotServe, StoreUnavailable, BadProxy) as error:
         raise click.ClickException(str(error)) from None
     except Exception as fault:
         log.fault("the server has failed", fault)

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -17,13 +18,21 @@ from typing import Any, NoReturn
 
 import click
 
-from coderai.config import HostPort, Resolved, SettingsError, reload
+from coderai.config import HostPort, Resolved, reload
 from coderai.serving import SUPERVISOR_PIPE
 
 # If the first ones die sooner, none can be started at all; what they said on stderr tells why. Later it is that the
 # database is down for a while, say: the others go on, and one is started again after so long.
 SOONEST_SECONDS = 2.0
+# With this code a worker ends whose settings cannot be: a log that cannot be written, say (EX_CONFIG of sysexits.h).
+REFUSED = 78
+# Of what reloads have read: who mends a mistake seldom needs more.
+READS_KEPT = 8
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+class CannotBe(click.ClickException):
+    """What the settings say is not possible, as it turned out."""
 
 
 # What a worker does: with these settings, in the place of one that ended with this code, of the first of all None.
@@ -42,7 +51,8 @@ def supervise(resolved: Resolved, work: Work) -> int:
 
 class _Supervisor:
     def __init__(self, resolved: Resolved, work: Work, alive: int, held: int) -> None:
-        self._resolved = resolved  # what a worker begins with: as the others, what was read last
+        self._read = deque([resolved], READS_KEPT)  # what was read at the start and since: the last first
+        self._refused = 0  # so many of the last workers have ended as these settings cannot be
         self._work = work
         self._alive = alive
         self._held = held
@@ -74,8 +84,16 @@ class _Supervisor:
         return self._code
 
     def _reload(self) -> None:
-        with suppress(SettingsError):  # the workers tell of it
-            self._resolved = reload(self._resolved).resolved
+        self._refused = 0
+        with suppress(Exception):  # the workers tell of it
+            self._read.appendleft(reload(self._read[0]).resolved)
+
+    @property
+    def _resolved(self) -> Resolved:
+        """What a worker begins with: as the others, what was read last, or else what was before it: they may have
+        refused it.
+        """
+        return self._read[self._refused % len(self._read)]
 
     def _start_missing(self) -> None:
         while self._missing:
@@ -101,7 +119,7 @@ class _Supervisor:
             code = 0
         except click.ClickException as error:
             error.show()
-            code = error.exit_code
+            code = REFUSED if isinstance(error, CannotBe) else error.exit_code
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         finally:
@@ -118,6 +136,7 @@ class _Supervisor:
     def _ended(self, process: int, code: int) -> None:
         if process not in self._workers:  # a container's first process is given orphans; a shell leaves its children
             return
+        self._refused, code = (self._refused + 1, 1) if code == REFUSED else (0, code)
         now = time.monotonic()
         self._proven = self._proven or any(now - started >= SOONEST_SECONDS for started in self._workers.values())
         seconds = now - self._workers.pop(process)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from coderai.config.files import Files
+from coderai.config.kinds import PATH
 from coderai.config.problems import Report, did_you_mean, quoted
 from coderai.config.provider_fields import FIELDS, LIST_FIELDS, SECRET_FIELDS, Given, Indexed, build
 from coderai.config.providers import ProviderSettings
@@ -128,7 +129,12 @@ def with_files(indexed: Indexed, files: Files, report: Report) -> Indexed:
             if name in fields:
                 report.problems.append(f"{file.source}: {name} and {name}_FILE are both given; remove one of them")
                 continue
-            content = read_secret(files, file.text, file.source, report)
+            try:
+                path = PATH.parse(file.text)
+            except ValueError as reason:
+                report.problems.append(f"{file.source}: {quoted(file.text)}: {reason}; expected {PATH.expected}")
+                continue
+            content = read_secret(files, path, file.source, report)
             if content:
                 filled[number][name] = Given(content, file.source)
     return filled

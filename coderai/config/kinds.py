@@ -6,6 +6,7 @@ value came from and `Kind.expected`.
 """
 
 import csv
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,10 @@ def _secret(text: str) -> str:
 def _text(text: str) -> str:
     if "\0" in text:
         raise ValueError("it holds a NUL character")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise ValueError("it holds half a surrogate pair") from None
     return text
 
 

@@ -62,7 +62,7 @@ def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: b
     parts = [mapping(part) for part in items(content)]
     texts = [text(part.get("text")) for part in parts if part.get("type") in text_types]
     texts = [words for words in texts if is_prompt(words)]
-    users = [words for words in texts if not _ADDED.fullmatch(words.strip())]
+    users = [place for place, words in enumerate(texts) if not _ADDED.fullmatch(words.strip())]
     attached = [noted for part in parts if (noted := _attachment(part)) is not None]
     if not users and any(part.get("type") == "tool_result" for part in parts):
         return None
@@ -71,10 +71,12 @@ def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: b
     metadata: Metadata = {"attachments": attached} if attached else {}
     if joined:
         return Prompt("\n".join(texts), metadata)
-    chosen = (users or texts or [""])[-1]
-    if others := [words for words in texts if words is not chosen]:
+    if not texts:
+        return Prompt("", metadata)
+    chosen = users[-1] if users else len(texts) - 1
+    if others := texts[:chosen] + texts[chosen + 1 :]:
         metadata["other_parts"] = others
-    return Prompt(chosen, metadata)
+    return Prompt(texts[chosen], metadata)
 
 
 def _is_added(message: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from coderai.records import Prompt
 
 _BEGIN, _END = "<system-reminder>", "</system-reminder>"
 _HEADINGS = ("The user sent a new message while you were working:\n", "The user sent the following message:\n")
-_TRAILERS = ("\n\nIMPORTANT: ", "\n\nPlease address this message")
+_TRAILERS = ("\n\nIMPORTANT: After completing your current task", "\n\nPlease address this message")
 
 
 def queued(messages: Sequence[dict[str, Any]]) -> Prompt | None:
@@ -32,7 +32,8 @@ def _ends(message: dict[str, Any]) -> list[str]:
         if part.get("type") == "text":
             ends.append(text(part.get("text")))
         elif part.get("type") == "tool_result":
-            ends += [words[words.rindex(_BEGIN) :] for words in _texts(part.get("content")) if _BEGIN in words]
+            results = (words.rstrip() for words in _texts(part.get("content")))
+            ends += [words[words.rindex(_BEGIN) :] for words in results if _BEGIN in words and words.endswith(_END)]
     return ends
 
 

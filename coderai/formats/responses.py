@@ -100,7 +100,7 @@ class Responses:
             prompt=prompt_of(last, ("input_text", "text"), joined=True),
             tool_call_id=answered(last) or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
-            builds_on=tuple(filter(None, (text(request.previous_response_id), _conversation(request.conversation)))),
+            builds_on=_builds_on(request),
             background=flag(request.background),
         )
 
@@ -171,6 +171,15 @@ class Responses:
 
 def _item_id(event: _Event) -> str:
     return text(event.item_id) or text(mapping(event.item).get("id"))
+
+
+def builds_on(body: bytes) -> tuple[str, ...]:
+    """Raises NotUnderstood for what is no JSON object; a model need not be named."""
+    return _builds_on(object_of(body, _Request))
+
+
+def _builds_on(request: _Request) -> tuple[str, ...]:
+    return tuple(filter(None, (text(request.previous_response_id), _conversation(request.conversation))))
 
 
 def _conversation(given: Any) -> str:

@@ -164,6 +164,9 @@ def _cut(text: str, limit: int) -> tuple[str, int]:
     return (text if len(data) <= limit else data[:limit].decode("utf-8", "ignore")), len(data)
 
 
+BETWEEN = 4  # quotes, a comma: as the parts stand in JSON
+
+
 def _others(texts: list[str], limit: int) -> Metadata:
     """What stands beside the prompt, of `limit` bytes all together."""
     kept: list[str] = []
@@ -171,5 +174,5 @@ def _others(texts: list[str], limit: int) -> Metadata:
         if limit <= 0:
             break
         kept.append(_cut(text, limit)[0])
-        limit -= len(kept[-1].encode("utf-8", "surrogatepass"))
+        limit -= len(kept[-1].encode("utf-8", "surrogatepass")) + BETWEEN
     return {"other_parts": kept} if kept == texts else {"other_parts": kept, "other_parts_truncated": True}

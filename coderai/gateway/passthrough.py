@@ -11,8 +11,8 @@ import msgspec
 
 from coderai.auth import User
 from coderai.dumps import Dump
-from coderai.formats import RESPONSES
 from coderai.formats.format import NotUnderstood, Reading
+from coderai.formats.responses import builds_on
 from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.ownership import Owners, refuse_foreign, require_owned
 from coderai.gateway.refusal import Refusal
@@ -28,6 +28,7 @@ from coderai.store import times
 from coderai.tap import NoTap, Tap, WholeTap, last_held
 from coderai.user_tokens import without_token
 from coderai.wire.answer import Answer
+from coderai.wire.encodings import Undecodable, decode
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 
@@ -49,7 +50,7 @@ class Passthrough:
         try:
             if route.owned is not None:
                 await require_owned(self._owners, route.provider, user, route.owned.decode("latin-1"))
-            for object_id in _built_on(route, body):
+            for object_id in _built_on(request, route, body):
                 await refuse_foreign(self._owners, route.provider, user, object_id)
             if route.provider.bedrock is not None:
                 path = route.path.decode("latin-1")
@@ -106,14 +107,16 @@ class Passthrough:
         )
 
 
-def _built_on(route: Route, body: bytes) -> tuple[str, ...]:
-    """Counting the tokens of a response means to read what it goes on from."""
+def _built_on(request: Request, route: Route, body: bytes) -> tuple[str, ...]:
+    """Counting the tokens of a response means to read what it goes on from. Raises Refusal."""
     if route.path != INPUT_TOKENS:
         return ()
     try:
-        return RESPONSES.ask(body).builds_on
-    except NotUnderstood:
-        return ()  # nor will the provider understand it
+        return builds_on(decode(request.head.fields.get(b"content-encoding"), body))
+    except Undecodable as fault:
+        raise Refusal(415, f"the request's body cannot be read: {fault}") from None
+    except NotUnderstood as fault:
+        raise Refusal(400, str(fault)) from None
 
 
 # Where the answer's `id` names something that is its creator's alone.

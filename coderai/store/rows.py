@@ -25,8 +25,10 @@ from coderai.records import (
 from coderai.store import times
 from coderai.store.children import PROMPTS, THOUGHTS, TOKENS, TOOLS
 from coderai.store.driver import Row
+from coderai.store.storable import without_nul
 
 _encode = msgspec.json.Encoder().encode
+_NUL = "\\u0000"  # as it stands in JSON
 
 INSERT_INTERCEPTION = """
     INSERT INTO aibridge_interceptions (id, initiator_id, api_key_id, provider, provider_name, model, client,
@@ -133,4 +135,7 @@ STATEMENTS: tuple[tuple[type, str, Callable[[Record, Any], Row]], ...] = (
 
 
 def _json(metadata: Metadata) -> str:
-    return _encode(metadata).decode() if metadata else "{}"
+    if not metadata:
+        return "{}"
+    text = _encode(metadata).decode()
+    return text if text.find(_NUL) < 0 else _encode(without_nul(metadata)).decode()

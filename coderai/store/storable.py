@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from coderai.records import Record, ToolCall
+from coderai.records import Metadata, Record
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
@@ -54,8 +54,6 @@ def fitted(record: Record) -> Record:
         value = getattr(finding, name)
         if value is not None and (len(value) > width or "\x00" in value):
             return storable(record)
-    if type(finding) is ToolCall and any("\x00" in value for value in finding.metadata.values() if type(value) is str):
-        return storable(record)  # else no SQL could look into the metadata of the table: PostgreSQL refuses its JSON
     return record
 
 
@@ -63,6 +61,12 @@ def storable(record: Record) -> Record:
     """The same record where all is well, else a copy that can be stored."""
     finding = _struct(record.finding)
     return record if finding is record.finding else replace(record, finding=finding)
+
+
+def without_nul(metadata: Metadata) -> Metadata:
+    """Else no SQL could look into a table's metadata: PostgreSQL takes such JSON, and refuses to read it."""
+    fits: Metadata = _value(metadata, METADATA_DEPTH)
+    return fits
 
 
 @lru_cache

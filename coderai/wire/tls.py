@@ -40,21 +40,29 @@ class ServerTLS:
 
     def __init__(self, oldest: str) -> None:
         self._oldest = oldest
-        self._identities: Sequence[Identity] = ()
+        self.identities: Sequence[Identity] = ()
+        self._from_pipes: tuple[Sequence[str], Sequence[str]] | None = None
         # It holds no certificate: a context can be given another, but one of another kind of key only in addition.
         self.context = self._new_context()
         self.context.sni_callback = self._choose
 
-    def read(self, certificates: Sequence[str], keys: Sequence[str]) -> list[Identity]:
-        """What the files hold, to be served; changes nothing. Raises BadCertificate."""
+    def read(self, certificates: Sequence[str], keys: Sequence[str]) -> Sequence[Identity]:
+        """What the files hold, to be served; changes nothing. Of pipes, which can be read only once, what is served.
+
+        Raises BadCertificate.
+        """
         if not certificates or len(certificates) != len(keys):
             raise BadCertificate(
                 f"--tls-cert-file, --tls-key-file: {len(certificates)} certificates and {len(keys)} keys; "
                 "give one key for each certificate (no longer to serve HTTPS takes a restart)"
             )
-        if self._identities:  # clients are served: nobody waits for somebody to write into a pipe
+        if self.identities:  # clients are served: nobody waits for somebody to write into a pipe
+            if (certificates, keys) == self._from_pipes:
+                return self.identities
             _refuse_pipes("--tls-cert-file", certificates)
             _refuse_pipes("--tls-key-file", keys)
+        elif not all(Path(file).is_file() for file in (*certificates, *keys)):
+            self._from_pipes = certificates, keys
         if len(certificates) == 1:  # nothing to choose by its names: it may be a pipe, which is read but once
             alone = Identity(self._new_context())
             _load(alone.context, certificates[0], keys[0])
@@ -72,7 +80,7 @@ class ServerTLS:
 
     def serve(self, identities: Sequence[Identity]) -> None:
         """From the next handshake on; connections go on as they are."""
-        self._identities = identities
+        self.identities = identities
 
     def _new_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -82,8 +90,8 @@ class ServerTLS:
 
     def _choose(self, connection: ssl.SSLObject, host: str | None, _: ssl.SSLContext) -> None:
         host = (host or "").lower().removesuffix(".")
-        matching = (one for one in self._identities if one.is_of(host))
-        connection.context = next(matching, self._identities[0]).context
+        matching = (one for one in self.identities if one.is_of(host))
+        connection.context = next(matching, self.identities[0]).context
 
 
 def client_context(ca_file: str) -> ssl.SSLContext:

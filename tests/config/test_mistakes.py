@@ -95,6 +95,7 @@ def test_nobody_is_sent_to_the_group_where_a_key_stands_already():
         ("networking: {tls: {certFiles: a.pem}}", 'certFiles: "a.pem": it is not a list; expected a list'),
         ("introspection: {logging: {humanPath: false}}", 'YAML reads it as bool; expected a path, in quotes'),
         ("introspection: {logging: {filter: ['(']}}", "is not a regular expression"),
+        ('sqlitePath: "/a\\ud800"', "it holds half a surrogate pair"),
         ("aibridge: {openai_key: *sk-hush-hush-hush}", "not YAML: found undefined alias (hidden)"),
         ("aibridge: {openai_base_url: 'ftp://a/v1?key=hush'}", '"ftp://a/v1?***"'),
         ("? [a, b]\n: 1", ":1: a key below the top is a list; expected text"),

@@ -69,9 +69,12 @@ def test_the_name_is_the_type_by_default_and_takes_the_single_ones_place():
     ]
 
 
-def test_keys_from_files(tmp_path):
+def test_keys_from_files(tmp_path, monkeypatch):
     file = tmp_path / "keys"
     file.write_text("a\nb\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (provider,) = resolved(variables(TYPE="openai", NAME="x", KEYS_FILE="~/keys")).indexed
+    assert provider.keys == ("a", "b")
     (provider,) = resolved(variables(TYPE="openai", NAME="x", KEYS_FILE=str(file))).indexed
     assert (provider.keys, provider.key_file) == (("a", "b"), str(file))
     (problem,) = problems(variables(TYPE="openai", NAME="x", KEY="a", KEY_FILE=str(file)))
