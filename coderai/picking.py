@@ -1,7 +1,6 @@
 """Which of a stream's whole events are kept: the first that tells anything, the wanted ones and the last. Pure."""
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from coderai import sse
@@ -15,6 +14,8 @@ BLANK = b"\n\n"
 # event it is in its first words, or in some words of its data's last.
 EDGE = 128 * 1024
 LARGE = 2 * EDGE
+# Bytes from a hint that an event is terminal to where that can be told.
+LONGEST_MARK = 64
 # The first line that is neither blank nor a comment.
 _LINE = re.compile(rb"^[^:\n]", re.MULTILINE)
 Found = re.Match[bytes] | None
@@ -51,14 +52,27 @@ def is_terminal(format: Format, event: bytes) -> bool:
     return match is not None and _ends(match, event)
 
 
-def may_be_terminal(format: Format, pieces: Iterable[bytes]) -> bool:
-    """Of one event of which these pieces have come."""
-    begin = bytearray()
-    for piece in pieces:
-        begin += piece[:EDGE]
-        if len(begin) >= EDGE:
-            break
-    return _terminal(format, bytes(begin)) is not None
+class Beginning:
+    """The first bytes of an event that comes in pieces: whether it may be the terminal one."""
+
+    def __init__(self, format: Format) -> None:
+        self._format = format
+        self._pieces: list[bytes] | None = None
+        self._known = 0  # of the pieces
+        self._data = bytearray()
+        self._may_be = False
+
+    def may_be_terminal(self, pieces: list[bytes]) -> bool:
+        """`pieces`: the same list for as long as the event lasts. What was looked at is not looked at again."""
+        if pieces is not self._pieces:
+            self._pieces, self._known, self._data, self._may_be = pieces, 0, bytearray(), False
+        looked = max(0, len(self._data) - LONGEST_MARK)
+        for piece in pieces[self._known :] if len(self._data) < EDGE else ():
+            self._data += piece[:EDGE]
+        self._known = len(pieces)
+        if not self._may_be and any(self._data.find(hint, looked) >= 0 for hint in self._format.terminal_hints):
+            self._may_be = _terminal(self._format, bytes(self._data)) is not None
+        return self._may_be
 
 
 def shown(format: Format, events: bytes, large: int = 0) -> bytes:

@@ -10,7 +10,7 @@ from functools import cache
 from coderai import sse
 from coderai.coded import Coded
 from coderai.formats.format import Format, Reading
-from coderai.picking import BLANK, may_be_terminal
+from coderai.picking import BLANK, Beginning
 from coderai.stream_reader import StreamReader
 from coderai.wire.encodings import Undecodable, decoder_in_steps
 from coderai.wire.reads import Skippable
@@ -28,6 +28,7 @@ class StreamTap(StreamReader):
         self._between = False  # plain bytes, the next of which begins an event, and none is held back
         self._skippable = _skippable(format.wanted, format.terminal_hints)
         self._coded: Coded | None = None
+        self._beginning = Beginning(format)
         try:
             steps = decoder_in_steps(coding)
         except Undecodable as fault:
@@ -108,7 +109,7 @@ class StreamTap(StreamReader):
             self._held.append(coded.take())
             return b""
         waits = self._unread is None and (
-            coded.behind or (self._pieces and may_be_terminal(self._format, self._pieces))
+            coded.behind or (self._pieces and self._beginning.may_be_terminal(self._pieces))
         )
         return b"" if waits else coded.take()
 

@@ -98,8 +98,13 @@ class Relay:
 
     def _go_on(self) -> None:
         self._catching_up = False
-        if not self.settled.done():  # nor cancelled, as its client has gone: then the rest is read elsewhere
-            self.data(b"")
+        try:
+            if not self.settled.done():  # nor cancelled, as its client has gone: then the rest is read elsewhere
+                self.data(b"")
+        except Exception:  # nobody else would end it
+            self._answer.abandon()
+            self._over(EndedBy.BREAK)
+            raise
         if not self._catching_up:
             if self._ending is not None:
                 self._settle(self._ending)

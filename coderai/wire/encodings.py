@@ -106,7 +106,7 @@ def _in_members(begin: Callable[[], Any], expand: Callable[[Any, memoryview], It
 def _inflated(stream: Any, data: bytes | memoryview) -> Iterator[bytes]:
     out = stream.decompress(data, STEP)
     yield out
-    while len(out) == STEP or stream.unconsumed_tail:
+    while not stream.eof and (len(out) == STEP or stream.unconsumed_tail):  # at its end, zlib may leave a tail for ever
         out = stream.decompress(stream.unconsumed_tail, STEP)
         yield out
 
@@ -138,7 +138,8 @@ def _deflate() -> Steps:
             framed = begun[0] & 0x0F == 8 and int.from_bytes(begun[:2], "big") % 31 == 0  # RFC 1950, section 2.2
             stream = zlib.decompressobj(wbits=15 if framed else -15)
             data = begun
-        yield from _inflated(stream, data)
+        if not stream.eof:  # what stands behind it is nobody's, and would be gathered
+            yield from _inflated(stream, data)
 
     return decoding
 

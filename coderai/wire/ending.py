@@ -133,6 +133,8 @@ class Ending(asyncio.Protocol):
 
     def close_idle(self) -> None:
         """Ends a connection on which no answer is being worked on; what was written goes out."""
+        if self._waits:
+            return self._close()
         self._deaf = self._closing = True
         self.since = self.loop.time()
         self.transport.close()
@@ -141,6 +143,10 @@ class Ending(asyncio.Protocol):
         """The last answer is out. A client that is still sending is listened to until it has read the answer:
         closed with bytes unread, the connection would be reset, and the answer lost (RFC 9112, section 9.6).
         """
+        if self._waits:  # it may have sent what nobody has read
+            self._waits = False
+            self._deaf = True
+            self.transport.resume_reading()
         sending = self._receiving or self._deaf
         if not sending or self._closing:
             return self.close_idle()

@@ -2,13 +2,14 @@
 
 import gzip
 import zlib
+from itertools import islice
 
 import brotli
 import pytest
 import zstandard
 
 from coderai.wire import encodings
-from coderai.wire.encodings import DECODED_LIMIT, MOST_MEMBERS, Undecodable, decode, decoder
+from coderai.wire.encodings import DECODED_LIMIT, MOST_MEMBERS, STEP, Undecodable, decode, decoder, decoder_in_steps
 
 TEXT = b'{"a": "hello world"}' * 3000
 
@@ -48,6 +49,26 @@ def test_as_many_members_as_whoever_flushes_behind_each_event_sends(coding: byte
         decode(coding, encode(b"") * (MOST_MEMBERS + 1))
     with pytest.raises(Undecodable, match="more than 10000 members"):
         decode(coding, encode(b"x") * 10**6)  # at once: not for as long as it takes to read them all
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"zstd", b"br"])
+@pytest.mark.parametrize("size", [STEP - 1, STEP, STEP + 1, 2 * STEP, 3 * STEP + 5])
+@pytest.mark.parametrize("behind", [b"", b"\n", b"\0" * 1000])
+def test_what_stands_behind_the_end_is_no_reason_to_go_on(coding: bytes, size: int, behind: bytes) -> None:
+    encode = dict(CODINGS)[coding]
+    decoding = decoder_in_steps(coding)
+    assert decoding is not None
+    try:
+        found = list(islice(decoding(encode(b"x" * size) + behind), 100))
+    except Undecodable:  # it may be taken for another member, or for a mistake
+        assert behind and coding != b"deflate"
+        return
+    assert b"".join(found) == b"x" * size
+
+
+def test_of_members_longer_than_a_step_all_are_decoded() -> None:
+    texts = [bytes([at]) * (STEP + at) for at in range(40, 44)]
+    assert decode(b"gzip", b"".join(map(gzip.compress, texts))) == b"".join(texts)
 
 
 def test_more_than_may_be_decoded_is_not_begun_with() -> None:

@@ -134,6 +134,19 @@ async def one_that_goes_without_reading_is_let_go() -> None:
         await until(lambda: not listener._connections)
 
 
+async def what_was_answered_is_read_though_the_server_stops() -> None:
+    """The next request, which nobody has read, would reset the connection."""
+    async with opened() as (client, connection, listener):
+        await client.ask(LARGE)
+        await until(lambda: resting(connection))
+        await client.ask(1)
+        stopping = asyncio.create_task(listener.stop(10))
+        await client.read(HEAD_SIZE + LARGE)
+        assert await client.loop.sock_recv(client.socket, 1) == b""
+        client.socket.close()
+        await stopping
+
+
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 @pytest.mark.parametrize(
     "case",
@@ -142,6 +155,7 @@ async def one_that_goes_without_reading_is_let_go() -> None:
         many_small_answers_do_not_pile_up,
         all_of_a_body_is_taken_all_the_same,
         one_that_goes_without_reading_is_let_go,
+        what_was_answered_is_read_though_the_server_stops,
     ],
     ids=lambda case: case.__name__,
 )
