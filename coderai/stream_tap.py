@@ -28,7 +28,6 @@ class StreamTap(StreamReader):
         self._between = False  # plain bytes, the next of which begins an event, and none is held back
         self._skippable = _skippable(format.wanted, format.terminal_hints)
         self._coded: Coded | None = None
-        self._beginning = Beginning(format)
         try:
             steps = decoder_in_steps(coding)
         except Undecodable as fault:
@@ -36,6 +35,7 @@ class StreamTap(StreamReader):
         else:
             if steps is not None:
                 self._coded = Coded(steps)
+                self._beginning = Beginning(format)
             else:  # a coded stream cannot have an event taken out, so its client sees one chunk more
                 self._withhold = withhold
 
