@@ -5,7 +5,7 @@ from typing import Any
 import click
 import orjson
 
-from coderai.cli.options import SettingsCommand, settings_options
+from coderai.cli.options import SettingsCommand, settings_options, show_warnings
 from coderai.config import OPTIONS, ProviderSettings, Resolved
 from coderai.config.indexed import YAML_PATH
 from coderai.config.sources import Origin
@@ -26,8 +26,7 @@ def config() -> None:
 @settings_options()
 def show(resolved: Resolved, origin: bool, as_json: bool) -> None:
     """Print the effective settings of the options and environment given, secrets masked."""
-    for warning in resolved.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    show_warnings(resolved)
     settings = shown(resolved)
     if as_json:
         click.echo(orjson.dumps(settings, option=orjson.OPT_INDENT_2))

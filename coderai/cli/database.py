@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from coderai.cli.options import show_warnings
 from coderai.config import Resolved
 from coderai.config.problems import quoted
 from coderai.meaning import database
@@ -45,8 +46,7 @@ def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]], *, may
         finally:
             await store.close()
 
-    for warning in resolved.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    show_warnings(resolved)
     try:
         return asyncio.run(opened())
     except StoreUnavailable as error:

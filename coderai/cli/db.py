@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from coderai.cli.database import BadValue, CannotDo, with_store
-from coderai.cli.options import settings_options
+from coderai.cli.options import settings_options, show_warnings
 from coderai.config import Resolved
 from coderai.meaning import database
 from coderai.store import Database, Store, StoreUnavailable
@@ -61,8 +61,7 @@ def migrate_to_postgres(resolved: Resolved) -> None:
     at = database(resolved.settings)
     if not at.postgres_url:
         raise BadValue("--postgres-url is missing: set it, or CODER_PG_CONNECTION_URL, to where the copy goes")
-    for warning in resolved.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    show_warnings(resolved)
     if not at.sqlite_path.exists():
         raise CannotDo(f"there is no database {at.sqlite_path}; name the server's with --sqlite-path")
     try:

@@ -98,6 +98,12 @@ def resolved_or_exit(flags: dict[str, str | tuple[str, ...]], names: tuple[str, 
         sys.exit(EXIT_BAD_SETTINGS)
 
 
+def show_warnings(resolved: Resolved) -> None:
+    """On stderr: these commands have no log."""
+    for warning in resolved.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+
+
 def _parameter(flag: str) -> str:
     return PREFIX + flag.replace("-", "_")
 

@@ -8,7 +8,7 @@ import click
 import uvloop
 
 from coderai.cli import memory
-from coderai.cli.options import SettingsCommand, settings_options
+from coderai.cli.options import SettingsCommand, settings_options, show_warnings
 from coderai.cli.secret_flags import take_out_of_sight
 from coderai.cli.workers import CannotBe, supervise
 from coderai.config import Resolved, write_config
@@ -29,8 +29,7 @@ def server(resolved: Resolved) -> None:
     Settings come from flags, else environment variables, else the YAML file of --config, else defaults.
     """
     if resolved.settings.write_config:
-        for warning in resolved.warnings:
-            click.echo(f"Warning: {warning}", err=True)
+        show_warnings(resolved)
         click.echo(write_config(resolved), nl=False)
         return
     take_out_of_sight(resolved)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from coderai.config import bedrock as on_bedrock
 from coderai.config.bedrock import bedrock_settings
 from coderai.config.keys import keys_in
-from coderai.config.kinds import BOOL, SECRET, URL, Kind
+from coderai.config.kinds import BOOL, PATH, SECRET, URL, Kind
 from coderai.config.problems import quoted
 from coderai.config.providers import (
     CHATGPT,
@@ -113,7 +113,7 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
         keys=keys,
         refuses_stream_options=not _parsed(stream_options, BOOL),
         models=_models(fields),
-        dump_dir=fields["DUMP_DIR"].text if "DUMP_DIR" in fields else "",
+        dump_dir=_parsed(fields.get("DUMP_DIR", Given("", "")), PATH),
         key_file=key_file,
     )
 
@@ -133,7 +133,7 @@ def _on_bedrock(number: int, fields: dict[str, Given], where: str) -> ProviderSe
         base_url=settings.base_url,
         bedrock=settings,
         models=_models(fields),
-        dump_dir=fields["DUMP_DIR"].text if "DUMP_DIR" in fields else "",
+        dump_dir=_parsed(fields.get("DUMP_DIR", Given("", "")), PATH),
     )
 
 

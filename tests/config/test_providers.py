@@ -73,8 +73,8 @@ def test_keys_from_files(tmp_path, monkeypatch):
     file = tmp_path / "keys"
     file.write_text("a\nb\n")
     monkeypatch.setenv("HOME", str(tmp_path))
-    (provider,) = resolved(variables(TYPE="openai", NAME="x", KEYS_FILE="~/keys")).indexed
-    assert provider.keys == ("a", "b")
+    (provider,) = resolved(variables(TYPE="openai", NAME="x", KEYS_FILE="~/keys", DUMP_DIR="~/dumps")).indexed
+    assert (provider.keys, provider.dump_dir) == (("a", "b"), f"{tmp_path}/dumps")
     (provider,) = resolved(variables(TYPE="openai", NAME="x", KEYS_FILE=str(file))).indexed
     assert (provider.keys, provider.key_file) == (("a", "b"), str(file))
     (problem,) = problems(variables(TYPE="openai", NAME="x", KEY="a", KEY_FILE=str(file)))
