@@ -93,6 +93,47 @@ def test_of_two_parts_the_last_is_the_prompt_and_the_other_stands_beside_it() ->
     assert ask.prompt == Prompt("and mend it", {"other_parts": ["look at this"]})
 
 
+LAUNCHED = {"type": "tool_result", "tool_use_id": "t", "content": "Launching skill: fix"}
+SKILL = "Base directory for this skill: /work/.claude/skills/fix\n\nFix issue 7."
+
+
+@pytest.mark.parametrize("skill", [SKILL, "Fix issue 7."])
+def test_a_skill_that_the_model_launched_is_nobody_s_prompt(skill: str) -> None:
+    said = {"type": "text", "text": skill}
+    ask = MESSAGES.ask(
+        json.dumps({"model": "m", "messages": [ANSWERED, {"role": "user", "content": [LAUNCHED, said]}]}).encode()
+    )
+    assert (ask.prompt, ask.tool_call_id) == (None, "t")
+    interrupted = [LAUNCHED, said, {"type": "text", "text": "no, issue 8"}]
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [{"role": "user", "content": interrupted}]}).encode())
+    assert ask.prompt == Prompt("no, issue 8", {"other_parts": [skill]})
+
+
+def test_the_prompt_is_the_command_that_its_user_typed_not_its_skill() -> None:
+    typed = "<command-message>fix</command-message>\n<command-name>/fix</command-name>\n<command-args>7</command-args>"
+    texts = [{"type": "text", "text": words} for words in (typed, SKILL)]
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [{"role": "user", "content": texts}]}).encode())
+    assert ask.prompt == Prompt(typed, {"other_parts": [SKILL]})
+
+
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, MESSAGES])
+def test_what_a_background_task_tells_is_nobody_s_prompt(format: Format) -> None:
+    told = "<task-notification>\n<task-id>b1</task-id>\n</task-notification>"
+    texts = [{"type": "text", "text": words} for words in ("drop the table", told)]
+    ask = format.ask(json.dumps({"model": "m", "messages": [{"role": "user", "content": texts}]}).encode())
+    assert ask.prompt == Prompt("drop the table", {"other_parts": [told]})
+
+
+def test_nor_is_what_a_sub_agent_of_codex_tells() -> None:
+    told = "<subagent_notification>\n{}\n</subagent_notification>"
+    items = [
+        {"type": "function_call_output", "call_id": "c", "output": "done"},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": told}]},
+    ]
+    ask = RESPONSES.ask(json.dumps({"model": "m", "input": items}).encode())
+    assert (ask.prompt, ask.tool_call_id) == (None, "c")
+
+
 def test_an_editor_s_state_beside_a_result_is_no_prompt() -> None:
     beside = {"role": "user", "content": [RESULT, {"type": "text", "text": EDITOR}]}
     ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, beside]}).encode())

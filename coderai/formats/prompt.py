@@ -15,13 +15,16 @@ from coderai.records import Metadata, Prompt
 _BEHIND = ("system", "developer")
 _REMINDER = "<system-reminder>", "</system-reminder>"
 # What tools add of their own, in parts (or items) beside the user's words: Cline and its kin, Codex, OpenCode's files
-# and agents, Claude Code's images.
+# and agents, Claude Code's images, skills and what its background tasks tell.
 _ADDED = re.compile(
-    r"<(environment_details|environment_context|user_instructions|skill|turn_aborted)>.*</\1>"
-    r"|<path>.*</content>|Called the \w+ tool with the following input: .*|\[Image: [^\]]*\]"
+    r"<(environment_details|environment_context|user_instructions|skill|turn_aborted|subagent_notification"
+    r"|task-notification)>.*</\1>|<path>.*</content>|Called the \w+ tool with the following input: .*"
+    r"|\[Image: [^\]]*\]|Base directory for this skill: .*"
     r"|Use the above message and context to generate a prompt and call the task tool with subagent: .*",
     re.DOTALL,
 )
+# The result of Claude Code's Skill tool. What the skill says stands behind it, in a text like any other.
+_LAUNCHED = "Launching skill: "
 
 
 def behind_answer(messages: Any) -> list[dict[str, Any]]:
@@ -62,7 +65,8 @@ def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: b
     parts = [mapping(part) for part in items(content)]
     texts = [text(part.get("text")) for part in parts if part.get("type") in text_types]
     texts = [words for words in texts if is_prompt(words)]
-    users = [place for place, words in enumerate(texts) if not _ADDED.fullmatch(words.strip())]
+    skills = sum(map(_launches, parts))
+    users = [place for place, words in enumerate(texts) if place >= skills and not _ADDED.fullmatch(words.strip())]
     attached = [noted for part in parts if (noted := _attachment(part)) is not None]
     if not users and any(part.get("type") == "tool_result" for part in parts):
         return None
@@ -77,6 +81,10 @@ def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: b
     if others := texts[:chosen] + texts[chosen + 1 :]:
         metadata["other_parts"] = others
     return Prompt(texts[chosen], metadata)
+
+
+def _launches(part: dict[str, Any]) -> bool:
+    return part.get("type") == "tool_result" and text(value(part.get("content"))).startswith(_LAUNCHED)
 
 
 def _is_added(message: dict[str, Any]) -> bool:
