@@ -149,3 +149,48 @@ def test_a_message_that_is_all_a_tool_s_is_passed_over_if_there_is_another() -> 
     for items, prompt in (([said, skill], "use $foo and drop it"), ([skill], "<skill>\nfoo\n</skill>")):
         ask = RESPONSES.ask(json.dumps({"model": "m", "input": items}).encode())
         assert ask.prompt == Prompt(prompt)
+
+
+REFUSED = "The user rejected permission to use this specific tool call with the following feedback: not there"
+CLAUDE = (
+    "The user doesn't want to proceed with this tool use. The tool use was rejected (eg. if it was a file edit, the"
+    " new_string was NOT written to the file). To tell you how to proceed, the user said:\nnot there"
+)
+NOTE = "\n\nNote: The user's next message may contain a correction or preference. Pay close attention."
+WORKER = (
+    "Permission for this tool use was denied. The tool use was rejected (eg. if it was a file edit, the new_string"
+    " was NOT written to the file). The user said:\nnot there"
+)
+
+
+def with_result(format: Format, result: str, *behind: object) -> bytes:
+    """A request that an earlier refusal stands in, too."""
+    if format is RESPONSES:
+        call = {"type": "function_call", "call_id": "t", "name": "bash", "arguments": "{}"}
+        earlier = {"type": "function_call_output", "call_id": "s", "output": REFUSED}
+        outputs = [{"type": "function_call_output", "call_id": "t", "output": words} for words in (result, "done")]
+        return json.dumps({"model": "m", "input": [earlier, call, *outputs, *behind]}).encode()
+    if format is CHAT_COMPLETIONS:
+        said = [{"role": "tool", "tool_call_id": "t", "content": words} for words in (REFUSED, result, "done")]
+        said.insert(1, {"role": "assistant", "content": ""})
+    else:
+        results = [{**RESULT, "content": words, "is_error": True} for words in (REFUSED, result, "done")]
+        said = [{"role": "user", "content": results[:1]}, ANSWERED, {"role": "user", "content": results[1:]}]
+    return json.dumps({"model": "m", "messages": [*said, *behind]}).encode()
+
+
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, RESPONSES, MESSAGES], ids=lambda format: format.path)
+@pytest.mark.parametrize("result", [REFUSED, CLAUDE, CLAUDE + NOTE, WORKER])
+def test_what_was_typed_while_a_call_was_refused_is_a_prompt_once(format: Format, result: str) -> None:
+    """As OpenCode 1.18.33 was seen to send it in all three formats."""
+    ask = format.ask(with_result(format, result))
+    assert (ask.prompt, ask.tool_call_id) == (Prompt("not there", {"source": "feedback"}), "t")
+    assert format.ask(with_result(format, f"> {result}")).prompt is None
+    said = {"role": "user", "content": "go on"}
+    assert format.ask(with_result(format, result, said)).prompt == Prompt("go on")
+
+
+def test_an_answer_to_what_a_response_asked_is_one_behind_an_item_of_a_developer_s() -> None:
+    approved = {"type": "mcp_approval_response", "approval_request_id": "a", "approve": True}
+    for behind in ([approved], [approved, {"role": "developer", "content": "now"}]):
+        assert RESPONSES.ask(json.dumps({"model": "m", "input": behind}).encode()).tool_call_id == "a"

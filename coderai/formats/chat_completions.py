@@ -13,9 +13,10 @@ from msgspec.structs import asdict
 
 from coderai.formats.chat_deltas import INDEX, Choice, thought_of
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
+from coderai.formats.feedback import feedback
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, items, mapping, object_of, objects, text, written
-from coderai.formats.prompt import last_message, prompt_of
+from coderai.formats.prompt import behind_answer, last_message, prompt_of
 from coderai.formats.splice import with_usage
 from coderai.formats.terminal import DONE
 from coderai.formats.usage import chat_tokens
@@ -75,14 +76,15 @@ class ChatCompletions:
         request = object_of(body, _Request)
         if not isinstance(request.model, str) or not request.model:
             raise NotUnderstood("you must provide a model parameter")
-        last = last_message(request.messages)
+        behind = behind_answer(request.messages)
+        last = last_message(behind)
         asked = mapping(request.stream_options).get("include_usage") is True
         withholds = include_usage and flag(request.stream) and not asked
         return Ask(
             model=request.model,
             body=with_usage(body, has_options=request.stream_options is not UNSET) if withholds else body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("text",)),
+            prompt=prompt_of(last, ("text",)) or feedback(behind),
             tool_call_id=text(last.get("tool_call_id")) or None if last.get("role") == "tool" else None,
             withholds_usage=withholds,
         )

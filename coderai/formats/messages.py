@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
+from coderai.formats.feedback import feedback
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, items, mapping, object_of, objects, text
 from coderai.formats.message_blocks import Block, block_of, failures_in, tool_of
@@ -87,7 +88,7 @@ class Messages:
             model=request.model,
             body=body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("text",)) or queued(behind),
+            prompt=prompt_of(last, ("text",)) or queued(behind) or feedback(behind),
             tool_call_id=next((call for call in reversed(called) if call), None),
             session_id=_session(mapping(request.metadata).get("user_id")),
         )

@@ -28,10 +28,16 @@ _LAUNCHED = "Launching skill: "
 
 
 def behind_answer(messages: Any) -> list[dict[str, Any]]:
-    """The messages that follow upon the last answer, in their order."""
+    """The messages, or items, that follow upon the last answer, in their order."""
     found = value(messages)
     backwards = map(mapping, reversed(found if isinstance(found, list) else []))
-    return [*takewhile(lambda message: message.get("role") != "assistant", backwards)][::-1]
+    return [*takewhile(_is_said, backwards)][::-1]
+
+
+def _is_said(message: dict[str, Any]) -> bool:
+    """To the model, and not by it: its calls have no role, nor have the answers to them."""
+    role = message.get("role")
+    return role != "assistant" if role is not None else text(message.get("type")).endswith(("_output", "_response"))
 
 
 def last_message(messages: Any) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from msgspec import Raw, Struct, json
 
 from coderai.formats.chat_completions import ChatCompletions
 from coderai.formats.failure import Failure, error_of, failure_in, told, unwrapped
+from coderai.formats.feedback import feedback
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, mapping, object_of, objects, text, value
-from coderai.formats.prompt import last_message, prompt_of
+from coderai.formats.prompt import behind_answer, last_message, prompt_of
 from coderai.formats.response_deltas import DELTAS, Unfinished
 from coderai.formats.response_items import answered, is_call, item_of, thoughts_of, tool_call
 from coderai.formats.terminal import terminal_event
@@ -90,14 +91,15 @@ class Responses:
             raise NotUnderstood("missing required parameter: 'model'")
         given = request.input
         if bytes(given)[:1] == b'"':
-            last: dict[str, Any] = {"role": "user", "content": value(given)}
+            behind: list[dict[str, Any]] = [{"role": "user", "content": value(given)}]
         else:
-            last = last_message(_items(given))
+            behind = behind_answer(_items(given))
+        last = last_message(behind)
         return Ask(
             model=request.model,
             body=body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("input_text", "text"), joined=True),
+            prompt=prompt_of(last, ("input_text", "text"), joined=True) or feedback(behind),
             tool_call_id=answered(last) or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
             builds_on=_builds_on(request),
