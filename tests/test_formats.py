@@ -364,6 +364,12 @@ FALLBACK = [
             (100, 5, 400, 500),
             {"prompt_cached": 400},
         ),
+        (  # Qwen
+            CHAT_COMPLETIONS,
+            CHATS | {"prompt_tokens_details": {"cached_tokens": 0, "cache_creation_input_tokens": 900}},
+            (100, 5, 0, 900),
+            {"prompt_cached": 0, "prompt_cache_write": 900},
+        ),
         (  # DeepSeek
             CHAT_COMPLETIONS,
             CHATS | {"prompt_cache_hit_tokens": 900, "prompt_cache_miss_tokens": 100},
@@ -390,6 +396,8 @@ FALLBACK = [
             (10, 5, 0, 0),
             {"web_search_requests": 1, "web_fetch_requests": 2},
         ),
+        (MESSAGES, COUNTED | {"inference_geo": "us"}, (10, 5, 0, 0), {"inference_geo": "us"}),
+        (MESSAGES, COUNTED | {"inference_geo": "global", "service_tier": "standard"}, (10, 5, 0, 0), {}),
         (MESSAGES, COUNTED | {"iterations": FALLBACK}, (10, 5, 0, 0), {"fallback_message_model": "b"}),
         (MESSAGES, {"input_tokens": -1, "output_tokens": 2**64}, (0, 2**63 - 1, 0, 0), {}),
         (RESPONSES, COUNTED | {"total_tokens": 2**80}, (10, 5, 0, 0), {"total_tokens": 2**63 - 1}),
@@ -400,6 +408,47 @@ def test_what_an_answer_took(format: Format, usage: dict, expected: tuple[int, .
     assert isinstance(tokens, Tokens)
     assert (tokens.input, tokens.output, tokens.cache_read, tokens.cache_write) == expected
     assert tokens.metadata == metadata
+
+
+IMAGES = {"input_tokens": 50, "output_tokens": 4000, "total_tokens": 4050, "cached_tokens": 7}
+
+
+@pytest.mark.parametrize(
+    ("beside", "metadata"),
+    [
+        ({"service_tier": "priority"}, {"service_tier": "priority"}),
+        ({"service_tier": "default", "tool_usage": {"web_search": {"num_requests": 0}}}, {}),
+        ({"service_tier": 5, "tool_usage": [{}]}, {}),
+        (
+            {"service_tier": "flex", "tool_usage": {"image_gen": IMAGES, "web_search": {"num_requests": 3}}},
+            {
+                "service_tier": "flex",
+                "web_search_requests": 3,
+                "image_gen_input": 50,
+                "image_gen_output": 4000,
+                "image_gen_cache_read_input": 7,
+            },
+        ),
+    ],
+)
+def test_what_a_response_costs_beside_its_tokens(beside: dict, metadata: dict) -> None:
+    answer = {"id": "r", "object": "response", "usage": COUNTED} | beside
+    ended = json.dumps({"type": "response.completed", "response": answer}).encode()
+    for read in (RESPONSES.fold([ended]), RESPONSES.whole(json.dumps(answer).encode())):
+        (tokens,) = RESPONSES.read(read).findings
+        assert isinstance(tokens, Tokens) and tokens.metadata == metadata
+
+
+@pytest.mark.parametrize(("tier", "metadata"), [("flex", {"service_tier": "flex"}), ("default", {}), (None, {})])
+def test_what_a_completion_costs_beside_its_tokens(tier: str | None, metadata: dict) -> None:
+    base = {"id": "c", "service_tier": tier}
+    chunks = [base | {"choices": [{"index": 0, "delta": {"content": "x"}}]}, {"id": "c", "usage": CHATS, "choices": []}]
+    for read in (
+        CHAT_COMPLETIONS.fold([json.dumps(chunk).encode() for chunk in chunks]),
+        CHAT_COMPLETIONS.whole(json.dumps(base | {"choices": [], "usage": CHATS}).encode()),
+    ):
+        (tokens,) = CHAT_COMPLETIONS.read(read).findings
+        assert isinstance(tokens, Tokens) and tokens.metadata == metadata
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ class _Answer(Struct):
     id: Any = ""
     choices: Any = None
     usage: Any = None
+    service_tier: Any = None
     x_groq: Any = None
     error: Any = None
     message: Any = None
@@ -94,11 +95,12 @@ class ChatCompletions:
         answer = object_of(body, _Answer)
         failure = failure_in(body, answer.error, answers=answer.choices is not None or bool(answer.usage))
         usage = answer.usage or _groqs(answer)
-        return {"id": answer.id, "choices": answer.choices, "usage": usage, "failure": failure}
+        found = {"id": answer.id, "choices": answer.choices, "usage": usage, "tier": answer.service_tier}
+        return found | {"failure": failure}
 
     def fold(self, events: Sequence[bytes]) -> dict[str, Any]:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
-        answer: dict[str, Any] = {"id": "", "usage": None, "failure": (None, None)}
+        answer: dict[str, Any] = {"id": "", "usage": None, "tier": None, "failure": (None, None)}
         choices: dict[float, Choice] = {}
         elsewhere: Any = None  # its usage, where the one who asked wanted none
         if events[-1:] == [DONE]:
@@ -106,6 +108,8 @@ class ChatCompletions:
         for chunk in objects(events, _CHUNKS):
             if not answer["id"]:
                 answer["id"] = text(chunk.id)
+            if chunk.service_tier:
+                answer["tier"] = chunk.service_tier
             if chunk.usage:
                 answer["usage"] = chunk.usage
             elif chunk.x_groq:
@@ -127,7 +131,7 @@ class ChatCompletions:
         message_id = text(answer.get("id"))
         findings: list[AnswerFinding] = []
         if usage := mapping(answer.get("usage")):
-            findings.append(chat_tokens(message_id, usage))
+            findings.append(chat_tokens(message_id, usage, answer["tier"]))
         for choice in map(mapping, items(answer.get("choices"))):
             message = mapping(choice.get("message"))
             thought, source = thought_of(message)

@@ -121,6 +121,18 @@ def items(data: Any) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
+class _Items(Struct):
+    items: list[Raw] | None = None
+
+
+def raw_items(raw: Raw) -> list[Any]:
+    """A list's members, unread; most of them need not be."""
+    try:
+        return object_of(b'{"items":' + bytes(raw) + b"}", _Items).items or []
+    except NotUnderstood:
+        return []
+
+
 def text(data: Any) -> str:
     return data if isinstance(data, str) else ""
 

@@ -29,10 +29,13 @@ def tokens_of(message_id: str, usage: dict[str, Any]) -> Tokens:
     )
 
 
+_USUAL = ("", "standard", "global", "not_available")
+
+
 def _priced(usage: dict[str, Any]) -> Metadata:
     """What the price depends on beside the figures, where it is not as usual."""
-    told = ((name, text(usage.get(name))) for name in ("service_tier", "speed"))
-    return {name: given for name, given in told if given not in ("", "standard")}
+    told = ((name, text(usage.get(name))) for name in ("service_tier", "speed", "inference_geo"))
+    return {name: given for name, given in told if given not in _USUAL}
 
 
 # https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback

@@ -13,7 +13,7 @@ from coderai.formats.chat_completions import ChatCompletions
 from coderai.formats.failure import Failure, error_of, failure_in, told, unwrapped
 from coderai.formats.feedback import feedback
 from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import flag, mapping, object_of, objects, text, value
+from coderai.formats.loose import flag, mapping, object_of, objects, raw_items, text, value
 from coderai.formats.prompt import behind_answer, last_message, prompt_of
 from coderai.formats.response_deltas import DELTAS, Unfinished
 from coderai.formats.response_items import answered, is_call, item_of, thoughts_of, tool_call
@@ -38,6 +38,8 @@ class _Response(Struct):
     id: Any = ""
     output: Any = None  # of Raw or Item
     usage: Any = None
+    service_tier: Any = None
+    tool_usage: Any = None
     failure: Failure = (None, None)
 
 
@@ -46,6 +48,8 @@ class _WholeResponse(Struct):
     object: Any = ""
     output: list[Raw] | None = None
     usage: Any = None
+    service_tier: Any = None
+    tool_usage: Any = None
     error: Any = None
 
 
@@ -93,7 +97,7 @@ class Responses:
         if bytes(given)[:1] == b'"':
             behind: list[dict[str, Any]] = [{"role": "user", "content": value(given)}]
         else:
-            behind = behind_answer(_items(given))
+            behind = behind_answer(raw_items(given))
         last = last_message(behind)
         return Ask(
             model=request.model,
@@ -114,7 +118,7 @@ class Responses:
             output = []
         answers = bool(output or answer.usage) or answer.object in ("response", _COMPACTION)
         failure = failure_in(body, answer.error, answers=answers)
-        return _Response(answer.id, output, answer.usage, failure)
+        return _Response(answer.id, output, answer.usage, answer.service_tier, answer.tool_usage, failure)
 
     def fold(self, events: Sequence[bytes]) -> _Response:
         """The final event's response, else the items that came until the stream broke off."""
@@ -153,7 +157,7 @@ class Responses:
         message_id = text(answer.id)
         findings: list[AnswerFinding] = []
         if usage := mapping(answer.usage):
-            findings.append(response_tokens(message_id, usage))
+            findings.append(response_tokens(message_id, usage, answer.service_tier, answer.tool_usage))
         for item in answer.output or ():
             if is_call(item):
                 findings.append(tool_call(message_id, item))
@@ -187,14 +191,3 @@ def _builds_on(request: _Request) -> tuple[str, ...]:
 def _conversation(given: Any) -> str:
     """Its id, which stands for itself or in an object."""
     return text(given) or text(mapping(given).get("id"))
-
-
-def _items(raw: Raw) -> list[Any]:
-    try:
-        return object_of(b'{"items":' + bytes(raw) + b"}", _Items).items or []
-    except NotUnderstood:
-        return []
-
-
-class _Items(Struct):
-    items: list[Raw] | None = None
