@@ -489,6 +489,26 @@ def test_an_error_that_tells_nothing_is_no_end(format: Format, empty: bytes, end
         assert sent + tap.held() == stream
 
 
+@pytest.mark.parametrize(
+    ("format", "last"),
+    [
+        (MESSAGES, {"type": "message_stop"}),
+        (MESSAGES, {"error": {"type": "overloaded_error"}}),
+        (RESPONSES, {"type": "response.completed", "response": {"id": "r"}}),
+        (CHAT_COMPLETIONS, {"id": "c", "code": 5, "error": {"message": "no"}}),
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_an_end_in_several_lines_is_one(format: Format, last: dict, end: bytes, size: int) -> None:
+    lines = [b"data: " + line for line in json.dumps(last, indent=1).encode().splitlines()]
+    stream = b"data: {" + end * 2 + b'data: "type": "message_stop"}' + end * 2 + end.join([*lines, b"", b""])
+    tap = StreamTap(format, None)
+    sent = b"".join(tap.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+    assert tap.terminal and len(sent) < len(stream)
+    assert sent + tap.held() == stream
+
+
 def called(name: str, arguments: object = None, **fields: object) -> dict:
     function = {"name": name} | ({} if arguments is None else {"arguments": arguments})
     return fields | {"function": function}

@@ -18,7 +18,7 @@ from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import behind_answer, last_message, prompt_of
 from coderai.formats.splice import with_usage
-from coderai.formats.terminal import DONE
+from coderai.formats.terminal import DONE, GAP
 from coderai.formats.usage import chat_tokens
 from coderai.records import AnswerFinding, Metadata, Thought, ToolCall
 
@@ -69,8 +69,10 @@ class ChatCompletions:
     # The literal comes first, for speed; that it begins a line, so is in no string, is looked up behind it.
     # No possessive quantifier: Python before 3.11.5 matches it wrongly (https://github.com/python/cpython/issues/106052).
     terminal = re.compile(
-        rb"data:(?<![^\r\n]data:)(?:(?<=event: error\ndata:)|(?<=event: error\r\ndata:)|\s*(?:\[DONE\]"
-        rb'|\{(?:\s*"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,){0,64}\s*"error"\s*:\s*(?:\{\s*"|"[^"])))'
+        (
+            r"data:(?<![^\r\n]data:)(?:(?<=event: error\ndata:)|(?<=event: error\r\ndata:)|\s*(?:\[DONE\]"
+            rf'|\{{(?:{GAP}"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,){{0,64}}{GAP}"error"\s*:\s*(?:\{{{GAP}"|"[^"])))'
+        ).encode()
     )
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:

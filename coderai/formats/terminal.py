@@ -11,6 +11,9 @@ import re
 # OpenAI's last event, which is no JSON.
 DONE = b"[DONE]"
 
+# What stands between two tokens of JSON, which may go on in another line of data.
+GAP = r"(?:\s*data:)?\s*"
+
 # How an event line may be written, before and after the event's name.
 _SPACES = ("", " ")
 _ENDS = (r"\n", r"\r\n", r"\r")
@@ -20,5 +23,6 @@ def terminal_event(*names: str) -> re.Pattern[bytes]:
     """Events of these types, and errors without one."""
     escaped = [re.escape(name) for name in names]
     lines = "|".join(f"(?<=event:{space}{name}{end}data:)" for name in escaped for space in _SPACES for end in _ENDS)
-    first = rf'\s*\{{\s*(?:"type"\s*:\s*"(?:{"|".join(escaped)})"|"error"\s*:\s*(?:\{{\s*"|"[^"]))'
+    names_one = rf'"type"\s*:\s*"(?:{"|".join(escaped)})"'
+    first = rf'\s*\{{{GAP}(?:{names_one}|"error"\s*:\s*(?:\{{{GAP}"|"[^"]))'
     return re.compile(rf"data:(?:{lines}|(?<![^\r\n]data:){first})".encode())
