@@ -228,6 +228,18 @@ def test_a_response_that_ends_without_one_has_failed_all_the_same() -> None:
     assert RESPONSES.read(RESPONSES.fold(events)).message_id == "resp_1"
 
 
+@pytest.mark.parametrize(("status", "error_type"), [("failed", "error"), ("incomplete", None), ("completed", None)])
+def test_a_failure_without_a_reason_is_one(status: str, error_type: str | None) -> None:
+    response = {"id": "r", "object": "response", "status": status, "error": None, "output": [], "usage": COUNTED}
+    ended = json.dumps({"type": f"response.{status}", "response": response}).encode()
+    for answer in (RESPONSES.fold([ended]), RESPONSES.whole(json.dumps(response).encode())):
+        reading = RESPONSES.read(answer)
+        assert (reading.error_type, reading.error_message, len(reading.findings)) == (error_type, None, 1)
+    before = b'{"sequence_number":1,"type":"error","code":"slow","message":"no"}'
+    reading = RESPONSES.read(RESPONSES.fold([before, ended]))
+    assert reading.error_type == ("slow" if error_type else None)
+
+
 @each
 def test_json_that_holds_no_answer_is_no_whole_one(format: Format) -> None:
     tap = StreamTap(format, None)

@@ -46,6 +46,7 @@ class _Response(Struct):
 class _WholeResponse(Struct):
     id: Any = ""
     object: Any = ""
+    status: Any = ""
     output: list[Raw] | None = None
     usage: Any = None
     service_tier: Any = None
@@ -73,6 +74,8 @@ _EVENTS = json.Decoder(_Event)
 
 # It returns the conversation made shorter: nothing in it was called or thought now.
 _COMPACTION = "response.compaction"
+# Where it does not tell why.
+_FAILED = ("error", None)
 _FINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -118,6 +121,8 @@ class Responses:
             output = []
         answers = bool(output or answer.usage) or answer.object in ("response", _COMPACTION)
         failure = failure_in(body, answer.error, answers=answers)
+        if answer.status == "failed":
+            failure = told(failure, _FAILED)
         return _Response(answer.id, output, answer.usage, answer.service_tier, answer.tool_usage, failure)
 
     def fold(self, events: Sequence[bytes]) -> _Response:
@@ -150,6 +155,8 @@ class Responses:
         if final is None:
             return seen
         final.id = final.id or seen.id
+        if final.failure == _FAILED:
+            final.failure = told(seen.failure, _FAILED)
         final.output = final.output or seen.output  # Codex's own backend leaves it to the items
         return final
 
