@@ -151,6 +151,23 @@ def test_a_message_that_is_all_a_tool_s_is_passed_over_if_there_is_another() -> 
         assert ask.prompt == Prompt(prompt)
 
 
+@pytest.mark.parametrize(
+    ("format", "part", "noted"),
+    [
+        (MESSAGES, {"type": "container_upload", "file_id": "file_1"}, {"kind": "file"}),
+        (  # vLLM's and OpenRouter's
+            CHAT_COMPLETIONS,
+            {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}},
+            {"kind": "video", "media_type": "video/mp4", "size": 3},
+        ),
+        (CHAT_COMPLETIONS, {"type": "audio_url", "audio_url": {"url": "https://host/a.ogg"}}, {"kind": "audio"}),
+    ],
+)
+def test_what_is_all_of_a_prompt_is_noted(format: Format, part: dict, noted: dict) -> None:
+    ask = format.ask(json.dumps({"model": "m", "messages": [{"role": "user", "content": [part]}]}).encode())
+    assert ask.prompt == Prompt("", {"attachments": [noted]})
+
+
 REFUSED = "The user rejected permission to use this specific tool call with the following feedback: not there"
 CLAUDE = (
     "The user doesn't want to proceed with this tool use. The tool use was rejected (eg. if it was a file edit, the"

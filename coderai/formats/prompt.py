@@ -114,16 +114,20 @@ _ATTACHED = {
     "document": "file",
     "file": "file",
     "input_file": "file",
+    "container_upload": "file",
     "input_audio": "audio",
+    "audio_url": "audio",
+    "video_url": "video",
 }
+_SOURCES = ("source", "image_url", "file", "input_audio", "audio_url", "video_url")
 
 
 def _attachment(part: dict[str, Any]) -> Metadata | None:
-    """An image, a file or audio by kind, media type and size in bytes, as far as the request tells."""
+    """An image, a file, audio or a video by kind, media type and size in bytes, as far as the request tells."""
     kind = _ATTACHED.get(text(part.get("type")))
     if kind is None:
         return None
-    source = next((part[name] for name in ("source", "image_url", "file", "input_audio") if name in part), part)
+    source = next((part[name] for name in _SOURCES if name in part), part)
     if isinstance(source, str):
         source = {"url": source}
     source = mapping(source)
