@@ -46,6 +46,22 @@ def test_what_was_typed_while_claude_code_worked_is_a_prompt(behind: list[object
     assert ask.tool_call_id == "t"
 
 
+@pytest.mark.parametrize("before", ["", "PostToolUse:Bash hook additional context: tested\n\n"])
+@pytest.mark.parametrize("behind", ["", "\n\nThe date has changed."])
+def test_each_of_several_messages_that_were_typed_meanwhile_is_in_the_prompt(before: str, behind: str) -> None:
+    """As Claude Code 2.1.197 puts them into one system message, or into one reminder."""
+    told = f"{before}{TYPED}\n\n{TYPED.replace('drop', 'keep')}{behind}"
+    prompt = Prompt("also drop\n\nthe table\nalso keep\n\nthe table", {"source": "queued"})
+    for said in (
+        [{"role": "user", "content": [RESULT]}, {"role": "system", "content": told}],
+        [{"role": "user", "content": [RESULT, {"type": "text", "text": f"<system-reminder>{told}</system-reminder>"}]}],
+    ):
+        assert MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, *said]}).encode()).prompt == prompt
+    quoted = {"role": "system", "content": f"{before}> {TYPED}{behind}"}
+    asked = json.dumps({"model": "m", "messages": [ANSWERED, {"role": "user", "content": [RESULT]}, quoted]}).encode()
+    assert MESSAGES.ask(asked).prompt is None
+
+
 def test_what_only_looks_like_it_is_none() -> None:
     for result in (TYPED, f"<system-reminder>\n{TYPED}", f"<system-reminder>\n{TYPED}\n</system-reminder> and more"):
         behind = {"role": "user", "content": [{**RESULT, "content": result}]}

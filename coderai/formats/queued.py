@@ -1,10 +1,11 @@
 """What its user typed while Claude Code was working: it stands in no message of its own.
 
 Newer ones put it behind the tools' results, in a system message; older ones in a `<system-reminder>`, which is a
-block of its own or the end of the last result.
+block of its own or the end of the last result. Several messages stand in one, and other reminders with them.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from coderai.formats.loose import items, mapping, text, value
@@ -12,13 +13,14 @@ from coderai.records import Prompt
 
 _BEGIN, _END = "<system-reminder>", "</system-reminder>"
 _HEADINGS = ("The user sent a new message while you were working:\n", "The user sent the following message:\n")
+_HEADING = re.compile(rf"(?:\A|\n\n)(?:{'|'.join(map(re.escape, _HEADINGS))})")
 _TRAILERS = ("\n\nIMPORTANT: After completing your current task", "\n\nPlease address this message")
 
 
 def queued(messages: Sequence[dict[str, Any]]) -> Prompt | None:
     """All of it in these messages, which follow upon an answer."""
     ends = (words for message in messages for words in _ends(message))
-    typed = [found for words in ends if (found := _typed(words))]
+    typed = [found for words in ends for found in _typed(words) if found]
     return Prompt("\n".join(typed), {"source": "queued"}) if typed else None
 
 
@@ -37,14 +39,18 @@ def _ends(message: dict[str, Any]) -> list[str]:
     return ends
 
 
-def _typed(words: str) -> str:
-    """What stands between heading and trailer; "" if that is not all there is."""
+def _typed(words: str) -> Iterator[str]:
+    """What stands between each heading and its trailer; the latter may be missing where nothing stands before."""
     words = words.strip().removeprefix(_BEGIN).removesuffix(_END).strip()
-    heading = next((heading for heading in _HEADINGS if words.startswith(heading)), None)
-    if heading is None or _END in words:
-        return ""
-    end = max(words.rfind(trailer) for trailer in _TRAILERS)
-    return words[len(heading) : end if end >= 0 else None].strip()
+    if _END in words or not any(heading in words for heading in _HEADINGS):
+        return
+    begins = [*_HEADING.finditer(words)]
+    ends = [begin.start() for begin in begins[1:]] + [len(words)]
+    for begin, end in zip(begins, ends, strict=False):  # an end too many where nothing begins
+        section = words[begin.end() : end]
+        trailer = max(section.rfind(trailer) for trailer in _TRAILERS)
+        if trailer >= 0 or begin.start() == 0:
+            yield section[: trailer if trailer >= 0 else None].strip()
 
 
 def _texts(content: Any) -> list[str]:
