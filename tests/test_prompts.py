@@ -132,6 +132,16 @@ def test_the_prompt_is_the_command_that_its_user_typed_not_its_skill() -> None:
     assert ask.prompt == Prompt(typed, {"other_parts": [SKILL]})
 
 
+def test_what_a_command_prints_that_its_user_ran_in_claude_code_is_no_prompt() -> None:
+    for printed in (
+        "<bash-stdout>12 keys</bash-stdout><bash-stderr></bash-stderr>",
+        "<local-command-stdout>x</local-command-stdout>",
+    ):
+        texts = [{"type": "text", "text": words} for words in ("<bash-input>cat keys</bash-input>\n", printed)]
+        ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [{"role": "user", "content": texts}]}).encode())
+        assert ask.prompt == Prompt("<bash-input>cat keys</bash-input>\n", {"other_parts": [printed]})
+
+
 @pytest.mark.parametrize("format", [CHAT_COMPLETIONS, MESSAGES])
 def test_what_a_background_task_tells_is_nobody_s_prompt(format: Format) -> None:
     told = "<task-notification>\n<task-id>b1</task-id>\n</task-notification>"

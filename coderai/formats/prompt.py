@@ -15,10 +15,11 @@ from coderai.records import Metadata, Prompt
 _BEHIND = ("system", "developer")
 _REMINDER = "<system-reminder>", "</system-reminder>"
 # What tools add of their own, in parts (or items) beside the user's words: Cline and its kin, Codex, OpenCode's files
-# and agents, Claude Code's images, skills and what its background tasks tell.
+# and agents, Claude Code's images, skills, what its background tasks tell and what a command prints that its user runs.
 _ADDED = re.compile(
     r"<(environment_details|environment_context|user_instructions|skill|turn_aborted|subagent_notification"
-    r"|task-notification)>.*</\1>|<path>.*</content>|Called the \w+ tool with the following input: .*"
+    r"|task-notification|local-command-stdout)>.*</\1>|<bash-stdout>.*</bash-stderr>"
+    r"|<path>.*</content>|Called the \w+ tool with the following input: .*"
     r"|\[Image: [^\]]*\]|Base directory for this skill: .*"
     r"|Use the above message and context to generate a prompt and call the task tool with subagent: .*",
     re.DOTALL,
