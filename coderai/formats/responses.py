@@ -97,17 +97,16 @@ class Responses:
         if not isinstance(request.model, str) or not request.model:
             raise NotUnderstood("missing required parameter: 'model'")
         given = request.input
-        if bytes(given)[:1] == b'"':
-            behind: list[dict[str, Any]] = [{"role": "user", "content": value(given)}]
-        else:
-            behind = behind_answer(raw_items(given))
-        last = last_message(behind)
+        said = raw_items(given) if bytes(given)[:1] != b'"' else [{"role": "user", "content": value(given)}]
+        last = last_message(said)
+        called = answered(last)
+        results = behind_answer(said) if called else ()
         return Ask(
             model=request.model,
             body=body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("input_text", "text"), joined=True) or feedback(behind),
-            tool_call_id=answered(last) or None,
+            prompt=prompt_of(last, ("input_text", "text"), joined=True) or feedback(results),
+            tool_call_id=called or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
             builds_on=_builds_on(request),
             background=flag(request.background),
