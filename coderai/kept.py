@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from coderai import sse
-from coderai.formats.format import Format, NotUnderstood, Reading
+from coderai.formats.format import Format, NotUnderstood, Reading, TooDeep
 from coderai.formats.terminal import DONE
 from coderai.tap import KEPT_LIMIT
 
@@ -46,6 +46,10 @@ class Kept:
                     self.whole = True
                     return alone
             return reading
+        except TooDeep as fault:  # of an answer in one piece, which is like any other but for that
+            self.whole = True
+            self.fault = str(fault)
+            return Reading(error_type="answer_not_read", error_message=self.fault)
         except NotUnderstood as fault:
             self.fault = str(fault)
             return Reading()

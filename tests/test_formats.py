@@ -253,12 +253,15 @@ def test_an_error_however_deep_is_read() -> None:
     assert CHAT_COMPLETIONS.read(CHAT_COMPLETIONS.whole(body)).error_type is None
 
 
+@pytest.mark.parametrize("kind", [WholeTap, StreamTap])
 @each
-def test_an_answer_too_deep_to_be_read_says_so(format: Format) -> None:
-    tap = WholeTap(format, None)
+def test_an_answer_too_deep_to_be_read_says_so(format: Format, kind: type[WholeTap] | type[StreamTap]) -> None:
+    """StreamTap: it came in a stream's place."""
+    tap = kind(format, None)
     tap.feed(b'{"id":"i","object":"response","x":' + b'{"a":' * 3000 + b"1" + b"}" * 3001)
     reading = tap.read()
     assert (reading.error_type, reading.error_message) == ("answer_not_read", "the body is nested too deeply")
+    assert kind is WholeTap or tap.terminal  # it is not incomplete
 
 
 ERRORS = [

@@ -119,6 +119,19 @@ def test_relayed_and_read_at_every_cut(recording: Recording, size: int) -> None:
 
 
 @each
+@pytest.mark.parametrize("size", [1, 97, 10**9])
+def test_a_whole_answer_in_a_stream_s_place_is_read_alike(recording: Recording, size: int) -> None:
+    if recording.streamed:
+        return
+    tap = StreamTap(format_of(recording), None)
+    out = fed(tap, recording.answer, size)
+    reading = tap.read()
+    assert tap.terminal
+    assert out + tap.held() == recording.client
+    check(recording, reading)
+
+
+@each
 @pytest.mark.parametrize("size", [1, 7, 10**9])
 def test_relayed_and_read_with_crlf(recording: Recording, size: int) -> None:
     if not recording.streamed:

@@ -373,6 +373,35 @@ def test_a_coded_stream_comes_back_as_it_came_and_is_read(
     assert gateway.records()[-1]["error_type"] is None
 
 
+@pytest.mark.parametrize("kind", [("Content-Type: application/json",), ("Content-Type: text/plain",), ()])
+@pytest.mark.parametrize("coding", [None, "gzip"])
+def test_a_stream_is_read_whatever_it_calls_itself(
+    gateway: Gateway, provider: Provider, token: str, kind: tuple[str, ...], coding: str | None
+) -> None:
+    """The SDKs read as a stream what they asked for as one, and do not look what it says it is."""
+    events = START + TEXT + DELTA + STOP
+    sent = gzip.compress(events) if coding else events
+    cut = len(sent) - 9  # in the terminal event, which is not all in the last chunk
+    provider.answers(
+        stream(sent[:50], sent[50:cut], sent[cut:], b"", headers=(*kind, *(["Content-Encoding: gzip"] * bool(coding))))
+    )
+    assert post(gateway, MESSAGES, ASK_STREAM, token).body == sent
+    tokens = next(r for r in reversed(gateway.records()) if r["record_type"] == "token_usage")
+    assert (tokens["interception_id"], tokens["output_tokens"]) == (gateway.records()[-1]["interception_id"], 5)
+    assert gateway.records()[-1]["error_type"] is None
+
+
+def test_json_in_the_place_of_a_stream_is_read(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(whole(ODD))
+    answer = post(
+        gateway, CHAT, b'{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[]}', token
+    )
+    assert (answer.body, answer.header("Content-Length")) == (ODD, str(len(ODD)))
+    tokens = next(r for r in reversed(gateway.records()) if r["record_type"] == "token_usage")
+    assert (tokens["interception_id"], tokens["output_tokens"]) == (gateway.records()[-1]["interception_id"], 2)
+    assert gateway.records()[-1]["error_type"] is None
+
+
 def test_a_tool_call_of_thousands_of_events(gateway: Gateway, provider: Provider, token: str) -> None:
     begin = b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_long","name":"Write","input":{}}}\n\n'
     end = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'

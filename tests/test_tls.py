@@ -1,6 +1,7 @@
 """TLS on both sides: served with certificates that can be renewed, verified towards the provider."""
 
 import http.client
+import json
 import socket
 import ssl
 from pathlib import Path
@@ -80,6 +81,25 @@ def test_https_is_served_and_its_certificate_renewed(tmp_path: Path, provider: P
     assert str(certificate) in gateway.stderr.read_text()
     assert served_certificate(gateway, port, context) == renewed
     assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize("sent", [b"", b"x" * 10_000_000], ids=["no body", "a body"])
+def test_plain_http_is_told_to_speak_https(
+    tmp_path: Path, provider: Provider, authority: trustme.CA, sent: bytes
+) -> None:
+    """It would only see the connection end, as if the server were broken."""
+    certificate, key = issue(authority, tmp_path, "localhost")
+    files = f"--tls-cert-file={certificate}", f"--tls-key-file={key}"
+    gateway = Gateway(tmp_path, provider.url, "--tls-enable", "--tls-address=127.0.0.1:0", *files)
+    port = tls_port(gateway)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", MESSAGES, sent)
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Connection")) == (400, "close")
+    assert json.loads(answer.read())["message"].endswith("write https:// in the URL")
+    served_certificate(gateway, port, trusting(authority))
+    assert gateway.stop() == 0  # though the client has not gone
+    assert "ERROR" not in gateway.log.read_text()
 
 
 def test_certificates_are_not_taken_away_from_a_server_that_needs_them(

@@ -175,7 +175,7 @@ async def _read_all_the_same(answer: Answer | None, tap: Tap | None) -> Reading:
 
 def _tap(answer: Answer, format: Format, ask: Ask) -> Tap:
     coding = answer.fields.get(b"content-encoding")
-    kind = answer.fields.get(b"content-type", b"").lower()
-    if is_stream(answer.fields) or (ask.stream and answer.status == 200 and b"json" not in kind):
+    # whoever asked for a stream reads it as one, whatever it calls itself; JSON that comes in its place is read as such
+    if is_stream(answer.fields) or (ask.stream and answer.status == 200):
         return StreamTap(format, coding, ask.withholds_usage)
     return WholeTap(format, coding)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coderai.wire import plaintext
 from coderai.wire.leaf import Leaf, in_pem, read_leaf
 
 VERSIONS = {
@@ -43,7 +44,7 @@ class ServerTLS:
         self.identities: Sequence[Identity] = ()
         self._from_pipes: tuple[Sequence[str], Sequence[str]] | None = None
         # It holds no certificate: a context can be given another, but one of another kind of key only in addition.
-        self.context = self._new_context()
+        self.context = self._new_context(plaintext.Context)
         self.context.sni_callback = self._choose
 
     def read(self, certificates: Sequence[str], keys: Sequence[str]) -> Sequence[Identity]:
@@ -82,8 +83,8 @@ class ServerTLS:
         """From the next handshake on; connections go on as they are."""
         self.identities = identities
 
-    def _new_context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    def _new_context(self, kind: type[ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
+        context = kind(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = VERSIONS[self._oldest]
         context.set_alpn_protocols(["http/1.1"])
         return context
