@@ -198,6 +198,22 @@ def test_keys_that_all_rest_are_no_failure_of_the_provider(tmp_path: Path, provi
     assert gateway.stop() == 0
 
 
+def test_a_limit_of_a_user_s_own_key_is_nobody_else_s(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, **ON)
+    alice, bob = gateway.user("alice"), gateway.user("bob")
+    own = {"X-Coder-AI-Governance-Token": alice, "Authorization": "Bearer sk-own-0123456789abcdefghij"}
+    for _ in range(3):
+        provider.answers(whole(b"{}", "429 Slow"))
+        assert gateway.request("POST", CHAT, ASK, own).status == 429
+    provider.answers(whole(b'{"id":"1"}'))
+    assert post(gateway, CHAT, ASK, bob).status == 200
+    for _ in range(2):  # that it cannot serve anybody, it says to any key
+        provider.answers(whole(b"{}", "503 Down"))
+        assert gateway.request("POST", CHAT, ASK, own).status == 503
+    assert post(gateway, CHAT, ASK, bob).json()["error"]["message"] == "circuit breaker is open"
+    assert gateway.stop() == 0
+
+
 def test_a_broken_connection_is_no_success(tmp_path: Path, provider: Provider) -> None:
     gateway = Gateway(tmp_path, provider.url, **ON)
     token = gateway.user("alice")
