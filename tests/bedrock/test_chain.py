@@ -112,6 +112,19 @@ def test_what_the_chain_gave_is_not_recorded(tmp_path: Path, provider: Provider)
         assert SESSION not in gateway.log.read_text()
 
 
+def test_nor_dumped_where_it_gave_it_for_this_very_request(tmp_path: Path, provider: Provider) -> None:
+    env = command(tmp_path, credentials(timedelta(minutes=5))) | {"CODER_AIBRIDGE_DUMP_DIR": str(tmp_path / "dumps")}
+    for gateway in running(tmp_path, provider, **variables(provider.url), **env):
+        token = gateway.user("alice")
+        script, renewed = tmp_path / "credentials.sh", "renewed-0123456789abcdef"
+        script.write_text(script.read_text().replace(SESSION, renewed))
+        provider.answers(whole(json.dumps({"message": f"no {renewed}"}).encode(), "400 Bad"))
+        assert ask(gateway, token).status == 400
+        assert signature_holds(provider.requests[-1], renewed)
+    (response,) = (tmp_path / "dumps").rglob("*.resp.txt")
+    assert '"no ***"' in response.read_text()
+
+
 @pytest.mark.parametrize(
     ("says", "fault"),
     [("no json", "Expecting value"), (credentials(timedelta(hours=-1)), "refreshed"), (None, "No such file")],
