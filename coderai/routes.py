@@ -16,8 +16,9 @@ from coderai.wire.origin import Origin
 
 PREFIXES = (b"/api/v2/aibridge/", b"/api/v2/ai-gateway/")
 
-# Segments that a server may resolve or decode into another path than the one that was allowed.
-_AMBIGUOUS = re.compile(rb"//|\\|/\.{1,2}(?:/|$)|%(?:2e|2f|5c|00)", re.IGNORECASE)
+# Segments that a server may resolve or decode into another path than the one that was allowed. A servlet container
+# takes `..;x` for `..` with a parameter; what is behind a `#` is no part of the path.
+_AMBIGUOUS = re.compile(rb"//|\\|/\.{1,2}(?:[/;#]|%3b|%23|$)|%(?:2e|2f|5c|00)", re.IGNORECASE)
 
 
 class Route(NamedTuple):

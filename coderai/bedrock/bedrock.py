@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from coderai.bedrock.answer import EVENT_STREAM
+from coderai.bedrock.aside import aside
 from coderai.bedrock.credentials import AccessKey, Chain, NoCredentials, load_signer, sign
 from coderai.bedrock.request import translate
 
@@ -28,7 +29,7 @@ class Bedrock:
         self._model = model
         self._small_fast_model = small_fast_model
         self._loaded = False
-        self._asked: asyncio.Task[AccessKey] | None = None  # the chain, last time
+        self._asked: asyncio.Future[AccessKey] | None = None  # the chain, last time
 
     @property
     def key_ids(self) -> list[str]:
@@ -58,7 +59,7 @@ class Bedrock:
             return self._chain.current()
         # in one thread for all who wait, and as it comes from there: what does not live for long is stale again at once
         if self._asked is None or self._asked.done():
-            self._asked = asyncio.create_task(asyncio.to_thread(self._chain.current))
+            self._asked = aside(self._chain.current)
         return await asyncio.shield(self._asked)
 
     def translate(self, body: bytes, betas: str, model: str) -> tuple[str, bytes]:

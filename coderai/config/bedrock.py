@@ -59,9 +59,16 @@ def bedrock_settings(fields: Mapping[str, str]) -> BedrockSettings:
         access_keys=keys,
         secrets=secrets,
         session_token=token,
-        model=fields.get("BEDROCK_MODEL") or MODEL,
-        small_fast_model=fields.get("BEDROCK_SMALL_FAST_MODEL") or SMALL_FAST_MODEL,
+        model=_model(fields, "BEDROCK_MODEL") or MODEL,
+        small_fast_model=_model(fields, "BEDROCK_SMALL_FAST_MODEL") or SMALL_FAST_MODEL,
     )
+
+
+def _model(fields: Mapping[str, str], name: str) -> str:
+    model = fields.get(name, "")
+    if not model.isprintable() or " " in model:
+        raise ValueError(f"{name}: {quoted(model)} holds white space, which no model id, profile or ARN has; remove it")
+    return model
 
 
 def _place(base_url: str, region: str) -> tuple[str, str]:

@@ -53,13 +53,18 @@ class Dump:
         """base: the files' path without the ending. hidden: secrets that are masked wherever they turn up."""
         self._dumps = dumps
         self._base = base
-        known = {written for secret in hidden if len(secret) >= SHORTEST_SECRET for written in _spellings(secret)}
-        self._hidden = sorted(known, key=len, reverse=True)  # first those that hold others
-        self._kept_back = max(map(len, self._hidden), default=1) - 1
+        self._hidden: list[bytes] = []
+        self.hide(hidden)
         self._decode: Decoder | None = None
         self._tail = b""  # a secret may be cut in two: its beginning waits for its end
         self._size = 0
         self._cut = False
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """These, too, from now on."""
+        known = {written for secret in secrets if len(secret) >= SHORTEST_SECRET for written in _spellings(secret)}
+        self._hidden = sorted({*self._hidden, *known}, key=len, reverse=True)  # first those that hold others
+        self._kept_back = max(map(len, self._hidden), default=1) - 1
 
     def request(self, line: bytes, headers: Headers, coding: bytes | None, body: bytes) -> None:
         """It is dumped decoded, and laid out if it is JSON."""

@@ -37,7 +37,8 @@ class BedrockCall(Call):
             raise Failed(502, "no_credentials", str(error)) from None
         key.hint = mask(key_id)
         headers = [(name.encode(), value.encode()) for name, value in signed if name.lower() != "content-length"]
-        return block([*headers, (b"Content-Length", b"%d" % len(self.body))])
+        # what comes is translated, so it may not come coded
+        return block([*headers, (b"Accept-Encoding", b"identity"), (b"Content-Length", b"%d" % len(self.body))])
 
     async def _once(self, key: Key) -> Answer:
         return await self._sent(b"%b%b\r\n" % (self._head, await self._signed(key)))

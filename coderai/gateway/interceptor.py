@@ -66,6 +66,8 @@ class Interceptor:
         try:
             dump = self._dumper.interception(request, route, keys, call, ask.model, interception.id)
             answer = await call.answer(passage)
+            if dump is not None:
+                dump.hide(route.provider.secrets)  # AWS's chain may have given others for this call
             started = interception.begin()
             tap = _tap(answer, format, ask)
             streamed = isinstance(tap, StreamTap)

@@ -10,7 +10,7 @@ from coderai.breaker import Breakers, Open, Passage, State
 from coderai.gateway.forwarded import forwarded, forwarded_plain
 from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
 from coderai.gateway.troubles import Troubles
-from coderai.keys import CENTRALIZED, FAILOVER, Key, Keys
+from coderai.keys import BYOK, CENTRALIZED, FAILOVER, Key, Keys
 from coderai.logs import Logger
 from coderai.routes import Route
 from coderai.wire.answer import Answer
@@ -135,7 +135,8 @@ class Call:
             raise
         finally:
             if passage is not None:
-                passage.tell(status)
+                own_limit = status == 429 and self._keys.kind == BYOK  # of a key that nobody else has
+                passage.tell(None if own_limit else status)
         if status == 401 or self._calls.troubles:
             self._note(status)
         return answer

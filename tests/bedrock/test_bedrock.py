@@ -128,6 +128,19 @@ def test_a_refused_signature_does_not_repeat_what_was_signed(aws: Gateway, provi
     assert b"access key, secret, region and clock" in answer.body
 
 
+def test_no_coding_is_asked_for_but_none(aws: Gateway, provider: Provider) -> None:
+    """Without a word, a proxy before AWS may take any; what is coded could not be translated."""
+    token = aws.user("alice")
+    for more in ({}, {"stream": True}):
+        provider.answers(whole(WHOLE))
+        assert ask(aws, token, {"Accept-Encoding": "gzip, br"}, **more).status == 200
+        received = provider.requests[-1]
+        assert [value for name, value in received.headers if name.lower() == "accept-encoding"] == ["identity"]
+        # AWS's own SDK does not sign it, as a proxy may change it
+        assert signature_holds(received)
+        assert "accept-encoding" not in received.header("Authorization")
+
+
 def test_an_exception_amid_a_stream(aws: Gateway, provider: Provider) -> None:
     provider.answers(streamed(event(EVENTS[0]) + exception("throttlingException", "too fast"), 7))
     answer = ask(aws, aws.user("alice"), stream=True)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.bedrock.aws import KEY, SECRET, signature_holds, streamed
 from tests.bedrock.test_bedrock import ASK, SSE, STREAM, WHOLE, ask, rows, running, variables
+from tests.gateway import Gateway
 from tests.provider import Provider, whole
 
 SESSION = "session-0123456789abcdef"
@@ -50,11 +51,28 @@ def test_a_throttled_key_pair_rests_and_the_next_one_signs(tmp_path, provider: P
         assert second[1] not in gateway.log.read_text()
 
 
-def test_a_chain_that_hangs_keeps_nobody_else_waiting(tmp_path: Path, provider: Provider) -> None:
-    env = command(tmp_path, credentials(timedelta(hours=5)))
-    gate, script = tmp_path / "gate", tmp_path / "credentials.sh"
+def hanging(folder: Path) -> tuple[dict[str, str], Path]:
+    """The same of a command that waits for a word, and where that goes."""
+    env = command(folder, credentials(timedelta(hours=5)))
+    gate, script = folder / "gate", folder / "credentials.sh"
     os.mkfifo(gate)
     script.write_text(script.read_text().replace("cat", f"read word < {gate}\ncat", 1))
+    return env, gate
+
+
+def test_a_chain_that_hangs_does_not_keep_the_server_from_ending(tmp_path: Path, provider: Provider) -> None:
+    env, gate = hanging(tmp_path)
+    gateway = Gateway(tmp_path, provider.url, **variables(provider.url), **env)
+    try:
+        assert gateway.stop() == 0
+    finally:
+        gateway.process.kill()
+        with gate.open("w") as opened:  # the command's end is its own
+            opened.write("go\n")
+
+
+def test_a_chain_that_hangs_keeps_nobody_else_waiting(tmp_path: Path, provider: Provider) -> None:
+    env, gate = hanging(tmp_path)
     for gateway in running(tmp_path, provider, **variables(provider.url), **env):
         token = gateway.user("alice")
         provider.answers(whole(b'{"id":"1"}'))
@@ -92,6 +110,19 @@ def test_what_the_chain_gave_is_not_recorded(tmp_path: Path, provider: Provider)
         found = rows(gateway, "SELECT error_message FROM aibridge_interceptions")
         assert found == [("no ***",), ("no ***",)]
         assert SESSION not in gateway.log.read_text()
+
+
+def test_nor_dumped_where_it_gave_it_for_this_very_request(tmp_path: Path, provider: Provider) -> None:
+    env = command(tmp_path, credentials(timedelta(minutes=5))) | {"CODER_AIBRIDGE_DUMP_DIR": str(tmp_path / "dumps")}
+    for gateway in running(tmp_path, provider, **variables(provider.url), **env):
+        token = gateway.user("alice")
+        script, renewed = tmp_path / "credentials.sh", "renewed-0123456789abcdef"
+        script.write_text(script.read_text().replace(SESSION, renewed))
+        provider.answers(whole(json.dumps({"message": f"no {renewed}"}).encode(), "400 Bad"))
+        assert ask(gateway, token).status == 400
+        assert signature_holds(provider.requests[-1], renewed)
+    (response,) = (tmp_path / "dumps").rglob("*.resp.txt")
+    assert '"no ***"' in response.read_text()
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ def test_a_model_that_is_set_to_nothing_is_not_set() -> None:
         ({"BEDROCK_REGION": "us-east-1", **PAIR, "BEDROCK_ACCESS_KEYS": "A"},
          "BEDROCK_ACCESS_KEY and BEDROCK_ACCESS_KEYS are mutually exclusive"),
         ({"BEDROCK_REGION": "us-east-1", "BEDROCK_SESSION_TOKEN": "t"}, "BEDROCK_SESSION_TOKEN"),
+        ({"BEDROCK_REGION": "us-east-1", "BEDROCK_MODEL": "m "}, 'BEDROCK_MODEL: "m " holds white space'),
+        ({"BEDROCK_REGION": "us-east-1", "BEDROCK_SMALL_FAST_MODEL": "a\nb"}, "BEDROCK_SMALL_FAST_MODEL: "),
         ({"BEDROCK_REGION": "us-east-1", "STREAM_OPTIONS": "x"}, "STREAM_OPTIONS has no meaning beside"),
         ({"BEDROCK_REGION": "us-east-1", "KEY": "k"}, "KEY has no meaning beside BEDROCK_* fields"),
     ],
