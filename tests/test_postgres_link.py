@@ -57,6 +57,21 @@ async def test_a_server_that_stands_still_as_soon_as_it_is_connected_to_is_given
     await store.close()
 
 
+@pytest.mark.parametrize("pooled", [False, True])
+async def test_behind_a_pooler_nothing_is_prepared(way: Way, pooled: bool) -> None:
+    """Its next transaction may be another server process's, where the same name is another statement, or none."""
+    way.pools = pooled
+    store = await opened(way.url)
+    sql = "SELECT count(*) FROM pg_prepared_statements"
+    for n in range(12):
+        await store.write(exchange(call_id=f"call_{n}"))
+        ((read,),) = await store._driver.report(sql)
+        ((looked_up,),) = await store._driver.fetch(sql)
+    (written,) = await store._driver.transaction(lambda db: db.execute(sql).fetchone())
+    assert [bool(count) for count in (read, looked_up, written)] == [not pooled] * 3
+    await store.close()
+
+
 async def test_a_migration_may_take_longer_than_a_commit(way: Way) -> None:
     """That of a large trail, or of another replica, which is waited for."""
     with psycopg.connect(way.to) as another:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from coderai.records import Thought
 from coderai.retention import Retention
-from coderai.store import Store
-from coderai.store.purge import BATCH, BATCH_BYTES
+from coderai.store import Store, times
+from coderai.store.purge import BATCH, BATCH_BYTES, CONTENT_TABLES
 from coderai.store.selection import Filter
 from coderai.store.sqlite_care import RECLAIMED_PAGES
-from tests.databases import Place, counts, opened, query, read_only, tables
+from tests.databases import Place, change, counts, opened, query, read_only, tables
 from tests.logs import open_logs
-from tests.trail import exchange, found, now
+from tests.trail import AT, exchange, found, now
 
 HOUR = 3600
 TABLES = (
@@ -183,3 +183,19 @@ async def test_contents_can_go_earlier_than_counts(store: Store, place: Place) -
     await store.write(unended[-1:])
     assert (await retention.purge())["aibridge_user_prompts"] == 1
     assert await retention.purge() == {}
+
+
+async def test_a_time_whose_bytes_somebody_changed_does_not_end_it(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
+    for n in range(2 * BATCH):
+        await store.write(exchange(AT + n))
+    place = BATCH - 1  # the last of the first batch
+    time = "CAST(replace(started_at, 'Z', '') AS BLOB) || x'ff'"  # behind its neighbour before, as it was
+    change(path, f"UPDATE aibridge_interceptions SET started_at = CAST({time} AS TEXT) WHERE rowid = {place + 1}")
+    while await store.purge.contents(now()):
+        pass
+    assert counts(path, CONTENT_TABLES) == dict.fromkeys(CONTENT_TABLES, 0)
+    (mark,) = query(path, "SELECT started_at FROM aibridge_retention WHERE name = 'contents'")
+    assert mark == (times.text(AT + 2 * BATCH - 1),)
+    await store.close()

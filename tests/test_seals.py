@@ -4,6 +4,7 @@ import asyncio
 import tracemalloc
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from coderai import sealing
@@ -124,9 +125,48 @@ async def test_so_is_one_elsewhere(store: Store, place: Place, statement: str) -
     assert (await verify(store)).breaks
 
 
+# One byte that was changed, and now makes no text.
+NO_TEXT = [
+    "UPDATE aibridge_interceptions SET model = CAST(x'66ff' AS TEXT) WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET metadata = CAST(x'7bff' AS TEXT) WHERE id = '{}'",
+    "UPDATE aibridge_interceptions SET started_at = CAST(x'32ff' AS TEXT) WHERE id = '{}'",
+    "UPDATE aibridge_token_usages SET metadata = CAST(x'66ff' AS TEXT) WHERE interception_id = '{}'",
+    "UPDATE aibridge_tool_usages SET input = CAST(x'66ff' AS TEXT) WHERE interception_id = '{}'",
+    "UPDATE aibridge_user_prompts SET prompt = CAST(x'66ff' AS TEXT) WHERE interception_id = '{}'",
+    "UPDATE aibridge_model_thoughts SET created_at = CAST(x'66ff' AS TEXT) WHERE interception_id = '{}'",
+]
+
+
+@pytest.mark.parametrize("statement", NO_TEXT)
+async def test_one_changed_byte_is_named_and_spoils_no_page(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
+    ids = await five(store)
+    change(path, statement.format(ids[2]))
+    assert ids[2] in (await verify(store)).breaks[0].what
+    page = await store.trail.page(Filter(), limit=10)
+    assert sorted(one["id"] for one in msgspec.json.decode(msgspec.json.encode(page))) == ids
+    await store.close()
+
+
+async def test_a_changed_byte_of_one_under_way_keeps_nobody_from_ending_it(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    died = await opened(path)
+    begun, other = exchange(), exchange()
+    await died.write(begun[:2])
+    await died.close()
+    change(path, "UPDATE aibridge_user_prompts SET prompt = CAST(x'66ff' AS TEXT)")
+    store = await opened(path)
+    await store.write([ended(begun[0], error_type="interrupted", inferred=True), *other])
+    assert query(path, "SELECT count(*) FROM aibridge_interceptions WHERE seal IS NOT NULL") == [(2,)]
+    await store.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
+        "UPDATE aibridge_interceptions SET id = CAST(x'66ff' AS TEXT) WHERE id = '{}'",
+        "UPDATE aibridge_instances SET id = CAST(x'66ff' AS TEXT)",
         "UPDATE aibridge_instances SET anchor_number = 'z'",
         "UPDATE aibridge_instances SET anchor = 'text'",
         "UPDATE aibridge_instances SET seal_number = 5.5",

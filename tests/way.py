@@ -7,6 +7,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
+# BackendKeyData, up to the process's id. https://www.postgresql.org/docs/current/protocol-message-formats.html
+KEY_DATA = b"K\x00\x00\x00\x0c"
+
 
 @dataclass
 class Way:
@@ -15,6 +18,7 @@ class Way:
     """
 
     to: str
+    pools: bool = False  # what comes between client and server tells of a process of its own, as PgBouncer does
     _rules: deque[tuple[bytes, bool]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
@@ -69,4 +73,7 @@ class Way:
             while data := server.recv(65536):
                 if mute.is_set():
                     return
+                if self.pools and (at := data.find(KEY_DATA)) >= 0:
+                    at += len(KEY_DATA)
+                    data = data[:at] + bytes(4) + data[at + 4 :]
                 client.sendall(data)

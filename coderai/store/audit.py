@@ -149,8 +149,12 @@ class _Verification:
         while chunk:
             found = sealed.read(self._db, [row[1] for row in chunk])
             characters = 0
-            for _, interception_id in chunk:
-                entry = found.pop(interception_id)  # so that this chunk is gone when the next one is read
+            for started_at, interception_id in chunk:
+                entry = found.pop(interception_id, None)  # so that this chunk is gone when the next one is read
+                if entry is None:  # bytes that are no text are not found again
+                    what = f"interception {interception_id!r}: its id was changed"
+                    self.verdict.breaks.append(Break(str(started_at), what))
+                    continue
                 characters += entry.characters
                 yield entry
             most = max(1, min(MOST_CHUNK, 2 * most, len(chunk) * CHUNK_CHARACTERS // max(1, characters)))

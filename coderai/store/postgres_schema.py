@@ -35,9 +35,9 @@ def migrate(session: Session) -> None:
             session.execute(f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (version BIGINT NOT NULL)")
         for step in range(version, len(MIGRATIONS)):
             for statement in MIGRATIONS[step]:
-                session.execute(_translated(statement))
+                _change(session, _translated(statement), f"schema {step + 1}")
             for table, columns in postgres_types.STEPS.get(step, {}).items():
-                _alter(session, table, columns)
+                _change(session, postgres_types.alteration(table, columns), f"table {table}")
         session.execute(f"DELETE FROM {VERSION_TABLE}")  # noqa: S608 - own name
         session.execute(f"INSERT INTO {VERSION_TABLE} (version) VALUES (?)", (len(MIGRATIONS),))  # noqa: S608 - own name
 
@@ -61,11 +61,13 @@ def _version(session: Session) -> int:
     return version
 
 
-def _alter(session: Session, table: str, columns: str) -> None:
+def _change(session: Session, sql: str, what: str) -> None:
     try:
-        session.execute(postgres_types.alteration(table, columns))
+        session.execute(sql)
     except postgres_types.REFUSALS as error:
-        raise StoreUnavailable(postgres_types.told(error, table)) from error
+        if isinstance(error, postgres_types.NO_REFUSALS):
+            raise
+        raise StoreUnavailable(postgres_types.told(error, what)) from error
 
 
 def _translated(statement: str) -> str:

@@ -31,6 +31,7 @@ class _Changed(NamedTuple):
 # Rows that were locked are read as they are then, what is confirmed survives, and times are shown as postgres_types.py
 # reads them, whatever the database's or the role's defaults are.
 _SETTINGS = """
+    SELECT pg_backend_pid();
     SET TimeZone = 'UTC';
     SET DateStyle = 'ISO';
     SET default_transaction_isolation = 'read committed';
@@ -51,7 +52,11 @@ class Session:
         its locks for ever.
         """
         if seconds != self._seconds:
-            self.connection.execute(_SETTINGS.format(int((seconds or 0) * 1000)))
+            process = self.connection.execute(_SETTINGS.format(int((seconds or 0) * 1000))).fetchone()
+            if process != (self.connection.info.backend_pid,):
+                # A pooler is between, which may give each transaction another process: one would not know, or take for
+                # another, what was prepared in the last one. https://www.pgbouncer.org/features.html
+                self.connection.prepare_threshold = None
             self._seconds = seconds
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Cursor:

@@ -7,7 +7,7 @@ of its column, and what is read is made such a text again. https://www.postgresq
 from collections.abc import Mapping
 from typing import Any
 
-from psycopg import Connection, Error, errors
+from psycopg import Connection, Error, ProgrammingError, errors
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.types.string import TextLoader
@@ -30,8 +30,10 @@ STEPS: Mapping[int, Mapping[str, str]] = {
         "users": "created_at timestamptz, deleted_at timestamptz",
     }
 }
-# That a value is not of its column's new type, or that something of others hangs on the old one.
-REFUSALS = (errors.DataError, errors.NotSupportedError)
+# That a value is not of its column's new type, or that something of others hangs on the old one, or is in the way;
+# but not that the role may not, or that there is another program's table.
+REFUSALS = (errors.DataError, errors.NotSupportedError, ProgrammingError)
+NO_REFUSALS = (errors.InsufficientPrivilege, errors.InvalidSchemaName, errors.DuplicateTable)
 
 
 def alteration(table: str, columns: str) -> str:
@@ -41,14 +43,16 @@ def alteration(table: str, columns: str) -> str:
     return f"ALTER TABLE {table} {', '.join(changes)}"
 
 
-def told(error: Error, table: str) -> str:
-    """Why a table keeps its old types, and what to do."""
+def told(error: Error, what: str) -> str:
+    """Why a table keeps its old types, or what it lacks, and what to do."""
     said = ": ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
     if isinstance(error, errors.DataError):
         remedy = "coderai has not written that: correct the row, then start again"
+    elif isinstance(error, ProgrammingError):  # which does not name it
+        remedy = "an index, a constraint or a column that others have made is in the way: remove it, then start again"
     else:
         remedy = "remove that, start again, and make it anew"
-    return f"the PostgreSQL database cannot be brought up to date, table {table}: {' '.join(said.split())}; {remedy}"
+    return f"the PostgreSQL database cannot be brought up to date, {what}: {' '.join(said.split())}; {remedy}"
 
 
 class _TimeLoader(Loader):

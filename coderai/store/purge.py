@@ -155,7 +155,10 @@ def _contents(old: Sequence[str], db: Connection, before: str) -> Counts:
     if not done:
         return {}
     counts = _delete_contents(db, [row[1] for row in found[:done]])
-    db.execute(_SET_MARK, (CONTENTS, *found[done - 1][:2]))
+    places = [row[:2] for row in found[:done] if all(isinstance(part, str) for part in row[:2])]
+    if not places:  # SQLite takes bytes for a time: no later one would come behind them
+        return counts
+    db.execute(_SET_MARK, (CONTENTS, *places[-1]))
     return counts | {"contents": done}
 
 

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from coderai.store import sqlite_care
 from coderai.store.driver import Connection, Row, StoreUnavailable
 from coderai.store.presence import Presence
-from coderai.store.sqlite_file import open_checkpointer, open_reader, open_writer
+from coderai.store.sqlite_file import open_checkpointer, open_lookups, open_reader, open_writer
 from coderai.store.sqlite_open_files import OpenFiles
 from coderai.store.sqlite_thread import SQLiteThread
 from coderai.store.sqlite_wal import Wal
@@ -63,7 +63,7 @@ class SQLite:
 
     async def open(self, *, checked: bool) -> None:
         await self._writer.open(partial(open_writer, synchronous=self._synchronous))
-        await self._lookups.open(partial(open_reader, checked=checked))
+        await self._lookups.open(partial(open_lookups, checked=checked))
         await self._reports.open(open_reader)
         await self._checkpoints.open(open_checkpointer)
         self._files.wal_size()

@@ -66,11 +66,18 @@ def _prepare(writer: sqlite3.Connection, path: Path, synchronous: str) -> None:
     _migrate(writer, path)
 
 
-def open_reader(path: Path, *, checked: bool = False) -> sqlite3.Connection:
-    reader = _connect(path)
-    reader.execute("PRAGMA query_only = ON")
+def open_lookups(path: Path, *, checked: bool = False) -> sqlite3.Connection:
+    """For users, tokens and the like: what is no text is none of theirs, and is only shown."""
+    reader = open_reader(path)
+    reader.text_factory = lambda stored: stored.decode(errors="replace")
     if checked:
         _refuse_damage(reader, path)
+    return reader
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    reader = _connect(path)
+    reader.execute("PRAGMA query_only = ON")
     return reader
 
 
@@ -103,7 +110,19 @@ def unavailable(path: Path, error: Exception) -> StoreUnavailable:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # It is used in one thread at a time, and closed from another when the interpreter ends without having closed it.
-    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _text
+    return connection
+
+
+def _text(stored: bytes) -> str | bytes:
+    """A text, which in SQLite may be any bytes: then bytes, as others may have put there as well, and as `coderai audit
+    verify` tells of. One changed byte must not keep all that is around it from being read, or sealed.
+    """
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
 
 
 def _create(path: Path) -> None:

@@ -143,7 +143,7 @@ class Trail:
             return []
         ids_of = f"SELECT id FROM ({query.sql}) AS i {_NEWEST_FIRST} LIMIT ? OFFSET ?"  # noqa: S608 - selection.py
         sql = f"{_PAGE} WHERE i.id IN ({ids_of}) {_NEWEST_FIRST}"
-        rows = await self._driver.report(sql, (*query.parameters, limit, offset))
+        rows = _texts(await self._driver.report(sql, (*query.parameters, limit, offset)))
         ids = [row[0] for row in rows]
         if not ids:
             return []
@@ -162,7 +162,7 @@ class Trail:
         select = f"SELECT {columns or ', '.join(names)} FROM {table}"  # noqa: S608 - names of this file
         rows = await self._driver.report(f"{select} WHERE interception_id IN {marks(len(ids))} ORDER BY id", ids)
         found: dict[str, list[Any]] = {}
-        for row in rows:
+        for row in _texts(rows):
             fields = dict(zip(names, row, strict=True))
             fields["metadata"] = _raw(fields["metadata"])
             if kind is ToolUsage:
@@ -176,5 +176,20 @@ def _interception(row: Row, below: list[list[Any]]) -> Interception:
     return Interception(*values)
 
 
+def _texts(rows: list[Row]) -> list[Row]:
+    """SQLite takes bytes for a text, whoever writes them."""
+    return [
+        tuple(value.decode(errors="replace") if isinstance(value, bytes) else value for value in row)
+        if bytes in map(type, row)
+        else row
+        for row in rows
+    ]
+
+
 def _raw(metadata: str | None) -> Raw:
-    return msgspec.Raw((metadata or "{}").encode())
+    """One that is no JSON, which others have written, is shown as the text that it is: it must not spoil the page."""
+    raw = (metadata or "{}").encode()
+    try:
+        return msgspec.json.decode(raw, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return msgspec.Raw(msgspec.json.encode(metadata))
