@@ -17,12 +17,12 @@ from coderai.wire.reads import Reads
 from coderai.wire.upstream_connection import Lost, UpstreamConnection
 
 # Shorter than what providers and load balancers keep an idle connection for (60 s and more).
-KEEP_ALIVE = 30.0
+KEEP_ALIVE_S = 30.0
 # A provider that had closed a connection says so within a round trip; one that closes it later may have done its work,
 # and a POST is not to be done twice (RFC 9110, section 9.2.2).
 STALE_S = 1.0
-# Between two looks for silent connections, seconds: a quarter of the time allowed, within these.
-SHORTEST_LOOK, LONGEST_LOOK = 0.05, 15.0
+# Between two looks for silent connections: a quarter of the time allowed, within these.
+SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.05, 15.0
 
 
 class Unreachable(Exception):
@@ -38,7 +38,8 @@ class TimedOut(Exception):
 
 
 def between_looks(idle_timeout: float) -> float:
-    return min(max(idle_timeout / 4, SHORTEST_LOOK), LONGEST_LOOK) if idle_timeout else LONGEST_LOOK
+    """Both in seconds."""
+    return min(max(idle_timeout / 4, SHORTEST_LOOK_S), LONGEST_LOOK_S) if idle_timeout else LONGEST_LOOK_S
 
 
 class Upstreams:
@@ -63,7 +64,7 @@ class Upstreams:
             await asyncio.sleep(between_looks(self.idle_timeout))
             now = self.loop.time()
             for idle in self._idle.values():
-                while idle and (longest := next(iter(idle))).idle_since <= now - KEEP_ALIVE:
+                while idle and (longest := next(iter(idle))).idle_since <= now - KEEP_ALIVE_S:
                     longest.abandon()  # and forgotten
             for connection in list(self._all) if self.idle_timeout else ():
                 if connection.silent_s(now) > self.idle_timeout:
@@ -106,7 +107,7 @@ class Upstreams:
 
     def _reusable(self, origin: Origin) -> UpstreamConnection | None:
         idle = self._idle[origin]
-        oldest = self.loop.time() - KEEP_ALIVE
+        oldest = self.loop.time() - KEEP_ALIVE_S
         while idle:
             connection, _ = idle.popitem()
             if connection.idle_since > oldest and not connection.transport.is_closing():

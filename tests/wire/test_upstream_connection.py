@@ -152,7 +152,7 @@ async def test_connections_that_nobody_uses_any_more_are_closed(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A burst leaves hundreds of them, of which from then on one is used."""
-    monkeypatch.setattr("coderai.wire.upstream.KEEP_ALIVE", 0.0)
+    monkeypatch.setattr("coderai.wire.upstream.KEEP_ALIVE_S", 0.0)
     upstreams = Upstreams()
     upstreams.idle_timeout = 0.2  # which makes it look often
     origin = Origin.of(provider.url)
