@@ -7,10 +7,10 @@ block of its own or the end of the last result.
 from collections.abc import Sequence
 from typing import Any
 
-from coderai.formats.loose import items, mapping, text, value
+from coderai.formats.loose import items, mapping, text, texts_in, value
+from coderai.formats.prompt import REMINDER_BEGIN, REMINDER_END
 from coderai.records import Prompt
 
-_BEGIN, _END = "<system-reminder>", "</system-reminder>"
 _HEADINGS = ("The user sent a new message while you were working:\n", "The user sent the following message:\n")
 _TRAILERS = ("\n\nIMPORTANT: After completing your current task", "\n\nPlease address this message")
 
@@ -32,21 +32,17 @@ def _ends(message: dict[str, Any]) -> list[str]:
         if part.get("type") == "text":
             ends.append(text(part.get("text")))
         elif part.get("type") == "tool_result":
-            results = (words.rstrip() for words in _texts(part.get("content")))
-            ends += [words[words.rindex(_BEGIN) :] for words in results if _BEGIN in words and words.endswith(_END)]
+            results = (words.rstrip() for words in texts_in(part.get("content")))
+            reminded = (words for words in results if REMINDER_BEGIN in words and words.endswith(REMINDER_END))
+            ends += [words[words.rindex(REMINDER_BEGIN) :] for words in reminded]
     return ends
 
 
 def _typed(words: str) -> str:
     """What stands between heading and trailer; "" if that is not all there is."""
-    words = words.strip().removeprefix(_BEGIN).removesuffix(_END).strip()
+    words = words.strip().removeprefix(REMINDER_BEGIN).removesuffix(REMINDER_END).strip()
     heading = next((heading for heading in _HEADINGS if words.startswith(heading)), None)
-    if heading is None or _END in words:
+    if heading is None or REMINDER_END in words:
         return ""
     end = max(words.rfind(trailer) for trailer in _TRAILERS)
     return words[len(heading) : end if end >= 0 else None].strip()
-
-
-def _texts(content: Any) -> list[str]:
-    content = value(content)
-    return [content] if isinstance(content, str) else [text(mapping(part).get("text")) for part in items(content)]
