@@ -1,4 +1,4 @@
-"""The SQLite driver: WAL, one writing connection, two for reading, each in a thread of its own.
+"""The SQLite driver: WAL; a connection for writing, two for reading, one for checkpoints, each in a thread of its own.
 
 A whole transaction, or a whole question, is one hop to that thread and back. A batch of one record takes
 some 100 to 200 us so, half of what it takes with a hop for every statement, as aiosqlite does it; a request that is
