@@ -27,6 +27,9 @@ UNKNOWN_SECONDS = 2.0
 UNKNOWN_LIMIT = 1000
 
 ROLES = ("member", "auditor", "owner")
+# Of a user's name: whatever is longer may be an id.
+NAME_CHARACTERS = 32
+MYSELF = "me"  # stands for whoever asks (`initiator:me`), and is nobody's name
 
 _NOT_GOOD = "this coderai token is unknown or revoked; ask your administrator for a new one"
 

@@ -1,4 +1,4 @@
-"""What the settings mean for the parts: the values that they are made of, and nothing that lives."""
+"""What the settings mean for the parts: the values that these are made of; and for the log, which is told of them."""
 
 from pathlib import Path
 

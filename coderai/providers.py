@@ -111,7 +111,6 @@ class Provider:
         """
         self.kind = kind
         self.name = name
-        self.names = [name]  # all by which it is reached: what was made by one name is there by any
         self.origin = Origin.of(base_url)
         self.base_path = urlsplit(base_url).path.rstrip("/").encode()
         self.include_usage = include_usage  # whether the provider takes stream_options

@@ -18,7 +18,7 @@ class Started(Struct, frozen=True, kw_only=True):
 
     initiator_id: str
     api_key_id: str
-    provider: str  # the provider's type: openai, anthropic
+    provider: str  # the provider's type: openai, anthropic, copilot
     provider_name: str  # the configured instance's name, the first segment of its route
     model: str
     client: str  # a name of the table in clients.py

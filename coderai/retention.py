@@ -16,6 +16,7 @@ INTERVAL_SECONDS = 600.0
 # A rest below this would be swallowed by the loop's own delays; recorders get in between.
 SHORTEST_REST_SECONDS = 0.005
 
+# From a cutoff (microseconds) to the rows that were deleted, by table.
 Batch = Callable[[int], Awaitable[dict[str, int]]]
 
 

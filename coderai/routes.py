@@ -7,7 +7,7 @@ them, so nothing that decodes differently upstream can slip by.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from coderai.formats.format import Format
@@ -25,6 +25,7 @@ class Route(NamedTuple):
     """Where one request goes."""
 
     provider: Provider
+    provider_names: Sequence[str]  # of all that are reached at the same place: what was made by one is there by any
     path: bytes  # below the provider's route prefix, raw
     format: Format | None  # intercepted, in this format; None: passed through
     owned: bytes | None = None  # the id whose owner alone may pass
@@ -44,16 +45,15 @@ class Routes:
 
     def __init__(self, providers: Iterable[Provider]) -> None:
         self.providers = {provider.name: provider for provider in providers}
-        self._intercepted: dict[bytes, Route] = {}
-        places: dict[tuple[Origin, bytes], list[str]] = {}
+        self._names: dict[tuple[Origin, bytes], list[str]] = {}  # by where they are reached
         for provider in self.providers.values():
-            names = places.setdefault((provider.origin, provider.base_path), [])
-            names.append(provider.name)
-            provider.names = names
+            self._names.setdefault((provider.origin, provider.base_path), []).append(provider.name)
+        self._intercepted: dict[bytes, Route] = {}
+        for provider in self.providers.values():
             for prefix in PREFIXES:
-                root = prefix + provider.name.encode()
+                root = prefix + provider.name.encode() + provider.kind.route_prefix
                 for path, format in provider.kind.formats.items():
-                    self._intercepted[root + provider.kind.route_prefix + path] = Route(provider, path, format)
+                    self._intercepted[root + path] = Route(provider, self._names_of(provider), path, format)
 
     def remember(self, before: "Routes") -> None:
         """What was known of these providers' keys."""
@@ -81,7 +81,8 @@ class Routes:
         if rest.startswith(provider.kind.route_prefix) and not _AMBIGUOUS.search(path):
             for passed in provider.kind.passed:
                 if method in passed.methods and (match := passed.path.fullmatch(below)):
-                    return Route(provider, below, None, match[1] if passed.owned else None)
+                    owned = match[1] if passed.owned else None
+                    return Route(provider, self._names_of(provider), below, None, owned)
         raise NoRoute(provider, at_root=not rest)
 
     def _split(self, path: bytes) -> tuple[Provider, bytes] | None:
@@ -92,3 +93,6 @@ class Routes:
                 provider = self.providers.get(name.decode("latin-1"))
                 return (provider, slash + rest) if provider else None
         return None
+
+    def _names_of(self, provider: Provider) -> Sequence[str]:
+        return self._names[provider.origin, provider.base_path]

@@ -165,7 +165,7 @@ class Server:
                 why = os.strerror(error.errno or 0)
             raise CannotServe(f"{option} {at}: {why}; give another host:port") from None
         for host, port in addresses:
-            url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+            url = f"{'https' if tls else 'http'}://{HostPort(host, port)}"
             self.log.info("listening", address=url, database=str(database(self.settings)))
 
     def successor(self) -> asyncio.Protocol:

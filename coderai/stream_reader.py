@@ -14,6 +14,8 @@ from coderai.tap import KEPT_LIMIT
 
 
 class StreamReader:
+    _terminal_at: int  # once there is one: where the terminal event begins, counted from the first of the pieces
+
     def __init__(self, format: Format) -> None:
         self.terminal = False
         self._format = format

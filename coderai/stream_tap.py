@@ -22,6 +22,8 @@ _BLANKS = (BLANK, b"\n\r\n")
 class StreamTap(StreamReader):
     """A Tap of tap.py."""
 
+    _beginning: Beginning  # of a coded stream
+
     def __init__(self, format: Format, coding: bytes | None, withhold: bool = False) -> None:
         super().__init__(format)
         self.skippable: Skippable | None = None  # behind an event that told nothing
@@ -119,7 +121,6 @@ class StreamTap(StreamReader):
             return events
         if not self.terminal:
             return chunk
-        # the terminal event begins at `terminal_at`, counted from the first of the pieces
         cut = max(0, self._terminal_at - sent)
         self._held.append(chunk[cut:])
         return chunk[:cut]

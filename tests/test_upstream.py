@@ -12,7 +12,7 @@ import trustme
 
 from coderai.wire.origin import Origin
 from coderai.wire.proxy import Proxies
-from coderai.wire.upstream import LONGEST_LOOK, SHORTEST_LOOK, STALE_S, between_looks
+from coderai.wire.upstream import LONGEST_LOOK_S, SHORTEST_LOOK_S, STALE_S, between_looks
 from tests.gateway import Gateway, coderai
 from tests.provider import CUT, Pause, Provider, stream, whole
 from tests.proxy import Proxy
@@ -156,7 +156,7 @@ class TestTimeouts:
 
     def test_who_may_be_silent_for_ever_is_hardly_looked_at(self) -> None:
         looks = [between_looks(idle_timeout) for idle_timeout in (0.0, 0.001, 4.0, 3600.0)]
-        assert looks == [LONGEST_LOOK, SHORTEST_LOOK, 1.0, LONGEST_LOOK]
+        assert looks == [LONGEST_LOOK_S, SHORTEST_LOOK_S, 1.0, LONGEST_LOOK_S]
 
     def test_a_slow_one_is_waited_for_as_long_as_it_speaks(self, tmp_path: Path, provider: Provider) -> None:
         gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_IDLE_TIMEOUT="600ms")

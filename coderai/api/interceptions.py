@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from coderai.api import search
 from coderai.api.answers import Refused, Validation
-from coderai.auth import User
+from coderai.auth import MYSELF, NAME_CHARACTERS, User
 from coderai.store import Store
 from coderai.store.selection import Filter, Place
 from coderai.store.trail import Interception
@@ -131,19 +131,15 @@ async def _filter(store: Store, user: User, query: str) -> Filter:
     return Filter(initiator_ids=ids, **found)
 
 
-# Of a user's (cli/users.py): whatever is longer may be an id.
-LONGEST_NAME = 32
-
-
 async def _initiators(store: Store, user: User, name: str) -> tuple[str, ...]:
     """The ids that an id, a name or `me` stands for."""
-    if name == "me":
+    if name == MYSELF:
         return (user.id,)
     if _visible(user):
         if name.lower() in (user.name.lower(), user.id):
             return (user.id,)
         raise Refused(403, "Forbidden.", "Members see their own interceptions only: leave initiator out.")
-    if len(name) > LONGEST_NAME:  # so no name is taken for an id
+    if len(name) > NAME_CHARACTERS:  # so no name is taken for an id
         with suppress(ValueError):
             return (str(UUID(name)),)
     ids = await store.people.ids_of(name)

@@ -4,20 +4,18 @@ import re
 
 import click
 
-from coderai.auth import ROLES
+from coderai.auth import MYSELF, NAME_CHARACTERS, ROLES
 from coderai.cli.database import CannotDo, require, show, show_json, user_named, with_store
 from coderai.cli.options import settings_options
 from coderai.config import Resolved
 from coderai.store import Store
 from coderai.store.people import NameTaken, UserRow
 
-# Coder's rule, with dots and underscores as well. 32 characters keep names apart from ids.
+# Coder's rule, with dots and underscores as well.
 NAME = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*", re.ASCII)
-NAME_CHARACTERS = 32
 EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 EMAIL_CHARACTERS = 254  # https://www.rfc-editor.org/errata/eid1690
-MYSELF = "me"  # means the caller in `initiator:me`
-NAME_RULE = f"use 1 to {NAME_CHARACTERS} letters and digits, parted by single . _ or -; not `me`"
+NAME_RULE = f"use 1 to {NAME_CHARACTERS} letters and digits, parted by single . _ or -; not `{MYSELF}`"
 
 
 @click.group()

@@ -45,8 +45,8 @@ def supervise(resolved: Resolved, work: Work) -> int:
         resolved = _with_ports(resolved, reserved)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         # Whoever holds the other end is this process: a worker that reads its end stops.
-        alive, _held = os.pipe()
-        return _Supervisor(resolved, work, alive, _held).run()
+        alive, held = os.pipe()
+        return _Supervisor(resolved, work, alive, held).run()
 
 
 class _Supervisor:

@@ -115,7 +115,7 @@ def _row(option: Option) -> str:
     variable = f"`{option.variables[0]}`" if option.variables else "-"
     key = f"`{option.yaml}`" if option.yaml else "none (secret)" if option.secret else "-"
     default = option.default_help or (f"`{option.default}`" if option.default else "none")
-    meaning = option.help + (" *Live.*" if option.live else "") + f" Since {option.since}."
+    meaning = option.help + (" *Live.*" if option.live else "")
     kind = option.kind.name.replace("|", " or ")
     return f"| {flag} | {variable} | {key} | {kind}, {default} | {meaning} |\n"
 

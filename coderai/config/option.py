@@ -36,7 +36,6 @@ class Option:
     default_help: str = ""  # said in place of the default, where that depends on the machine
     secret: bool = False
     live: bool = False  # a reload (SIGHUP) applies it; otherwise it takes a restart
-    since: str = "0.1.0"
 
     @property
     def flag(self) -> str:

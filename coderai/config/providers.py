@@ -17,7 +17,7 @@ RESERVED_NAMES = ("interceptions", "sessions", "models", "clients", "proxy", "pr
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderSettings:
-    type: str  # openai, anthropic: which formats and which auth header
+    type: str  # one of DEFAULT_BASE_URLS: which formats and which auth header
     name: str  # the route's first segment
     base_url: str
     keys: tuple[str, ...] = field(default=(), repr=False)

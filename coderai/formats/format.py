@@ -43,7 +43,7 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     message_id: str = ""
     findings: tuple[AnswerFinding, ...] = ()
-    error_type: str | None = None  # the provider's own error.type, from an error body or event, or that of a TooDeep
+    error_type: str | None = None  # the provider's own error.type, from an error body or event; or answer_not_read
     error_message: str | None = None
 
 

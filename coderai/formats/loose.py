@@ -137,6 +137,12 @@ def text(data: Any) -> str:
     return data if isinstance(data, str) else ""
 
 
+def texts_in(content: Any) -> list[str]:
+    """What a content says: itself where it is a text, else the text of each of its parts, "" of what is none."""
+    found = value(content)
+    return [found] if isinstance(found, str) else [text(mapping(part).get("text")) for part in items(found)]
+
+
 def count(data: Any) -> int:
     """A number of tokens, whatever the provider wrote: none below 0, none beyond what a column takes."""
     if not isinstance(data, _NUMBER) or not data > 0:

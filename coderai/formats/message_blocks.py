@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 
 from coderai.formats.called import noted
 from coderai.formats.format import NotUnderstood
-from coderai.formats.loose import items, mapping, object_of, text, value, written
+from coderai.formats.loose import mapping, object_of, text, texts_in, written
 from coderai.records import ToolCall
 
 _SERVER_SIDE = ("server_tool_use", "mcp_tool_use")
@@ -59,8 +59,7 @@ def failures_in(blocks: Iterable[Block]) -> dict[str, str]:
 def _failure(block: Block) -> str:
     content = bytes(block.content)
     if block.is_error is True:  # of MCP: in words
-        said = "".join(text(mapping(part).get("text")) for part in items(content))
-        return said or text(value(content)) or "error"
+        return "".join(texts_in(content)) or "error"
     if content.find(b"_error") < 0:  # nearly always, and there may be whole documents in it
         return ""
     return written(block.content) if text(mapping(content).get("type")).endswith("_error") else ""

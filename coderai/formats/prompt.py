@@ -9,11 +9,11 @@ import re
 from itertools import takewhile
 from typing import Any
 
-from coderai.formats.loose import items, mapping, text, value
+from coderai.formats.loose import items, mapping, text, texts_in, value
 from coderai.records import Metadata, Prompt
 
 _BEHIND = ("system", "developer")
-_REMINDER = "<system-reminder>", "</system-reminder>"
+REMINDER_BEGIN, REMINDER_END = "<system-reminder>", "</system-reminder>"
 # What tools add of their own, in parts (or items) beside the user's words: Cline and its kin, Codex, OpenCode's files
 # and agents, Claude Code's images, skills, what its background tasks tell and what a command prints that its user runs.
 _ADDED = re.compile(
@@ -30,8 +30,7 @@ _LAUNCHED = "Launching skill: "
 
 def behind_answer(messages: Any) -> list[dict[str, Any]]:
     """The messages, or items, that follow upon the last answer, in their order."""
-    found = value(messages)
-    backwards = map(mapping, reversed(found if isinstance(found, list) else []))
+    backwards = map(mapping, reversed(items(messages)))
     return [*takewhile(_is_said, backwards)][::-1]
 
 
@@ -43,8 +42,7 @@ def _is_said(message: dict[str, Any]) -> bool:
 
 def last_message(messages: Any) -> dict[str, Any]:
     """The last message or item that is no system or developer message, nor all a tool's own; {} if there is none."""
-    found = value(messages)
-    backwards = map(mapping, reversed(found if isinstance(found, list) else []))
+    backwards = map(mapping, reversed(items(messages)))
     said = (fields for fields in backwards if fields.get("role") not in _BEHIND)
     last = next(said, {})
     while _is_added(last) and (before := next(said, {})) and _is_clients(before):
@@ -54,9 +52,9 @@ def last_message(messages: Any) -> dict[str, Any]:
 
 def is_prompt(words: str) -> bool:
     """Whether it is anything but one reminder, which may hold whole files."""
-    begin, end = _REMINDER
     stripped = words.strip()
-    return bool(words) and not (stripped.startswith(begin) and 0 < stripped.find(end) == len(stripped) - len(end))
+    end = len(stripped) - len(REMINDER_END)
+    return bool(words) and not (stripped.startswith(REMINDER_BEGIN) and 0 < stripped.find(REMINDER_END) == end)
 
 
 def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: bool = False) -> Prompt | None:
@@ -98,8 +96,7 @@ def _is_added(message: dict[str, Any]) -> bool:
     """Whether it is a user's message by its role only."""
     if message.get("role") != "user":
         return False
-    content = value(message.get("content"))
-    texts = [content] if isinstance(content, str) else [text(mapping(part).get("text")) for part in items(content)]
+    texts = texts_in(message.get("content"))
     return bool(texts) and all(_ADDED.fullmatch(words.strip()) for words in texts)
 
 

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from coderai.formats.loose import items, mapping, text, value
+from coderai.formats.loose import items, mapping, text, texts_in, value
+from coderai.formats.prompt import REMINDER_BEGIN, REMINDER_END
 from coderai.records import Prompt
 
-_BEGIN, _END = "<system-reminder>", "</system-reminder>"
 _HEADINGS = ("The user sent a new message while you were working:\n", "The user sent the following message:\n")
 _HEADING = re.compile(rf"(?:\A|\n\n)(?:{'|'.join(map(re.escape, _HEADINGS))})")
 _TRAILERS = ("\n\nIMPORTANT: After completing your current task", "\n\nPlease address this message")
@@ -34,15 +34,16 @@ def _ends(message: dict[str, Any]) -> list[str]:
         if part.get("type") == "text":
             ends.append(text(part.get("text")))
         elif part.get("type") == "tool_result":
-            results = (words.rstrip() for words in _texts(part.get("content")))
-            ends += [words[words.rindex(_BEGIN) :] for words in results if _BEGIN in words and words.endswith(_END)]
+            results = (words.rstrip() for words in texts_in(part.get("content")))
+            reminded = (words for words in results if REMINDER_BEGIN in words and words.endswith(REMINDER_END))
+            ends += [words[words.rindex(REMINDER_BEGIN) :] for words in reminded]
     return ends
 
 
 def _typed(words: str) -> Iterator[str]:
     """What stands between each heading and its trailer; the latter may be missing where nothing stands before."""
-    words = words.strip().removeprefix(_BEGIN).removesuffix(_END).strip()
-    if _END in words or not any(heading in words for heading in _HEADINGS):
+    words = words.strip().removeprefix(REMINDER_BEGIN).removesuffix(REMINDER_END).strip()
+    if REMINDER_END in words or not any(heading in words for heading in _HEADINGS):
         return
     begins = [*_HEADING.finditer(words)]
     ends = [begin.start() for begin in begins[1:]] + [len(words)]
@@ -51,8 +52,3 @@ def _typed(words: str) -> Iterator[str]:
         trailer = max(section.rfind(trailer) for trailer in _TRAILERS)
         if trailer >= 0 or begin.start() == 0:
             yield section[: trailer if trailer >= 0 else None].strip()
-
-
-def _texts(content: Any) -> list[str]:
-    content = value(content)
-    return [content] if isinstance(content, str) else [text(mapping(part).get("text")) for part in items(content)]

@@ -1,4 +1,6 @@
-"""What a request goes through, in order: route, token, limits, body; then interception or passthrough."""
+"""What a request goes through, in order: requests at a time, its route, its token, its user's rate, the credential that
+it goes on with, whether the store takes records, its body; then interception or passthrough.
+"""
 
 import asyncio
 

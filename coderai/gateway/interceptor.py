@@ -52,8 +52,8 @@ class Interceptor:
 
     async def serve(self, request: Request, route: Route, format: Format, user: User, keys: Keys, body: bytes) -> None:
         ask = await self._ask(request, route, format, body)
-        for object_id in ask.builds_on:
-            await refuse_foreign(self._owners, route.provider, user, object_id)
+        if ask.builds_on:
+            await refuse_foreign(self._owners, route, user, ask.builds_on)
         interception = Interception(self._recorder, self.text_limit, request, user, route, keys, ask)
         if not route.provider.allows(ask.model):
             await self._refuse_model(interception, route, ask)

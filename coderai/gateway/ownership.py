@@ -4,12 +4,12 @@ One organisation key stands behind everybody's requests, so the provider cannot 
 notes who created what, and asks before it forwards an id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from coderai.auth import User
 from coderai.gateway.refusal import Refusal
-from coderai.providers import Provider
+from coderai.routes import Route
 
 
 class Owners(Protocol):
@@ -18,13 +18,20 @@ class Owners(Protocol):
     async def owner(self, provider_names: Sequence[str], object_id: str) -> str | None: ...
 
 
-async def require_owned(owners: Owners, provider: Provider, user: User, object_id: str) -> None:
+async def require_owned(owners: Owners, route: Route, user: User, object_id: str) -> None:
     """The object itself is asked for: it has to be known as this user's. Raises Refusal."""
-    if await owners.owner(provider.names, object_id) != user.id:
-        raise Refusal(404, f"{object_id!r} was not created by this user through this gateway")
+    if await owners.owner(route.provider_names, object_id) != user.id:
+        raise _foreign(object_id)
 
 
-async def refuse_foreign(owners: Owners, provider: Provider, user: User, object_id: str) -> None:
-    """A request builds on the object: one known as another's is refused; an older one may be anybody's, and passes."""
-    if await owners.owner(provider.names, object_id) not in (user.id, None):
-        raise Refusal(404, f"{object_id!r} was not created by this user through this gateway")
+async def refuse_foreign(owners: Owners, route: Route, user: User, object_ids: Iterable[str]) -> None:
+    """A request builds on these: one known as another's is refused; one nobody is known to have made passes: it may be
+    older than the trail. Raises Refusal.
+    """
+    for object_id in object_ids:
+        if await owners.owner(route.provider_names, object_id) not in (user.id, None):
+            raise _foreign(object_id)
+
+
+def _foreign(object_id: str) -> Refusal:
+    return Refusal(404, f"{object_id!r} was not created by this user through this gateway")

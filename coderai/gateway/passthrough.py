@@ -1,8 +1,5 @@
 """Requests that are relayed unrecorded: one log line each, so that an auditor sees that they happened; without the
-structured log, an ordinary one.
-
-What opens one user's data (a stored response, a conversation) passes only for that user: one organisation
-key stands behind everybody's requests, so the provider cannot tell them apart.
+structured log, an ordinary one. What opens one user's data passes only for that user (ownership.py).
 """
 
 from typing import Any
@@ -49,9 +46,9 @@ class Passthrough:
         dump: Dump | None = None
         try:
             if route.owned is not None:
-                await require_owned(self._owners, route.provider, user, route.owned.decode("latin-1"))
-            for object_id in _built_on(request, route, body):
-                await refuse_foreign(self._owners, route.provider, user, object_id)
+                await require_owned(self._owners, route, user, route.owned.decode("latin-1"))
+            if built_on := _built_on(request, route, body):
+                await refuse_foreign(self._owners, route, user, built_on)
             if route.provider.bedrock is not None:
                 path = route.path.decode("latin-1")
                 raise Refusal(501, f"{path} is not served by Amazon Bedrock: only /v1/messages is")

@@ -50,7 +50,7 @@ Layout = Callable[[Entry], bytes]
 
 # DEL, C1 controls, U+2028..U+202E and U+2066..U+2069, as UTF-8.
 ACTED_ON = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
-INT64 = range(-(2**63), 2**64)  # what orjson can write
+ORJSON_INTEGERS = range(-(2**63), 2**64)  # it writes no others
 JSON_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
 
 
@@ -144,7 +144,7 @@ def _storable(value: Any) -> Any:
         case None | bool() | float():
             return value
         case int():
-            return value if value in INT64 else str(value)
+            return value if value in ORJSON_INTEGERS else str(value)
         case str():
             return value.encode(errors="backslashreplace").decode()
         case Mapping():

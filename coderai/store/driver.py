@@ -1,4 +1,4 @@
-"""What a database has to offer: one kind of write transaction, and two kinds of reading.
+"""What a database has to offer: one kind of write transaction, and three kinds of reading.
 
 The SQL above it is the same for every database: `?` for parameters, standard types, `ON CONFLICT DO NOTHING`.
 Writing is a plain function over a DB-API connection (PEP 249), run by the driver in its one writing thread; a

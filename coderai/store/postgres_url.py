@@ -9,6 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from coderai.store.driver import StoreUnavailable
+from coderai.wire.origin import bracketed
 
 _SECRETS = ("password", "sslpassword")
 
@@ -27,9 +28,9 @@ def shown(url: str) -> str:
     """The URL as it may be shown: without password and parameters."""
     parts = _parts(url)
     user = f"{parts['user']}@" if "user" in parts else ""
-    host = str(parts.get("host", ""))
+    host = bracketed(str(parts.get("host", "")))
     port = f":{parts['port']}" if "port" in parts else ""
-    return f"{url.partition('://')[0]}://{user}{f'[{host}]' if ':' in host else host}{port}/{parts.get('dbname', '')}"
+    return f"{url.partition('://')[0]}://{user}{host}{port}/{parts.get('dbname', '')}"
 
 
 def secrets(url: str) -> list[str]:

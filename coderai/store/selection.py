@@ -24,7 +24,7 @@ MOST_BEGINNINGS = 1000
 _FACET = ("provider", "provider_name", "model", "client")
 # Who is a session alone, and who is in one with others: as the index has it, see migrations.py.
 _OF_SESSION = ("i.id = ? AND i.session_id = i.id", "i.session_id = ? AND i.session_id <> i.id")
-_NEWEST_FIRST = "ORDER BY i.started_at DESC, i.id DESC"
+NEWEST_FIRST = "ORDER BY i.started_at DESC, i.id DESC"
 
 Ask = Callable[[str, Sequence[Any]], Awaitable[list[Row]]]
 Place = tuple[str, str]  # in the list: when an interception began, and its id
@@ -56,7 +56,7 @@ class Selection:
 
     def newest(self, most: int) -> Query | None:
         """For `id` and `started_at` of each part's newest, in whatever order; None where nothing can be selected."""
-        return self._each("SELECT i.id, i.started_at", f"{_NEWEST_FIRST} LIMIT ?", most)
+        return self._each("SELECT i.id, i.started_at", f"{NEWEST_FIRST} LIMIT ?", most)
 
     def any(self, most: int) -> Query | None:
         """For as many rows of each part, to be counted."""

@@ -1,4 +1,4 @@
-"""The SQLite driver: WAL, one writing connection, two for reading, each in a thread of its own.
+"""The SQLite driver: WAL; a connection for writing, two for reading, one for checkpoints, each in a thread of its own.
 
 A whole transaction, or a whole question, is one hop to that thread and back. A batch of one record takes
 some 100 to 200 us so, half of what it takes with a hop for every statement, as aiosqlite does it; a request that is
@@ -66,13 +66,13 @@ class SQLite:
         await self._lookups.open(partial(open_lookups, checked=checked))
         await self._reports.open(open_reader)
         await self._checkpoints.open(open_checkpointer)
-        self._files.wal_size()
+        self._files.look()
 
     async def transaction(
         self, work: Callable[[Connection], T], *, exclusive: bool = False, at_once: bool = False, failures: int = 0
     ) -> T:
         if self._files.lost:  # they may be there again; what would be written until then would be lost, too
-            self._files.wal_size()
+            self._files.look()
         if exclusive:
             await self._pages_moved()
             with self._presence.exclusively():
@@ -81,7 +81,8 @@ class SQLite:
             result, rows = self._writer.here(lambda writer: _committed(writer, work))
         else:
             result, rows = await self._writer.run(lambda writer: _transaction(writer, work))
-        self._wal.wrote(rows, self._files.wal_size())
+        self._files.look()
+        self._wal.wrote(rows, self._files.wal_size)
         if self._wal.is_long:
             self._start_checkpoint()
         return result
@@ -130,7 +131,8 @@ class SQLite:
     async def reclaim(self) -> bool:
         await self._pages_moved()
         given = await self._writer.run(sqlite_care.reclaim)
-        self._wal.wrote(self._wal.rows, self._files.wal_size())
+        self._files.look()
+        self._wal.wrote(self._wal.rows, self._files.wal_size)
         if not given:  # the end of a purge: only with a checkpoint does the file itself become smaller
             await asyncio.wait([self._start_checkpoint()])
         elif self._wal.is_long:  # pages that move into the place of free ones

@@ -16,11 +16,13 @@ class OpenFiles:
         """path: as it was given, `opened` where its links lead, which is where SQLite looks for the WAL."""
         self._path = str(path)
         self._wal = f"{opened}-wal"
-        self._opened: tuple[int, int, int, int] | None = None
-        self.lost = False  # as of the last look
+        self._opened: tuple[int, int, int, int] | None = None  # device and inode of both, at the first look
+        # As of the last look:
+        self.lost = False
+        self.wal_size = 0  # bytes
 
-    def wal_size(self) -> int:
-        """Bytes. Raises StoreUnavailable where one of the files is not what it was when this was asked first."""
+    def look(self) -> None:
+        """Raises StoreUnavailable where one of the files is not what it was at the first look."""
         self.lost = True
         try:
             database, wal = os.stat(self._path), os.stat(self._wal)  # noqa: PTH116 - at every commit; half of Path's time
@@ -32,7 +34,7 @@ class OpenFiles:
         if found != self._opened:
             raise self._gone()
         self.lost = False
-        return wal.st_size
+        self.wal_size = wal.st_size
 
     def _gone(self) -> StoreUnavailable:
         return StoreUnavailable(

@@ -1,8 +1,8 @@
 """The store: the audit trail, the users and their tokens, over the driver of one database.
 
 `write` is the hot path and is called by the recorder alone. All methods raise StoreUnavailable when the
-database cannot do its work now. `trail`, `people` and `purge` hold the questions that each of those subjects
-asks.
+database cannot do its work now. `trail`, `people`, `purge` and `instances` hold the questions that each of those
+subjects asks.
 """
 
 from collections.abc import Callable, Sequence

@@ -23,6 +23,7 @@ def text(microseconds: int) -> str:
 
 
 def microseconds(text: str) -> int:
+    """Raises ValueError, and TypeError for a time that names no zone."""
     return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
 
 

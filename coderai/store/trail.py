@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from coderai.store.driver import Driver, Row, marks
-from coderai.store.selection import Filter, Place, select
+from coderai.store.selection import NEWEST_FIRST, Filter, Place, select
 
 # Counting more would read the whole trail for a number that nobody reads to the last digit.
 COUNT_LIMIT = 10_000
@@ -100,7 +100,6 @@ _PAGE = """
         i.status, i.error_type, i.error_message, i.credential_kind, i.credential_hint, i.thread_parent_id,
         i.thread_root_id
     FROM aibridge_interceptions AS i LEFT JOIN users AS u ON u.id = i.initiator_id"""
-_NEWEST_FIRST = "ORDER BY i.started_at DESC, i.id DESC"
 # coalesce: Coder's API gives an empty text where its column is null.
 _TOOL_COLUMNS = """id, interception_id, provider_response_id, coalesce(provider_tool_call_id, ''),
     coalesce(server_url, ''), tool, input, injected, coalesce(invocation_error, ''), metadata, created_at"""
@@ -141,8 +140,8 @@ class Trail:
         query = (await select(self._driver.report, filter, after)).newest(limit + offset)
         if query is None:
             return []
-        ids_of = f"SELECT id FROM ({query.sql}) AS i {_NEWEST_FIRST} LIMIT ? OFFSET ?"  # noqa: S608 - selection.py
-        sql = f"{_PAGE} WHERE i.id IN ({ids_of}) {_NEWEST_FIRST}"
+        ids_of = f"SELECT id FROM ({query.sql}) AS i {NEWEST_FIRST} LIMIT ? OFFSET ?"  # noqa: S608 - selection.py
+        sql = f"{_PAGE} WHERE i.id IN ({ids_of}) {NEWEST_FIRST}"
         rows = _texts(await self._driver.report(sql, (*query.parameters, limit, offset)))
         ids = [row[0] for row in rows]
         if not ids:

@@ -47,12 +47,38 @@ class Writing:
         self._open: dict[str, Rows] = {}
 
     def insert(self, db: Connection, batch: Sequence[Record]) -> Outcome:
-        """All these records. Raises NotAsWritten."""
-        return self._insert(db, batch, careful=False)
+        """All these records, sealed from memory. Raises NotAsWritten."""
+        kinds = _by_kind(batch)
+        ended = kinds.get(Ended, [])
+        later = threads.called_in(kinds)
+        found, begun = self._begun(db, kinds, later)
+        children = self._children(kinds, careful=False)
+        # What is hung below another is sealed with that.
+        head, ends = (self.head, {}) if later else self._sealed(ended)
+        self._start(db, begun, ends)
+        _run(db, children)
+        if later:
+            found |= self._hang(db, later)
+            head, ends = self._sealed(ended)
+        if ends:
+            self._end(db, ends)
+        if ended:
+            ending.move_head(db, self.instance_id, head)
+        return Outcome(found, head, [record.interception_id for record in ended])
 
     def carefully(self, db: Connection, batch: Sequence[Record]) -> Outcome:
-        """The same, whatever is in the database already."""
-        return self._insert(db, batch, careful=True)
+        """The same, whatever is in the database already: ends are sealed from that."""
+        kinds = _by_kind(batch)
+        later = threads.called_in(kinds)
+        found, begun = self._begun(db, kinds, later)
+        children = self._children(kinds, careful=True)
+        self._start(db, begun, {})
+        _run(db, children)
+        found |= self._hang(db, later)
+        head = ending.carefully(db, self.instance_id, kinds.get(Ended, [])) or self.head
+        ids = list(dict.fromkeys(record.interception_id for record in batch))
+        late_contents(db, ids)
+        return Outcome(found, head, ids)
 
     def committed(self, outcome: Outcome) -> None:
         self.head = outcome.head
@@ -66,37 +92,8 @@ class Writing:
         for interception_id in ids:
             self._open.pop(interception_id, None)
 
-    def _insert(self, db: Connection, batch: Sequence[Record], *, careful: bool) -> Outcome:
-        kinds: dict[type, list[Any]] = {}
-        for record in batch:
-            kinds.setdefault(type(record.finding), []).append(record)
-        ended = kinds.get(Ended, [])
-        later = threads.called_in(kinds)
-        found, begun = self._begun(db, kinds, later)
-        children = self._children(kinds, careful=careful)
-        head, ends = (self.head, {}) if careful or later else self._sealed(ended)
-        self._start(db, begun, ends)
-        for statement, values in children:
-            db.executemany(statement, values)
-        if later:
-            found |= self._hang(db, later)
-        if careful:
-            head = ending.carefully(db, self.instance_id, ended) or self.head
-            ids = list(dict.fromkeys(record.interception_id for record in batch))
-            late_contents(db, ids)
-            return Outcome(found, head, ids)
-        if later:
-            head, ends = self._sealed(ended)
-        if ends and db.executemany(
-            rows.END, [(*end, id, self.instance_id) for id, end in ends.items()]
-        ).rowcount != len(ends):
-            raise NotAsWritten
-        if ended:
-            ending.move_head(db, self.instance_id, head)
-        return Outcome(found, head, [record.interception_id for record in ended])
-
     def _begun(self, db: Connection, kinds: Kinds, later: Sequence[Any]) -> tuple[dict[str, Thread], list[Row]]:
-        """The threads of the interceptions that begin, and their rows."""
+        """The threads of the interceptions that begin, and their rows. later: their threads are found by `_hang`."""
         started = kinds.get(Started, ())
         last = {record.id for record in later}
         found = threads.find(db, [record for record in started if record.id not in last] if last else started)
@@ -114,6 +111,12 @@ class Writing:
             whole = [(*row, self.instance_id, *ends.pop(row[0])) for row in begun if row[0] in ends]
             if db.executemany(rows.INSERT_ENDED, whole).rowcount != len(whole):
                 raise NotAsWritten
+
+    def _end(self, db: Connection, ends: Mapping[str, Row]) -> None:
+        """Ends those that began in an earlier batch."""
+        values = [(*end, id, self.instance_id) for id, end in ends.items()]
+        if db.executemany(rows.END, values).rowcount != len(values):
+            raise NotAsWritten
 
     def _children(self, kinds: Kinds, *, careful: bool) -> list[tuple[str, Sequence[Row]]]:
         """Statements with the rows of everything below an interception, in the order in which they are run."""
@@ -171,6 +174,19 @@ class Writing:
             seal = seals.seal(seal, self.instance_id, number, id, known.interception[seals.STARTED_AT], digests)
             ends[id] = (*end, number, *digests, seal)
         return ChainHead(number, seal), ends
+
+
+def _by_kind(batch: Sequence[Record]) -> Kinds:
+    """The records by the type of their finding, each kind in its order."""
+    kinds: dict[type, list[Any]] = {}
+    for record in batch:
+        kinds.setdefault(type(record.finding), []).append(record)
+    return kinds
+
+
+def _run(db: Connection, statements: Sequence[tuple[str, Sequence[Row]]]) -> None:
+    for statement, values in statements:
+        db.executemany(statement, values)
 
 
 def _answered(prompt: Any, answers: dict[tuple[str, str], Any]) -> Row:

@@ -5,7 +5,11 @@ refuse before a body is read; `await request.body()` then gives the whole body, 
 client goes away, the handler's task is cancelled, and `request.gone` says why.
 
 Requests of paths that the gateway does not serve itself (health, audit API) are handed over, connection and
-all, to another asyncio protocol. Spec: RFC 9112.
+all, to another asyncio protocol.
+
+The connection is one object in three files, each built upon the one before: lifetime.py (back-pressure, deadlines,
+ends), request_parser.py (what the parser finds: where requests begin and end), and here what comes from the transport.
+Spec: RFC 9112.
 """
 
 import asyncio
@@ -16,10 +20,10 @@ import httptools
 
 from coderai.wire.head import Head
 from coderai.wire.headers import HEAD_LIMIT, block
-from coderai.wire.requests import FieldTooLarge, Requests, Site
+from coderai.wire.request_parser import FieldTooLarge, RequestParser, Site
 
 
-class ClientConnection(Requests):
+class ClientConnection(RequestParser):
     """One client's connection. See Request for what it carries."""
 
     def __init__(self, site: Site) -> None:

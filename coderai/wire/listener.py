@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from coderai.wire.carrier import BodyMemory
-from coderai.wire.ending import Ending
 from coderai.wire.inbound import ClientConnection
+from coderai.wire.lifetime import ConnectionLifetime
 from coderai.wire.request import Request
 
 # As many as the kernel keeps by itself (net.core.somaxconn): a burst of connections is not refused.
@@ -25,7 +25,7 @@ class Handler(Protocol):
 
 
 class Listener:
-    """Accepts connections and keeps count of them. A Site of wire.requests."""
+    """Accepts connections and keeps count of them. A Site of wire.request_parser."""
 
     def __init__(self, handler: Handler, successor: Callable[[], asyncio.Protocol]) -> None:
         self.serves = handler.serves
@@ -35,7 +35,7 @@ class Listener:
         self.bodies = BodyMemory(0)
         self.stopping = False
         self._servers: list[asyncio.Server] = []
-        self._connections: set[Ending] = set()
+        self._connections: set[ConnectionLifetime] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._sweeper: asyncio.Task[None] | None = None
@@ -62,13 +62,13 @@ class Listener:
             self._sweeper = loop.create_task(self._sweep())
         return [socket.getsockname()[:2] for socket in server.sockets]
 
-    def joined(self, connection: Ending) -> None:
+    def joined(self, connection: ConnectionLifetime) -> None:
         self._connections.add(connection)
         self._empty.clear()
         if self.stopping:  # its handshake was under way
             connection.close_idle()
 
-    def left(self, connection: Ending) -> None:
+    def left(self, connection: ConnectionLifetime) -> None:
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()

@@ -6,19 +6,32 @@ from urllib.parse import urlsplit
 
 class Origin(NamedTuple):
     scheme: str
-    host: str
+    host: str  # an IPv6 address without brackets
     port: int
 
     @classmethod
     def of(cls, url: str) -> "Origin":
         parts = urlsplit(url)
-        return cls(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        return cls(parts.scheme, parts.hostname or "", parts.port or _usual_port(parts.scheme))
 
     @property
     def authority(self) -> bytes:
-        """The Host field's value."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = 443 if self.scheme == "https" else 80
-        return host.encode("idna" if not host.isascii() else "ascii") + (
-            b"" if self.port == usual else b":%d" % self.port
-        )
+        """The Host field's value: without the port where it is the scheme's own."""
+        return self._host if self.port == _usual_port(self.scheme) else self.host_and_port
+
+    @property
+    def host_and_port(self) -> bytes:
+        return b"%b:%d" % (self._host, self.port)
+
+    @property
+    def _host(self) -> bytes:
+        return bracketed(self.host).encode("ascii" if self.host.isascii() else "idna")
+
+
+def bracketed(host: str) -> str:
+    """As it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _usual_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80

@@ -109,8 +109,7 @@ async def tunnel(proxy: Proxy, origin: Origin) -> socket.socket:
     loop = asyncio.get_running_loop()
     connected = await _connected(loop, proxy)
     try:
-        host = f"[{origin.host}]" if ":" in origin.host else origin.host
-        at = f"{host}:{origin.port}".encode("idna" if not host.isascii() else "ascii")
+        at = origin.host_and_port
         await loop.sock_sendall(connected, b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (at, at, proxy.authorization))
         answer = b""
         while b"\r\n\r\n" not in answer:

@@ -11,18 +11,18 @@ import ssl
 from collections import defaultdict
 
 from coderai.wire.answer import ReceivedAnswer
-from coderai.wire.exchange import Connection, Lost
 from coderai.wire.origin import Origin
 from coderai.wire.proxy import Proxies, Proxy, ProxyRefused, absolute, tunnel
 from coderai.wire.reads import Reads
+from coderai.wire.upstream_connection import Lost, UpstreamConnection
 
 # Shorter than what providers and load balancers keep an idle connection for (60 s and more).
-KEEP_ALIVE = 30.0
+KEEP_ALIVE_S = 30.0
 # A provider that had closed a connection says so within a round trip; one that closes it later may have done its work,
 # and a POST is not to be done twice (RFC 9110, section 9.2.2).
 STALE_S = 1.0
-# Between two looks for silent connections, seconds: a quarter of the time allowed, within these.
-SHORTEST_LOOK, LONGEST_LOOK = 0.05, 15.0
+# Between two looks for silent connections: a quarter of the time allowed, within these.
+SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.05, 15.0
 
 
 class Unreachable(Exception):
@@ -38,7 +38,8 @@ class TimedOut(Exception):
 
 
 def between_looks(idle_timeout: float) -> float:
-    return min(max(idle_timeout / 4, SHORTEST_LOOK), LONGEST_LOOK) if idle_timeout else LONGEST_LOOK
+    """Both in seconds."""
+    return min(max(idle_timeout / 4, SHORTEST_LOOK_S), LONGEST_LOOK_S) if idle_timeout else LONGEST_LOOK_S
 
 
 class Upstreams:
@@ -54,8 +55,8 @@ class Upstreams:
         self.idle_timeout = 0.0
         self._tls = tls
         self._proxies = proxies or Proxies({})
-        self._idle: dict[Origin, dict[Connection, None]] = defaultdict(dict)  # longest idle first
-        self._all: set[Connection] = set()
+        self._idle: dict[Origin, dict[UpstreamConnection, None]] = defaultdict(dict)  # longest idle first
+        self._all: set[UpstreamConnection] = set()
 
     async def run(self) -> None:
         """Ever again, gives up connections that nobody uses, or whose provider is silent for too long."""
@@ -63,7 +64,7 @@ class Upstreams:
             await asyncio.sleep(between_looks(self.idle_timeout))
             now = self.loop.time()
             for idle in self._idle.values():
-                while idle and (longest := next(iter(idle))).idle_since <= now - KEEP_ALIVE:
+                while idle and (longest := next(iter(idle))).idle_since <= now - KEEP_ALIVE_S:
                     longest.abandon()  # and forgotten
             for connection in list(self._all) if self.idle_timeout else ():
                 if connection.silent_s(now) > self.idle_timeout:
@@ -97,16 +98,16 @@ class Upstreams:
         except Lost:
             raise self._lost(connection, "before it answered") from None
 
-    def _lost(self, connection: Connection, when: str) -> Exception:
+    def _lost(self, connection: UpstreamConnection, when: str) -> Exception:
         if connection.expired:
             return TimedOut(f"the provider has been silent for {self.idle_timeout:g} s")
         if connection.malformed:
             return Unreachable("the provider's answer is no valid HTTP", connected=True)
         return Unreachable(f"the provider closed the connection {when}", connected=True)
 
-    def _reusable(self, origin: Origin) -> Connection | None:
+    def _reusable(self, origin: Origin) -> UpstreamConnection | None:
         idle = self._idle[origin]
-        oldest = self.loop.time() - KEEP_ALIVE
+        oldest = self.loop.time() - KEEP_ALIVE_S
         while idle:
             connection, _ = idle.popitem()
             if connection.idle_since > oldest and not connection.transport.is_closing():
@@ -114,7 +115,7 @@ class Upstreams:
             connection.abandon()
         return None
 
-    async def _connect(self, origin: Origin, proxy: Proxy | None) -> Connection:
+    async def _connect(self, origin: Origin, proxy: Proxy | None) -> UpstreamConnection:
         try:
             async with asyncio.timeout(self.connect_timeout or None):
                 connection = await self._connected(origin, proxy)
@@ -126,9 +127,9 @@ class Upstreams:
         self._all.add(connection)
         return connection
 
-    async def _connected(self, origin: Origin, proxy: Proxy | None) -> Connection:
-        def factory() -> Connection:
-            return Connection(self, origin)
+    async def _connected(self, origin: Origin, proxy: Proxy | None) -> UpstreamConnection:
+        def factory() -> UpstreamConnection:
+            return UpstreamConnection(self, origin)
 
         if origin.scheme == "http":
             at = origin if proxy is None else proxy
@@ -139,11 +140,11 @@ class Upstreams:
         way = await tunnel(proxy, origin)
         return (await self.loop.create_connection(factory, sock=way, ssl=tls, server_hostname=origin.host))[1]
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: UpstreamConnection) -> None:
         connection.idle_since = self.loop.time()
         self._idle[connection.origin][connection] = None
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: UpstreamConnection) -> None:
         self._all.discard(connection)
         self._idle[connection.origin].pop(connection, None)
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coderai.wire.exchange import Connection
 from coderai.wire.origin import Origin
 from coderai.wire.reads import Bypass, Skippable
 from coderai.wire.upstream import Upstreams
+from coderai.wire.upstream_connection import UpstreamConnection
 from tests.provider import Provider, whole
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -56,7 +56,7 @@ async def relayed(pieces: list[bytes], sink: Sink) -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     upstreams = Upstreams()
-    connection = Connection(upstreams, Origin.of("http://127.0.0.1:9/"))
+    connection = UpstreamConnection(upstreams, Origin.of("http://127.0.0.1:9/"))
     transport, _ = await loop.create_connection(lambda: connection, sock=ours)
     asked = loop.create_task(connection.exchange([b"GET / HTTP/1.1\r\n\r\n"]))
     piped = False
@@ -122,7 +122,7 @@ async def test_nothing_passes_a_sink_when_its_connection_has_been_given_up() -> 
     loop = asyncio.get_running_loop()
     upstreams, sink = Upstreams(), Sink(bypassed=True)
     ours, theirs = socket.socketpair()
-    connection = Connection(upstreams, Origin.of("http://127.0.0.1:9/"))
+    connection = UpstreamConnection(upstreams, Origin.of("http://127.0.0.1:9/"))
     await loop.create_connection(lambda: connection, sock=ours)
     asked = loop.create_task(connection.exchange([b"GET / HTTP/1.1\r\n\r\n"]))
     theirs.sendall(HEAD + chunked([b"one\n\n"]))
@@ -152,7 +152,7 @@ async def test_connections_that_nobody_uses_any_more_are_closed(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A burst leaves hundreds of them, of which from then on one is used."""
-    monkeypatch.setattr("coderai.wire.upstream.KEEP_ALIVE", 0.0)
+    monkeypatch.setattr("coderai.wire.upstream.KEEP_ALIVE_S", 0.0)
     upstreams = Upstreams()
     upstreams.idle_timeout = 0.2  # which makes it look often
     origin = Origin.of(provider.url)

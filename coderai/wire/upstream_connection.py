@@ -1,4 +1,4 @@
-"""One exchange with a provider over one of its connections: a request out, an answer in. Spec: RFC 9112."""
+"""A connection to a provider, and the exchanges over it, one at a time: a request out, an answer in. Spec: RFC 9112."""
 
 import asyncio
 from typing import Any, Protocol, cast
@@ -18,10 +18,10 @@ class Pool(Protocol):
     loop: asyncio.AbstractEventLoop
     reads: Reads
 
-    def release(self, connection: "Connection") -> None:
+    def release(self, connection: "UpstreamConnection") -> None:
         """It has served its exchange and can serve another."""
 
-    def forget(self, connection: "Connection") -> None:
+    def forget(self, connection: "UpstreamConnection") -> None:
         """It serves no more."""
 
 
@@ -29,41 +29,44 @@ class Lost(Exception):
     """The connection ended before an answer's head."""
 
 
-class Connection(asyncio.Protocol):
-    """One connection to a provider: one exchange at a time."""
+class UpstreamConnection(asyncio.Protocol):
+    """`exchange` sets what is an exchange's anew: an object of its own for that would cost each request one more."""
 
     transport: asyncio.Transport
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
+        # the connection's
         self._pool = pool
         self.origin = origin
-        self.idle_since = 0.0
+        self.idle_since = 0.0  # by the loop's clock
         self.closed = False
+        self.expired = False  # given up because the provider was silent
+        self.malformed = False  # given up because what came is no HTTP
+        self._lately = False  # a byte has come since somebody looked
+        self._silent_since = 0.0  # by the loop's clock
+        self._unsent = 0  # bytes of the request, when somebody looked
+        # an exchange's; between two there is no parser, answer or head
         self._parser: Any = None
         self._answer_head: asyncio.Future[ReceivedAnswer] | None = None
-        self._answer: ReceivedAnswer | None = None
+        self._answer: ReceivedAnswer | None = None  # once its head has come
         self._reason = b""
         self._headers: Headers = []
-        self._parts: list[bytes] = []
-        self.on_body = self._parts.append
+        self._head_size = 0  # bytes that came until the head was whole
+        self._heard = False  # a byte of the answer has come
+        self._parts: list[bytes] = []  # of the body, from the bytes that are being parsed
+        self.on_body = self._parts.append  # the parser's callback: called by itself, without a method between
         self._chunked = False
         self._between = False  # all that has come of a chunked body is whole chunks
         self.bypass: Bypass | None = None  # only amid a chunked body, behind a whole chunk
         self._complete = False
-        self._until_close = False
+        self._until_close = False  # the body has no other end
         self._keep_alive = False
-        self.expired = False  # given up because the provider was silent
-        self.malformed = False  # given up because what came is no HTTP
-        self._heard = False  # a byte of the answer has come
-        self._lately = False  # a byte has come since somebody looked
-        self._silent_since = 0.0
-        self._unsent = 0  # bytes of the request, when somebody looked
-        self._head_size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
     async def exchange(self, request: list[bytes]) -> ReceivedAnswer:
+        """The answer once its head is there; raises Lost. Cancelled, it closes the connection."""
         self._parser = httptools.HttpResponseParser(self)
         self._answer = None
         self._reason, self._headers = b"", []

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from coderai.wire.ending import BODY_PAUSE_S, HEAD_LIMIT_S, IDLE_LIMIT_S, LINGER_S, UNREAD_LIMIT_S
 from coderai.wire.inbound import ClientConnection
+from coderai.wire.lifetime import BODY_PAUSE_S, HEAD_LIMIT_S, IDLE_LIMIT_S, LINGER_S, UNREAD_LIMIT_S
 from coderai.wire.listener import Listener
 from coderai.wire.request import Request
 

@@ -22,8 +22,8 @@ UNREAD_LIMIT_S = 900.0
 LINGER_S = 20.0
 
 
-class Ending(asyncio.Protocol):
-    """The ends of a ClientConnection, which tells it of requests and their answers."""
+class ConnectionLifetime(asyncio.Protocol):
+    """How long a ClientConnection lasts: what is built upon it tells it of requests and their answers."""
 
     transport: asyncio.Transport
 
@@ -33,9 +33,8 @@ class Ending(asyncio.Protocol):
         self.stalled = False  # the client does not read what is written
         self.request: Request | None = None
         self.loop = asyncio.get_running_loop()  # kept: asking for it again costs a system call (getpid) each time
-        self.since = self.heard = (
-            self.loop.time()
-        )  # of the last request's end or the next one's start; of the last byte
+        self.since = self.loop.time()  # the last request's end, or the next one's start
+        self.heard = self.since  # the last byte
         self._unread_since = 0.0  # where it is stalled
         self._waits = False  # nothing is read from the client until it has read what was written
         self._task: asyncio.Task[None] | None = None  # that works on the answer

@@ -1,4 +1,4 @@
-"""What the parser finds in a client's bytes: one request after the other, each with a task that answers it.
+"""What llhttp finds in a client's bytes: one request after the other, each with a task that answers it.
 
 Spec: RFC 9112.
 """
@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import httptools
 
 from coderai.wire.carrier import SiteLimits
-from coderai.wire.ending import Ending
 from coderai.wire.head import Head, Remembered
 from coderai.wire.headers import Headers, tokens
+from coderai.wire.lifetime import ConnectionLifetime
 from coderai.wire.request import Request
 
 # What nginx and others call large; a coding tool's own fields stay under 8 kB.
@@ -34,12 +34,12 @@ class Site(SiteLimits, Protocol):
     def successor(self) -> asyncio.Protocol:
         """The protocol that takes a connection over, whose request `handle` does not serve."""
 
-    def joined(self, connection: Ending) -> None: ...
-    def left(self, connection: Ending) -> None: ...
+    def joined(self, connection: ConnectionLifetime) -> None: ...
+    def left(self, connection: ConnectionLifetime) -> None: ...
 
 
-class Requests(Ending):
-    """The requests of a ClientConnection, which feeds the parser."""
+class RequestParser(ConnectionLifetime):
+    """The callbacks of a ClientConnection's parser, and where its requests begin and end; inbound.py feeds it."""
 
     def __init__(self, site: Site) -> None:
         super().__init__()
