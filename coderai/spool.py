@@ -4,10 +4,11 @@ One file for each process, JSON lines, readable by its owner only: `<folder>/cod
 that was stored after all is stored again without effect.
 """
 
+import fcntl
 import os
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -86,6 +87,27 @@ class Spool:
         except OSError as error:
             raise self._unwritable(error) from None
 
+    @contextmanager
+    def claimed(self, path: Path) -> Iterator[bool]:
+        """Whether it is this process's to store: workers begin together, and its records are logged, too. The claim
+        ends with the process, so that a file is never left for good.
+        """
+        try:
+            file = path.open("rb")
+        except OSError as error:  # `load` tells of it, unless another process was faster
+            yield not isinstance(error, FileNotFoundError)
+            return
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free = True
+            except BlockingIOError:
+                free = False
+            except OSError:  # a file system without locks: stored twice, it is stored once
+                free = True
+            # who had it before may have stored it meanwhile
+            yield free and _is_still(path, os.fstat(file.fileno()))
+
     def load(self, path: Path) -> tuple[list[Record], int]:
         """What can be read of it, and how many lines cannot: the disk may have been full. Raises BadSpool.
 
@@ -93,7 +115,7 @@ class Spool:
         """
         try:
             lines = path.read_bytes().splitlines()
-        except FileNotFoundError:  # another worker was faster
+        except FileNotFoundError:  # where nothing can be claimed, another worker was faster
             return [], 0
         except OSError as error:
             raise BadSpool(f"{path}: {error.strerror}; let coderai read it, what it holds is not stored") from None
@@ -108,10 +130,17 @@ class Spool:
                 return None
             names = (path.with_name(f"kept-{path.name}{f'-{n}' if n else ''}") for n in count())
             return path.rename(next(name for name in names if not name.exists()))
-        except FileNotFoundError:  # another worker was faster
+        except FileNotFoundError:  # likewise
             return None
         except OSError as error:
             raise BadSpool(f"{path}: {error.strerror}; remove it, what can be stored of it is stored") from None
+
+
+def _is_still(path: Path, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), file)
+    except OSError:
+        return False
 
 
 def _record(line: bytes) -> Record | None:

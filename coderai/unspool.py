@@ -33,7 +33,9 @@ class Unspool:
         kept_from = times.now() - int(retention_seconds * 1_000_000) if retention_seconds else 0
         for path in self._spool.files():
             try:
-                await self._load(path, kept_from)
+                with self._spool.claimed(path) as ours:
+                    if ours:
+                        await self._load(path, kept_from)
             except (BadSpool, BadData, StoreUnavailable) as error:
                 self._log.error("a spool file of an earlier process is left", error=str(error))
             except NotStored:

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,63 @@ def test_what_a_query_calls_a_credential_is_masked(tmp_path: Path) -> None:
     dumps.close()
     written = (tmp_path / "one.req.txt").read_bytes()
     assert written.startswith(b"GET /v1/models?key=***&limit=2&X-Access-Token=***&after=f&monkey HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("unit", [b"key", b"?key", b"?", b"&", b"?key=&"])
+def test_a_long_query_holds_nobody_up(tmp_path: Path, unit: bytes) -> None:
+    dumps = Dumps(LOG)
+    began = time.thread_time()
+    line = b"GET /v1/models?%b HTTP/1.1" % (unit * 64_000)[:64_000]
+    Dump(dumps, tmp_path / "one", []).request(line, [], None, b"")
+    assert time.thread_time() - began < 1
+    dumps.close()
+
+
+def test_what_fields_call_a_credential_is_masked(tmp_path: Path) -> None:
+    names = (b"Helicone-Auth", b"cf-aig-authorization", b"Ocp-Apim-Subscription-Key", b"X-Vault-Token", b"Cookie")
+    plain = [(b"x-ratelimit-remaining-tokens", b"7"), (b"Monkeys", b"8")]
+    dumps = Dumps(LOG)
+    dump = Dump(dumps, tmp_path / "one", [])
+    dump.request(b"GET / HTTP/1.1", [*((name, b"Bearer hush") for name in names), *plain], None, b"")
+    dump.response(302, b"Found", [(b"Location", b"https://h/?api_key=hush&page=2"), *plain], None)
+    dump.close()
+    dumps.close()
+    request, response = ((tmp_path / f"one.{kind}.txt").read_bytes() for kind in ("req", "resp"))
+    assert b"hush" not in request + response
+    assert all(b"%b: ***" % name in request for name in names)
+    assert b"Location: https://h/?api_key=***&page=2" in response
+    assert all(b"%b: %b" % field in both for field in plain for both in (request, response))
+
+
+def test_a_coded_answer_is_decoded_by_nobody_who_serves(tmp_path: Path) -> None:
+    dumps = Dumps(LOG)
+    dump = Dump(dumps, tmp_path / "one", ["sk-secret-123456"])
+    dump.response(200, b"OK", [], b"gzip")
+    body = b"x" * FILE_LIMIT + b"sk-secret-123456"
+    packed = gzip.compress(body)
+    began = time.thread_time()
+    dump.write(packed)
+    dump.close()
+    assert time.thread_time() - began < 0.01
+    dumps.close()
+    written = (tmp_path / "one.resp.txt").read_bytes()
+    assert written == b"HTTP/1.1 200 OK\r\n\r\n" + body[:FILE_LIMIT] + b"***"
+
+
+def test_what_the_disk_has_not_taken_is_no_hole(tmp_path: Path) -> None:
+    """Where there is room again, what follows it would look as if nothing was missing."""
+    (tmp_path / "folder").write_text("in the way")
+    dumps = Dumps(LOG)
+    dump = Dump(dumps, tmp_path / "folder" / "one", [])
+    dump.response(200, b"OK", [], None)
+    dump.write(b"lost")
+    while dumps._waiting:
+        threading.Event().wait(0.001)  # polls a thread: there is nothing to wait on
+    (tmp_path / "folder").unlink()
+    dump.write(b"what follows")
+    dump.close()
+    dumps.close()
+    assert (tmp_path / "folder" / "one.resp.txt").read_bytes() == CUT
 
 
 def test_requests_in_a_coding_are_dumped_decoded_and_masked(tmp_path: Path) -> None:

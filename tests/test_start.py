@@ -146,3 +146,49 @@ def test_settings_from_a_standard_input_that_is_closed(tmp_path: Path) -> None:
         done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
         line = '--config: cannot read "-": standard input is closed; expected a YAML file'
         assert (done.returncode, done.stderr.splitlines()) == (2, [line])
+
+
+LOADING = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), int(sys.argv[2]))
+sys.meta_path.insert(0, Interrupting())
+from coderai.cli import main
+sys.argv[1:] = ["--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "aiohttp", "coderai.store"])
+def test_ctrl_c_while_it_is_loaded_shows_nothing(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", LOADING, module, "2"], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_process_of_a_container_can_be_stopped_while_it_is_loaded(sign: signal.Signals) -> None:
+    """The kernel gives it no signal that it has no handler for."""
+    first = ("unshare", "--map-root-user", "--pid", "--fork")
+    if subprocess.run([*first, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs namespaces")
+    command = [*first, sys.executable, "-c", LOADING, "click", str(int(sign))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + sign, "", "")
+
+
+def test_ctrl_c_that_is_ignored_stays_so() -> None:
+    ignoring = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{LOADING}"
+    done = subprocess.run([sys.executable, "-c", ignoring, "click", "2"], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout.split()[0], done.stderr) == (0, "coderai", "")
+
+
+def test_ctrl_c_of_a_command_says_so(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "coderai", "config", "show", "--config", str(pipe)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, pipe.open("w"):  # it reads
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1].strip() == "Aborted!"
+    assert process.returncode == 1

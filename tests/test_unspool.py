@@ -1,11 +1,12 @@
 """What earlier processes left in spool files is stored; what cannot be is kept."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from coderai.logs import Logger
+from coderai.logs import Logger, RecordLog
 from coderai.recorder import Recorder
 from coderai.records import NO_INTERCEPTION, Ended, Record
 from coderai.spool import Spool
@@ -123,6 +124,33 @@ async def test_another_database_s_is_left_alone(tmp_path: Path, store: Store, pl
     assert (stored(place), all(file.exists() for file in files)) == ([], True)
     log.close()
     assert (tmp_path / "log").read_text().count("it belongs to another database") == 3
+
+
+async def test_workers_that_begin_together_store_and_log_a_file_once(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    other = await opened(place)
+    await other.instances.join()
+    begun, left = exchange(), exchange()
+    await store.write(begun[:1])
+    Spool(tmp_path / "spool", other.instance_id).save([*left, *begun[1:]])
+    recorders = []
+    for one in (store, other):
+        recorders.append(recorder := Recorder(one, log))
+        recorder.record_log = RecordLog(log)
+    spools = [Spool(tmp_path / "spool", one.instance_id) for one in (store, other)]
+    workers = [
+        Unspool(spool, one, recorder, log)
+        for spool, one, recorder in zip(spools, (store, other), recorders, strict=True)
+    ]
+    await asyncio.gather(*(worker.run(0) for worker in workers))
+    assert [await recorder.close() for recorder in recorders] == [[], []]
+    await other.close()
+    assert (stored(place), list((tmp_path / "spool").iterdir())) == ([begun[0].id, left[0].id], [])
+    log.close()
+    lines = (tmp_path / "log").read_text()
+    assert lines.count("stored the records of an earlier process") == 1
+    assert lines.count("record_type=interception_end") == 2
 
 
 def test_a_folder_where_nothing_can_be_saved_is_told_at_the_start(tmp_path: Path) -> None:

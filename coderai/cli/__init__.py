@@ -4,7 +4,7 @@ Exit codes: 0 done; 1 it could not be done (a port in use, an unwritable databas
 asked for wrongly (a bad value, an unknown option).
 """
 
-import coderai.cli.first  # noqa: F401 - before anything else
+from coderai.cli import first  # before anything else
 
 # isort: split
 import click
@@ -27,3 +27,5 @@ def main() -> None:
 
 for command in (server, users, tokens, audit, db, config, demo):
     main.add_command(command)
+
+first.loaded()

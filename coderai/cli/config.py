@@ -10,6 +10,7 @@ from coderai.config import OPTIONS, ProviderSettings, Resolved
 from coderai.config.indexed import YAML_PATH
 from coderai.config.sources import Origin
 from coderai.config.written import provider_fields
+from coderai.meaning import spool_folder
 
 MASK = "********"
 PROVIDERS = YAML_PATH.replace(".", "-")  # the one setting that is not an option
@@ -43,6 +44,7 @@ def shown(resolved: Resolved) -> dict[str, dict[str, Any]]:
         option.flag: _entry(option.plain(getattr(resolved.settings, option.name)), resolved.origins[option.name])
         for option in OPTIONS
     }
+    entries["spool-dir"]["value"] = str(spool_folder(resolved.settings))  # unset, it follows from the database's path
     if resolved.indexed:
         value = [{**provider_fields(provider), "keys": _masked(provider)} for provider in resolved.indexed]
         entries[PROVIDERS] = _entry(value, resolved.origins["providers"])

@@ -1,6 +1,7 @@
 """Dumps of exchanges, for debugging: what they hold, and the thread that writes them."""
 
-from coderai.dumps.dump import CUT, FILE_LIMIT, Dump, intercepted, passed, safe
+from coderai.dumps.body import CUT, FILE_LIMIT
+from coderai.dumps.dump import Dump, intercepted, passed, safe
 from coderai.dumps.writer import WAITING_LIMIT, Dumps
 
 __all__ = ["CUT", "FILE_LIMIT", "WAITING_LIMIT", "Dump", "Dumps", "intercepted", "passed", "safe"]

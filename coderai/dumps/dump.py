@@ -18,15 +18,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from coderai.dumps.body import CUT, FILE_LIMIT, Body
 from coderai.dumps.writer import Dumps, Piece
 from coderai.keys import SHORTEST_SECRET
 from coderai.user_tokens import TOKEN_HEADERS
-from coderai.wire.encodings import Decoder, Undecodable, decode, decoder
+from coderai.wire.encodings import Undecodable, decode, decoder_in_steps
 from coderai.wire.headers import Headers
-
-# Of one file; the rest is left out.
-FILE_LIMIT = 32 * 1024 * 1024
-CUT = b"\n[coderai: the dump ends here, what follows was left out]\n"
 
 MASKED = TOKEN_HEADERS | {
     b"api-key",
@@ -39,8 +36,14 @@ MASKED = TOKEN_HEADERS | {
     b"www-authenticate",
     b"proxy-authenticate",
 }
-# What a query calls a credential.
-_IN_QUERY = re.compile(rb"([?&][^=&\s]*(?:key|token|secret|passw|credential|signature)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+# What other gateways and providers call theirs: Helicone-Auth, cf-aig-authorization, Ocp-Apim-Subscription-Key.
+_SECRET_FIELD = re.compile(rb"(?:key|token|secret|password|credentials?|authorization|auth|cookie)\Z", re.IGNORECASE)
+# What a query calls a credential, in the line and in fields such as Location. First the name is looked for as a whole,
+# so that a long one costs what it is long, not the third power of that.
+_IN_QUERY = re.compile(
+    rb"([?&](?=[^?=&\s]*=)[^?=&\s]*?(?:key|token|secret|passw|credential|signature)[^?=&\s]*=)[^&\s]*",
+    re.IGNORECASE,
+)
 # Characters that mean something in a path, or are invisible in one; a leading dot would hide the folder.
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:@+-]|^\.+")
 LONGEST_NAME = 100
@@ -55,9 +58,7 @@ class Dump:
         self._base = base
         self._hidden: list[bytes] = []
         self.hide(hidden)
-        self._decode: Decoder | None = None
-        self._tail = b""  # a secret may be cut in two: its beginning waits for its end
-        self._size = 0
+        self._body: Body | None = None
         self._cut = False
 
     def hide(self, secrets: Iterable[str]) -> None:
@@ -69,7 +70,7 @@ class Dump:
     def request(self, line: bytes, headers: Headers, coding: bytes | None, body: bytes) -> None:
         """It is dumped decoded, and laid out if it is JSON."""
         headers = [field for field in headers if field[0].lower() != b"content-length"]  # the dumped body has its own
-        head = self._masked(_head(_IN_QUERY.sub(rb"\1***", line), headers))
+        head = self._masked(_head(line, headers))
         layout = partial(self._laid_out, head, coding, len(body) > FILE_LIMIT)
         self._put(Piece(self._path(".req.txt"), body[:FILE_LIMIT], layout))
 
@@ -94,35 +95,21 @@ class Dump:
     def response(self, status: int, reason: bytes, headers: Headers, coding: bytes | None) -> None:
         """The head; the body follows in `write`, as it passes. It is dumped decoded."""
         try:
-            self._decode = decoder(coding)
+            self._body = Body(decoder_in_steps(coding), self._masked, self._kept_back)
         except Undecodable:
             self._cut = True
         head = self._masked(_head(b"HTTP/1.1 %d %b" % (status, reason), headers)) + b"\r\n"
-        self._put(Piece(self._path(".resp.txt"), head + (CUT if self._cut else b"")))
+        lost = self._body.lost if self._body else None
+        self._put(Piece(self._path(".resp.txt"), head + (CUT if self._cut else b""), lost=lost))
 
     def write(self, chunk: bytes) -> None:
-        if self._cut:
-            return
-        try:
-            data = self._masked(self._tail + (self._decode(chunk) if self._decode else chunk))
-        except Undecodable:
-            return self._end(CUT)
-        kept = min(self._kept_back, len(data))
-        out, self._tail = data[: len(data) - kept], data[len(data) - kept :]
-        self._size += len(out)
-        if self._size > FILE_LIMIT:
-            return self._end(CUT)
-        if out:
-            self._put(Piece(self._path(".resp.txt"), out))
+        if self._body and not (self._cut or self._body.over):
+            self._put(Piece(self._path(".resp.txt"), chunk, self._body.passed, self._body.lost))
 
     def close(self) -> None:
         """There is nothing more to come."""
-        if self._tail and not self._cut:
-            self._end(self._tail)
-
-    def _end(self, last: bytes) -> None:
-        self._cut = True
-        self._put(Piece(self._path(".resp.txt"), last))
+        if self._body and not self._cut:
+            self._put(Piece(self._path(".resp.txt"), b"", self._body.rest))
 
     def _path(self, ending: str) -> Path:
         return self._base.with_name(self._base.name + ending)
@@ -162,5 +149,9 @@ def _spellings(secret: str) -> set[bytes]:
 
 def _head(line: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Without the blank line. The fields' order is that of their names."""
-    fields = sorted(b"%b: %b\r\n" % (name, b"***" if name.lower() in MASKED else value) for name, value in headers)
-    return b"%b\r\n%b" % (line, b"".join(fields))
+    fields = sorted(b"%b: %b\r\n" % (name, b"***" if _is_secret(name) else value) for name, value in headers)
+    return _IN_QUERY.sub(rb"\1***", b"%b\r\n%b" % (line, b"".join(fields)))
+
+
+def _is_secret(field: bytes) -> bool:
+    return field.lower() in MASKED or _SECRET_FIELD.search(field) is not None

@@ -19,6 +19,7 @@ class Piece(NamedTuple):
     path: Path
     data: bytes
     laid_out: Callable[[bytes], bytes] | None = None  # what is made of it first
+    lost: Callable[[], None] | None = None  # what is done where it cannot be written
 
     @property
     def size(self) -> int:
@@ -63,6 +64,8 @@ class Dumps:
                     why = (isinstance(fault, OSError) and fault.strerror) or type(fault).__name__
                     self._log.warn("dumps are not written", path=str(piece.path), error=why)
                 self._failing = True
+                if piece.lost is not None:
+                    piece.lost()
             else:
                 self._failing = False
             with self._lock:
@@ -72,6 +75,8 @@ class Dumps:
 def _append(piece: Piece) -> None:
     _folder(piece.path.parent)
     data = piece.laid_out(piece.data) if piece.laid_out else piece.data
+    if not data:
+        return
     with os.fdopen(os.open(piece.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as file:
         file.write(data)
 

@@ -6,17 +6,17 @@ that no line is torn. A file is opened with O_APPEND and written with one `write
 """
 
 import os
-import select
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from coderai.logs.descriptors import alone, open_file, taken
+
 QUEUE_BYTES = 16 * 1024 * 1024  # what waits for a sink that stands still: some 30,000 records, yet no danger
 RETRY_SECONDS = 1.0  # a full disk or a closed pipe is not mended faster
 STALL_SECONDS = 1.0  # a write that takes longer counts as stalled; nobody waits for such a sink
-FILE_MODE = 0o640  # prompts are personal: Coder's 0644 would let every account of the machine read them
 STANDARD_STREAMS = {
     "/dev/stdout": 1,
     "/dev/stderr": 2,
@@ -40,13 +40,6 @@ class SinkStatus(Struct, frozen=True):
     error: str | None  # the last one, None once a write has succeeded again
 
 
-def open_file(path: str) -> int:
-    """Raises OSError. O_NONBLOCK only for the opening: that of a FIFO without a reader would never return."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, FILE_MODE)
-    os.set_blocking(fd, True)
-    return fd
-
-
 class Sink:
     """Raises OSError if `path` cannot be opened."""
 
@@ -55,6 +48,7 @@ class Sink:
         self._queue_bytes = queue_bytes
         self._standard = STANDARD_STREAMS.get(path)
         self._fd = open_file(path) if self._standard is None else self._standard
+        self._alone = alone(self._fd)
         # Shared with the writer thread, under the condition's lock:
         self._changed = threading.Condition()
         self._queue: list[bytes] = []
@@ -141,11 +135,9 @@ class Sink:
         start = torn = 0
         while start < len(batch):
             try:
-                start += os.write(self._fd, memoryview(batch)[start:])
-            except BlockingIOError:  # a standard stream that its owner has made non-blocking
-                poll = select.poll()
-                poll.register(self._fd, select.POLLOUT)
-                poll.poll(RETRY_SECONDS * 1000)
+                with self._alone:
+                    while start < len(batch):
+                        start += taken(self._fd, memoryview(batch)[start:])
             except OSError as error:
                 if not self._wait_to_retry(error):
                     break
@@ -188,7 +180,7 @@ class Sink:
                 self._error = error.strerror or str(error)
             return False
         os.close(self._fd)
-        self._fd = fd
+        self._fd, self._alone = fd, alone(fd)
         return True
 
     def _release(self) -> None:

@@ -68,6 +68,13 @@ def test_text_with_origins(run):
     assert "aibridge-retention                          60d  (default)" in lines
 
 
+def test_a_folder_that_follows_from_another_path_is_shown(run):
+    shown = orjson.loads(run("show", "--json", "--sqlite-path", "/data/c.db").stdout)["spool-dir"]
+    assert shown == {"value": "/data", "origin": "default", "source": ""}
+    given = run("show", "--json", "--sqlite-path", "/data/c.db", "--spool-dir", "/spool").stdout
+    assert orjson.loads(given)["spool-dir"]["value"] == "/spool"
+
+
 def test_every_problem_is_a_line_and_the_exit_code_is_2(run):
     result = run("show", "--aibridge-retention", "5x", "--aibridge-proxy-upstream=5", "--aibridge-enabled=maybe")
     assert result.exit_code == 2
