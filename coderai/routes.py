@@ -20,6 +20,9 @@ PREFIXES = (b"/api/v2/aibridge/", b"/api/v2/ai-gateway/")
 # takes `..;x` for `..` with a parameter; what is behind a `#` is no part of the path.
 _AMBIGUOUS = re.compile(rb"//|\\|/\.{1,2}(?:[/;#]|%3b|%23|$)|%(?:2e|2f|5c|00)", re.IGNORECASE)
 
+# What base URLs differ in: whether /v1 belongs to them, and slashes at their ends. Counted, as anybody may send 60 kB.
+_BASE_END = re.compile(rb"(?:/{1,2}v1(?=/)){0,2}/{1,2}")
+
 
 class Route(NamedTuple):
     """Where one request goes."""
@@ -34,10 +37,11 @@ class Route(NamedTuple):
 class NoRoute(Exception):
     """Nothing of this path and method is served; `provider`, where it is known, gives the error's shape."""
 
-    def __init__(self, provider: Provider | None, at_root: bool = False) -> None:
+    def __init__(self, provider: Provider | None, at_root: bool = False, meant: bytes = b"") -> None:
         super().__init__("route not supported")
         self.provider = provider
         self.at_root = at_root  # the provider's name and nothing after it
+        self.meant = meant  # the path that another base URL would have given, if there is one
 
 
 class Routes:
@@ -83,7 +87,8 @@ class Routes:
                 if method in passed.methods and (match := passed.path.fullmatch(below)):
                     owned = match[1] if passed.owned else None
                     return Route(provider, self._names_of(provider), below, None, owned)
-        raise NoRoute(provider, at_root=not rest)
+        root = path[: len(path) - len(rest)]
+        raise NoRoute(provider, at_root=not rest, meant=_meant(root, rest, provider) if method == "POST" else b"")
 
     def _split(self, path: bytes) -> tuple[Provider, bytes] | None:
         """The provider that the path names, and what follows its name."""
@@ -96,3 +101,15 @@ class Routes:
 
     def _names_of(self, provider: Provider) -> Sequence[str]:
         return self._names[provider.origin, provider.base_path]
+
+
+def _meant(root: bytes, rest: bytes, provider: Provider) -> bytes:
+    """A base URL with /v1 where it has to be without, or the other way round, is a new user's first mistake."""
+    asked = _without_base(rest)
+    paths = (provider.kind.route_prefix + path for path in provider.kind.formats)
+    return next((root + path for path in paths if _without_base(path) == asked), b"")
+
+
+def _without_base(path: bytes) -> bytes:
+    base = _BASE_END.match(path)
+    return path[base.end() if base else 0 :].rstrip(b"/")

@@ -94,6 +94,29 @@ def test_anything_else_is_never_forwarded(
     assert provider.requests == []
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        (f"{OPENAI}/chat/completions", CHAT),
+        (f"{OPENAI}/v1/v1/chat/completions", CHAT),
+        (f"{OPENAI}/v1//chat/completions", CHAT),
+        (f"{OPENAI}/responses/", f"{OPENAI}/v1/responses"),
+        (f"{ANTHROPIC}/messages", f"{ANTHROPIC}/v1/messages"),
+        (f"{ANTHROPIC}/v1/v1/messages", f"{ANTHROPIC}/v1/messages"),
+        (f"{OPENAI}/v1/messages", None),
+        (f"{OPENAI}/v1/embeddings", None),
+        (f"{OPENAI}/{'/' * 30_000}", None),
+    ],
+)
+def test_the_path_that_another_base_url_would_have_given_is_named(
+    gateway: Gateway, provider: Provider, token: str, path: str, meant: str | None
+) -> None:
+    answer = gateway.request("POST", path, ASK, token=token)
+    message = answer.json()["error"]["message"]
+    assert answer.status == 404 and provider.requests == []
+    assert message.endswith(f"POST {path}; did you mean {meant}?") if meant else "did you mean" not in message
+
+
 def test_of_a_long_path_the_beginning_is_quoted(gateway: Gateway, provider: Provider) -> None:
     """Anybody can send one, without a token."""
     path = f"{OPENAI}/" + "x" * 60_000

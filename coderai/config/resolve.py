@@ -97,7 +97,15 @@ def _found(option: Option, flags: Flags, environ: Mapping[str, str], document: D
             f"{flag.origin.source}: other users of this machine can see a secret given as a flag; "
             f"use {option.variables[0]}{f' or {option.variables[0]}_FILE' if _has_file(option) else ''}"
         )
-    return flag or variable or key or Found(option.default_value, Origin("default"))
+    return flag or variable or key or _default(option, report)
+
+
+def _default(option: Option, report: Report) -> Found:
+    try:
+        return Found(option.default_value, Origin("default"))
+    except ValueError as reason:
+        report.problems.append(f"--{option.flag}: {reason}")
+        return Found(option.default, Origin("default"))
 
 
 def _check_together(found: Mapping[str, Found], report: Report) -> None:

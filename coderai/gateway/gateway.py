@@ -118,7 +118,8 @@ class Gateway:
                 return None
             path = head.path.decode("latin-1")
             self._log.warn("route not supported", method=head.method, path=_shown(without_tokens(path)))
-            raise Refusal(404, f"route not supported: {head.method} {_shown(path)}") from None
+            meant = f"; did you mean {nowhere.meant.decode('latin-1')}?" if nowhere.meant else ""
+            raise Refusal(404, f"route not supported: {head.method} {_shown(path)}{meant}") from None
 
     async def _user(self, request: Request) -> User:
         try:

@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -58,6 +60,30 @@ def test_a_tilde_is_the_home_folder(yaml, monkeypatch):
     settings = resolve({"config": file, "spool-dir": "~"}, {"CODER_LOGGING_JSON": "x~/y"}).settings
     assert (settings.sqlite_path, settings.spool_dir, settings.log_json) == ("/home/ada/c.db", "/home/ada", "x~/y")
     assert settings.tls_cert_file == ("/home/ada/a.pem",)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user that the machine does not know")
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ("{}", "--sqlite-path: there is no home folder for it; give a path, or set HOME"),
+        ("{'CODER_SQLITE_PATH': ''}", 'CODER_SQLITE_PATH: "": there is no home folder for it; give a path'),
+        ("{'CODER_SQLITE_PATH': '/c.db'}", ""),
+    ],
+)
+def test_a_user_without_a_home_folder_has_to_name_the_database(variables, told):
+    program = f"""
+import os
+from coderai.config import SettingsError, resolve
+os.setuid(64321)
+try:
+    resolve({{}}, {variables})
+except SettingsError as error:
+    print(error)
+"""
+    known = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_DATA_HOME")}
+    run = subprocess.run([sys.executable, "-c", program], env=known, capture_output=True, text=True)
+    assert run.stderr == "" and run.stdout.startswith(told) and bool(run.stdout) == bool(told)
 
 
 @pytest.mark.parametrize("name", [":memory:", "file:c.db?mode=memory"])
