@@ -17,6 +17,8 @@ from coderai.wire.reads import Skippable
 
 _LINE_ENDS = (b"\n", b"\r")
 _BLANKS = (BLANK, b"\n\r\n")
+# Bytes of an answer that tell whether it is JSON.
+_BEGINNING = 64
 
 
 class StreamTap(StreamReader):
@@ -28,6 +30,8 @@ class StreamTap(StreamReader):
         super().__init__(format)
         self.skippable: Skippable | None = None  # behind an event that told nothing
         self._between = False  # plain bytes, the next of which begins an event, and none is held back
+        self._certain = False  # that it is events, or not read
+        self._latest = b""  # of what seems to be JSON
         self._skippable = _skippable(format.wanted, format.terminal_hints)
         self._coded: Coded | None = None
         try:
@@ -72,12 +76,32 @@ class StreamTap(StreamReader):
             out = self._read(chunk)
         except Exception as fault:  # see above; with what the client has not got yet
             self._fail(fault)
+            latest, self._latest = self._latest, b""
             if self._coded is not None:
-                return self._coded.take()
-            return b"".join((*(pieces if self._withhold else ()), half, chunk))
-        pending = self._pieces or self._half or self.terminal or self._unread or not self._kept.events
+                return latest + self._coded.take()
+            return b"".join((latest, *(pieces if self._withhold else ()), half, chunk))
+        if not self._certain:
+            out = self._but_latest(out)
+        pending = self._pieces or self._half or self.terminal or self._unread or not self._certain
         self._between = self._coded is None and not pending
         return out
+
+    def _but_latest(self, out: bytes) -> bytes:
+        """JSON in a stream's place has no terminal event: as of any whole body, its latest chunk waits."""
+        if self.terminal or self._unread is not None or not self._seems_json():
+            self._certain = self._unread is not None or bool(self._kept.events)
+            out, self._latest = self._latest + out, b""
+        elif out:
+            out, self._latest = self._latest, out
+        return out
+
+    def _seems_json(self) -> bool:
+        if self._kept.events:
+            return sse.json_in(self._kept.events[0][:_BEGINNING]) != b""
+        if self._latest or not self._pieces:
+            return self._latest != b""
+        begun = self._pieces[0] if self._pieces[0].strip() else self._pieces[-1]  # blanks before it keep alive
+        return sse.json_in(begun) != b""
 
     def _read(self, chunk: bytes) -> bytes:
         if self._half:
@@ -144,13 +168,11 @@ class StreamTap(StreamReader):
         return super().read()
 
     def held(self) -> bytes:
-        if self._withhold:
-            self._held += self._pieces
-        if self._coded is not None:
-            self._held.append(self._coded.take())
-        held = b"".join((*self._held, self._half))
+        pieces = self._pieces if self._withhold else ()
+        coded = self._coded.take() if self._coded is not None else b""
+        held = b"".join((*self._held, self._latest, *pieces, coded, self._half))
         self._held.clear()
-        self._half = b""
+        self._latest = self._half = b""
         return held
 
 

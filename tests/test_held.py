@@ -2,10 +2,12 @@
 the end of one before its records are.
 """
 
+import gzip
 import select
 import socket
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -21,6 +23,7 @@ ASK = b'{"model":"m","stream":true,"stream_options":{"include_usage":true},"mess
 SAID = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"one"}}]}\n\n'
 MORE = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"two"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
+WHOLE = b'{"id":"c","choices":[{"message":{"content":"one"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
 # Long enough for what is not held back: it is on its way already.
 HELD_S = 0.5
 
@@ -102,6 +105,29 @@ def test_the_last_bytes_of_a_sized_stream_wait_for_its_records(
     assert read_until(client, last) == last
 
 
+@pytest.mark.parametrize("coding", [None, "gzip"])
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+def test_the_last_bytes_of_json_in_a_stream_s_place_wait_for_its_records(
+    gateway: Gateway, provider: Provider, token: str, client: socket.socket, kind: str, coding: str | None
+) -> None:
+    """Whoever has them has all of the answer; one who speaks HTTP/1.0 cannot even tell that its end is missing."""
+    body = gzip.compress(WHOLE) if coding else WHOLE
+    headers = (f"Content-Type: {kind}", *([f"Content-Encoding: {coding}"] if coding else []))
+    head, first, last, end = stream(body[:-9], body[-9:], headers=headers)
+    pause = Pause()
+    provider.answers(head, first, pause, last, end)
+    ask(client, token)
+    got = client.recv(65536)
+    with locked(gateway):
+        pause.go()
+        while select.select([client], [], [], HELD_S)[0]:
+            got += client.recv(65536)
+        assert body[:-9] in got
+        assert body[-9:] not in got
+    assert body[-9:] in read_until(client, b"0\r\n\r\n")
+    assert gateway.records()[-1]["error_type"] is None
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -163,3 +189,39 @@ def test_half_a_line_behind_the_terminal_event_is_held_with_it(withhold: bool) -
 def test_an_empty_line_between_events_keeps_alive_at_once() -> None:
     tap = StreamTap(CHAT_COMPLETIONS, None)
     assert [tap.feed(piece) for piece in (SAID, b"\n", b"\r\n", b": ping\n\n")] == [SAID, b"\n", b"\r\n", b": ping\n\n"]
+
+
+JSON_CUTS = [
+    [b'{"id":', b'"c"', b"}"],
+    [b" ", b"\n", b"{", b"}"],
+    [b": ping\n\n{", b'"a":\n\n', b"1", b"}"],
+    [b"\xef\xbb\xbf[", b"1\r\n\r\n", b",2", b"]"],
+    [b"{}"],
+]
+
+
+@pytest.mark.parametrize("coded", [False, True])
+@pytest.mark.parametrize("withhold", [False, True])
+@pytest.mark.parametrize("pieces", JSON_CUTS)
+def test_of_json_in_a_stream_s_place_the_latest_piece_is_held(
+    pieces: Sequence[bytes], withhold: bool, coded: bool
+) -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, b"gzip" if coded else None, withhold)
+    coder = zlib.compressobj(wbits=31)
+    chunks = [coder.compress(piece) + coder.flush(zlib.Z_SYNC_FLUSH) for piece in pieces] if coded else pieces
+    sent = b""
+    for at, fed in enumerate(chunks):
+        sent += tap.feed(fed)
+        assert b"".join(chunks[:at]).startswith(sent) or not pieces[at].strip()
+    tap.read()
+    assert sent + tap.held() == b"".join(chunks)
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_no_piece_of_a_stream_is_held_as_if_it_were_json(coded: bool) -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, b"gzip" if coded else None)
+    coder = zlib.compressobj(wbits=31)
+    pieces = (b": ping\n\n", b"\n", b"\n", b": pi", b"ng\n\n", b"da", b"ta: {", b'"id":"c"}\n\n', b"data: {", SAID)
+    for piece in pieces:
+        fed = coder.compress(piece) + coder.flush(zlib.Z_SYNC_FLUSH) if coded else piece
+        assert tap.feed(fed) == fed
