@@ -26,6 +26,8 @@ LARGEST_COUNT = 256
 BOOLEANS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True)
 BOOLEANS |= dict.fromkeys(("", "0", "f", "F", "FALSE", "false", "False"), False)
 
+PEM = "-----BEGIN "
+
 STR, BOOL_TAG = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool"
 
 
@@ -128,6 +130,8 @@ def _items(text: str) -> tuple[str, ...]:
 
 
 def _paths(text: str) -> tuple[str, ...]:
+    if PEM in text:
+        raise ValueError("it is PEM, not a path; write it to a file and name that")
     return tuple(_path(item) for item in _items(text))
 
 
