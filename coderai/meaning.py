@@ -60,6 +60,7 @@ def database(settings: Settings) -> Database:
 
 
 def spool_folder(settings: Settings) -> Path:
+    """Where there is no home folder, and PostgreSQL is used, it is the working directory."""
     return Path(settings.spool_dir or Path(settings.sqlite_path).parent)
 
 

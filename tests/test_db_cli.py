@@ -264,6 +264,9 @@ class TestMigration:
         env = environment(tmp_path / "none.db") | environment(empty)
         nothing = coderai("db", "migrate-to-postgres", env=env, check=False)
         assert (nothing.returncode, "there is no database" in nothing.stderr) == (1, True)
+        env = environment(tmp_path / ("x" * 300)) | environment(empty)  # it cannot even be looked for
+        unseen = coderai("db", "migrate-to-postgres", env=env, check=False).stderr
+        assert "File name too long; check that" in unseen and len(unseen.splitlines()) == 1
         nowhere = "postgres://u:hush-password@127.0.0.1:1/d"
         down = coderai("users", "list", env=environment(nowhere), check=False)
         assert (down.returncode, "--postgres-url" in down.stderr) == (1, True)

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -135,6 +136,18 @@ def test_a_directory_that_cannot_be_made_is_explained(demo_of, tmp_path: Path) -
     demo = demo_of("--dir", str(tmp_path / "file" / "x"))
     demo.read_until("Not a directory; give a directory that can be written")
     assert demo.process.wait(WAIT) == 1
+
+
+def test_a_machine_without_a_temporary_directory_is_explained() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "coderai", "demo"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),  # as a container that is read-only
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: there is no temporary directory that can be written: name one with --dir")
 
 
 async def test_chat_completions_of_the_simulated_provider() -> None:

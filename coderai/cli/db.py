@@ -62,10 +62,11 @@ def migrate_to_postgres(resolved: Resolved) -> None:
     if not at.postgres_url:
         raise BadValue("--postgres-url is missing: set it, or CODER_PG_CONNECTION_URL, to where the copy goes")
     show_warnings(resolved)
-    if not at.sqlite_path.exists():
-        raise CannotDo(f"there is no database {at.sqlite_path}; name the server's with --sqlite-path")
+    source = Database(at.sqlite_path)
+    if source.is_new:
+        raise CannotDo(f"there is no database {source}; name the server's with --sqlite-path")
     try:
-        asyncio.run(_copy(Database(at.sqlite_path), at))
+        asyncio.run(_copy(source, at))
     except (StoreUnavailable, CannotCopy) as error:
         raise CannotDo(str(error)) from None
     click.echo(f"all of it is in {at}, verified by counts and digests")

@@ -26,6 +26,8 @@ LARGEST_COUNT = 256
 BOOLEANS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True)
 BOOLEANS |= dict.fromkeys(("", "0", "f", "F", "FALSE", "false", "False"), False)
 
+PEM = "-----BEGIN "
+
 STR, BOOL_TAG = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool"
 
 
@@ -75,15 +77,15 @@ def _path(text: str) -> str:
 def _database_path(text: str) -> str:
     if text == ":memory:" or text.startswith("file:"):
         raise ValueError("it is no path: a trail is a file, which outlives the server")
-    return _path(text) or str(Path(_data_directory()) / "coderai.db")
+    return _path(text) or _default_database()
 
 
-def _data_directory() -> str:
-    """A container's user may be a mere number, without HOME."""
+def _default_database() -> str:
+    """None where there is no home folder: a container's user may be a mere number, without HOME."""
     try:
-        return user_data_dir("coderai", appauthor=False)
+        return str(Path(user_data_dir("coderai", appauthor=False)) / "coderai.db")
     except RuntimeError:
-        raise ValueError("there is no home folder for it; give a path, or set HOME") from None
+        return ""
 
 
 def _synchronous(text: str) -> str:
@@ -128,6 +130,8 @@ def _items(text: str) -> tuple[str, ...]:
 
 
 def _paths(text: str) -> tuple[str, ...]:
+    if PEM in text:
+        raise ValueError("it is PEM, not a path; write it to a file and name that")
     return tuple(_path(item) for item in _items(text))
 
 

@@ -12,6 +12,7 @@ LONGEST_QUOTE = 80  # characters of a bad value that are repeated; enough to fin
 LONGEST_SHOWN = 12  # of a value whose name tells nothing: longer ones may be secrets
 URL_CREDENTIALS = re.compile("(?<=://).*@")
 URL_QUERY = re.compile(r"(://.*?\?).*")
+PRIVATE_KEY = "PRIVATE KEY-----"  # in PEM
 SECRET_WORDS = ("key", "secret", "token", "password", "credential")
 
 
@@ -42,7 +43,7 @@ def one_line(text: str) -> str:
 
 def quoted(text: str, *, secret: bool = False) -> str:
     """A value for a message: on one line, not too long, and never a secret."""
-    if secret:
+    if secret or PRIVATE_KEY in text:
         return "(hidden)" if text else '""'
     text = URL_QUERY.sub(r"\1***", URL_CREDENTIALS.sub("***@", text))
     shown = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"

@@ -67,6 +67,7 @@ def resolve(
         unknown_variables(environ, report)
         _check_together(found, report)
         ours, origins["providers"] = indexed_providers(environ, document.leaves.get(YAML_PATH, []), files, report)
+    _check_database(found, report)
     found |= read_key_files(found, files, report)
     legacy = single_providers(found, ours, report)
     if report.problems:
@@ -106,6 +107,13 @@ def _default(option: Option, report: Report) -> Found:
     except ValueError as reason:
         report.problems.append(f"--{option.flag}: {reason}")
         return Found(option.default, Origin("default"))
+
+
+def _check_database(found: Mapping[str, Found], report: Report) -> None:
+    path, url = found.get("sqlite_path"), found.get("postgres_url")
+    if path is not None and not path.value and not (url and url.value):
+        where = path.origin.source or "--sqlite-path"
+        report.problems.append(f"{where}: there is no home folder for it; give a path, or set HOME")
 
 
 def _check_together(found: Mapping[str, Found], report: Report) -> None:

@@ -1,9 +1,13 @@
 """Secrets from files, such as those that container platforms mount: trimmed, and read again on reload."""
 
+import os
+from pathlib import Path
+
 from coderai.config.files import Files
-from coderai.config.problems import Report, quoted
+from coderai.config.problems import LONGEST_SHOWN, Report, quoted
 
 LARGEST_SECRET_FILE = 64 * 1024  # bytes; a key is under a kilobyte, anything longer is the wrong file
+SHOWN_OF_A_KEY = 4  # characters; as many as a credential's hint shows
 
 
 def read_secret(files: Files, path: str, source: str, report: Report) -> str:
@@ -12,7 +16,10 @@ def read_secret(files: Files, path: str, source: str, report: Report) -> str:
         content = files.read(path, LARGEST_SECRET_FILE + 1, source)
         text = content.decode().strip()
     except OSError as error:
-        report.problems.append(f"{source}: cannot read {quoted(path)}: {error.strerror}; expected a readable file")
+        report.problems.append(
+            f"{source}: cannot read {_unread(path)}: {error.strerror}; "
+            "expected the path of a readable file, not the key itself"
+        )
         return ""
     except UnicodeDecodeError:
         report.problems.append(f"{source}: {quoted(path)} is not text; expected a file that holds a key")
@@ -23,3 +30,11 @@ def read_secret(files: Files, path: str, source: str, report: Report) -> str:
     if not text:
         report.problems.append(f"{source}: {quoted(path)} is empty; expected a file that holds a key")
     return text
+
+
+def _unread(path: str) -> str:
+    """A path, for a message, that may be the key: all of it only if it leads somewhere, as no key does."""
+    leads = path.startswith("/") or ("/" in path and os.access(Path(path).parent, os.F_OK))
+    if leads or len(path) <= LONGEST_SHOWN:
+        return quoted(path)
+    return quoted(f"{path[:SHOWN_OF_A_KEY]}…")

@@ -28,7 +28,7 @@ async def demonstrate(*, address: str | None, directory: Path | None, environmen
     """Runs until cancelled; raises DemoFailed."""
     async with AsyncExitStack() as stack:
         if directory is None:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coderai-demo-")))
+            directory = Path(stack.enter_context(_temporary_directory()))
         _make(directory)
         providers = upstreams(environment, await stack.enter_async_context(simulated_provider()))
         for provider in providers:
@@ -46,6 +46,13 @@ async def demonstrate(*, address: str | None, directory: Path | None, environmen
         say(f"\nSettings to paste\n\n{report.settings(gateway, token)}\n")
         say("Serving until Ctrl-C; what is recorded is shown below as it happens.")
         await server.log_to(say)
+
+
+def _temporary_directory() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="coderai-demo-")
+    except OSError:  # a container may be read-only
+        raise DemoFailed("there is no temporary directory that can be written: name one with --dir") from None
 
 
 def _make(directory: Path) -> None:

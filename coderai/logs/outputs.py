@@ -6,10 +6,12 @@ empty path turns an output off; all may be off.
 
 import asyncio
 import contextlib
+import errno
 import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from types import CodeType
 
 from coderai.logs import layouts
@@ -137,6 +139,11 @@ def _cannot_open(name: str, path: str, error: OSError) -> str:
     _, flag, variable = OUTPUTS[name]
     if isinstance(error, IsADirectoryError):
         return f"{flag} ({variable}): {path!r} is a directory; name a file in it, or turn it off with {flag}="
+    if error.errno == errno.ENXIO and Path(path).is_fifo():
+        return (
+            f"{flag} ({variable}): {path!r} is a pipe that nobody reads; start its reader first, choose another path, "
+            f"or turn it off with {flag}="
+        )
     return (
         f"{flag} ({variable}): cannot open {path!r} for appending: {error.strerror}; create the directory "
         f"and give this account write access, choose another path, /dev/stderr or /dev/stdout, or turn it "

@@ -1,5 +1,7 @@
 """Each deliberate mistake gets a message that says where it is and what to do; all come at once."""
 
+import json
+
 import pytest
 
 from coderai.config import SettingsError, resolve
@@ -179,3 +181,20 @@ def test_a_long_or_odd_value_stays_on_one_line():
 def test_a_variable_s_odd_name_stays_on_one_line():
     (warning,) = resolve({}, {"CODER_AIBRIDGE_X\n[erro] forged": "1"}).warnings
     assert warning.startswith(r"CODER_AIBRIDGE_X\n[erro] forged: unknown variable, ignored")
+
+
+@pytest.mark.parametrize("end", ["\n", "\\n", " ", "\r\n"])
+def test_a_private_key_in_place_of_its_file_is_not_repeated(end):
+    pem = f"-----BEGIN EC PRIVATE KEY-----{end}MHcCAQEEIBsecret{end}-----END EC PRIVATE KEY-----{end}"
+    told = "(hidden): it is PEM, not a path; write it to a file and name that; expected a list of paths"
+    for flags, environ, source in (
+        ({}, {"CODER_TLS_KEY_FILE": pem}, "CODER_TLS_KEY_FILE"),
+        ({"tls-key-file": (pem,)}, {}, "--tls-key-file"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            resolve(flags, environ)
+        assert caught.value.problems == (f"{source}: {told}",)
+    yaml = json.dumps({"networking": {"tls": {"keyFiles": [pem]}}}).encode()
+    with pytest.raises(SettingsError) as caught:
+        resolve({"config": "-"}, {}, stdin=lambda: yaml)
+    assert "MHcC" not in str(caught.value) and "it is PEM, not a path" in str(caught.value)

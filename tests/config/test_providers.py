@@ -83,6 +83,31 @@ def test_keys_from_files(tmp_path, monkeypatch):
     assert problem.startswith(f'{P}0_KEY_FILE: cannot read "/nowhere"')
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("sk-proj-0123456789abcdef", "sk-p…"),
+        ("sk-one-0123456789,sk-two-0123456789", "sk-o…"),
+        ("ABSKQmVkcm9j/S0FQSUtleQ==", "ABSK…"),  # base64 knows the slash
+        ("k" * 300, "kkkk…"),  # longer than a file's name can be
+        ("k" * 300 + "/k", "kkkk…"),
+        ("./openai-api-key", "./openai-api-key"),
+        ("/run/secrets/openai-api-key", "/run/secrets/openai-api-key"),
+    ],
+)
+def test_a_key_in_place_of_its_file_is_not_repeated(given, shown):
+    name = f"{P}0_KEY_FILE"
+    for environ, source in (
+        (variables(TYPE="openai", NAME="x", KEY_FILE=given), name),
+        ({"CODER_AIBRIDGE_OPENAI_KEY_FILE": given}, "CODER_AIBRIDGE_OPENAI_KEY_FILE"),
+    ):
+        (problem,) = problems(environ)
+        assert problem.startswith(f'{source}: cannot read "{shown}": ')
+        assert problem.endswith("; expected the path of a readable file, not the key itself")
+    yaml = f"aibridge: {{openai_key_file: '{given}'}}"
+    assert f'cannot read "{shown}"' in problems({}, yaml)[0]
+
+
 def test_the_end_of_a_line_behind_a_key_is_none_of_it():
     (provider,) = resolved(variables(TYPE="openai", NAME="x", KEY="sk-one\r\n")).indexed
     assert provider.keys == ("sk-one",)

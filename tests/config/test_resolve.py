@@ -67,8 +67,9 @@ def test_a_tilde_is_the_home_folder(yaml, monkeypatch):
     ("variables", "told"),
     [
         ("{}", "--sqlite-path: there is no home folder for it; give a path, or set HOME"),
-        ("{'CODER_SQLITE_PATH': ''}", 'CODER_SQLITE_PATH: "": there is no home folder for it; give a path'),
+        ("{'CODER_SQLITE_PATH': ''}", "CODER_SQLITE_PATH: there is no home folder for it; give a path"),
         ("{'CODER_SQLITE_PATH': '/c.db'}", ""),
+        ("{'CODER_PG_CONNECTION_URL': 'postgres://u@h/d'}", ""),
     ],
 )
 def test_a_user_without_a_home_folder_has_to_name_the_database(variables, told):
