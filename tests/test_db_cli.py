@@ -322,6 +322,26 @@ async def test_another_program_in_postgresql(empty: str) -> None:
     assert (done.returncode, "belongs to another program" in done.stderr) == (1, True)
 
 
+async def test_a_schema_that_comes_before_that_of_the_trail_in_postgresql(empty: str) -> None:
+    """A second, empty trail would begin there, in which nobody's token is known."""
+    await fill(empty)
+    schemas = "SELECT DISTINCT schemaname FROM pg_tables WHERE tablename LIKE 'aibridge%'"
+    with psycopg.connect(empty, autocommit=True) as server:
+        server.execute("CREATE SCHEMA postgres")  # of the role's name: first by default
+        done = coderai("users", "list", env=environment(empty), check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "coderai's tables in the schema public" in done.stderr
+        assert "search_path puts the schema postgres first" in done.stderr
+        assert server.execute(schemas).fetchall() == [("public",)]
+        name = server.info.dbname
+        server.execute(f"ALTER DATABASE {name} SET search_path = public, postgres")
+        assert "alice" in coderai("users", "list", env=environment(empty)).stdout
+        server.execute(f"ALTER DATABASE {name} SET search_path = postgres")  # a trail of its own is what is wanted
+        assert "alice" not in coderai("users", "list", env=environment(empty)).stdout
+        server.execute(f"ALTER DATABASE {name} SET search_path = postgres, public")  # of two, the first
+        assert "alice" not in coderai("users", "list", env=environment(empty)).stdout
+
+
 def test_a_role_that_may_not_create_tables(empty: str) -> None:
     role = "may_nothing"
     with psycopg.connect(empty, autocommit=True) as server:

@@ -11,6 +11,8 @@ VERSION_TABLE = "coderai_schema"
 # The latter takes UTF-8 as it takes everything; another would refuse most of the world's letters, row by row.
 ENCODINGS = ("UTF8", "SQL_ASCII", None)
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+# The schema whose version table a plain name leads to, and the one that new tables are made in.
+_ELSEWHERE = "SELECT relnamespace::regnamespace::text, current_schema() FROM pg_class WHERE oid = to_regclass(?)"
 
 
 def is_current(session: Session) -> bool:
@@ -25,7 +27,7 @@ def is_current(session: Session) -> bool:
 
 
 def migrate(session: Session) -> None:
-    """Raises StoreUnavailable for a database of another program, or of a newer coderai."""
+    """Raises StoreUnavailable for a database of another program, or of a newer coderai, or with a trail elsewhere."""
     with session.connection.transaction():
         session.execute("SELECT pg_advisory_xact_lock(?)", (MIGRATION_LOCK,))
         version = _version(session)
@@ -50,6 +52,7 @@ def _version(session: Session) -> int:
                 f"the PostgreSQL database belongs to another program (it has a table {taken[0]}); "
                 "give coderai a database of its own with --postgres-url"
             )
+        _refuse_elsewhere(session)
         return 0
     row = session.execute(f"SELECT version FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - own name
     version = int(row[0]) if row else 0
@@ -59,6 +62,18 @@ def _version(session: Session) -> int:
             f"{len(MIGRATIONS)}); run that version, or give another database with --postgres-url"
         )
     return version
+
+
+def _refuse_elsewhere(session: Session) -> None:
+    """Raises StoreUnavailable where a trail is behind the schema that a new one would begin in: nobody would miss it
+    before every token is refused, and replicas that are still at work would write to both.
+    """
+    if found := session.execute(_ELSEWHERE, (VERSION_TABLE,)).fetchone():
+        there, first = found
+        raise StoreUnavailable(
+            f"the PostgreSQL database has coderai's tables in the schema {there}, but search_path puts the schema "
+            f"{first} first; let search_path name {there} first, or {first} alone for a new trail"
+        )
 
 
 def _change(session: Session, sql: str, what: str) -> None:
