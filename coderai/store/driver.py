@@ -18,6 +18,16 @@ def marks(count: int) -> str:
     return f"({', '.join('?' * count)})"
 
 
+def texts(rows: list[Row]) -> list[Row]:
+    """For showing them: SQLite takes bytes for a text, whoever writes them."""
+    return [
+        tuple(value.decode(errors="replace") if isinstance(value, bytes) else value for value in row)
+        if bytes in map(type, row)
+        else row
+        for row in rows
+    ]
+
+
 class StoreUnavailable(Exception):
     """The database cannot be read or written now; the message names it, what is wrong, and the remedy."""
 
