@@ -75,6 +75,18 @@ def test_a_user_s_own_important_is_the_user_s() -> None:
     assert ask.prompt == Prompt("also drop\n\nthe table\n\nIMPORTANT: now", {"source": "queued"})
 
 
+def test_so_is_a_heading_that_the_user_typed() -> None:
+    heading = TYPED.partition("\n")[0]
+    amid = f"the table\n\n{heading}\nand the keys\n\n{heading}\nand the logs"
+    behind = [
+        ANSWERED,
+        {"role": "user", "content": [RESULT]},
+        {"role": "system", "content": TYPED.replace("the table", amid)},
+    ]
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": behind}).encode())
+    assert ask.prompt == Prompt(f"also drop\n\n{amid}", {"source": "queued"})
+
+
 FILE = "<path>/work/notes.txt</path>\n<type>file</type>\n<content>\n1: notes\n</content>"
 READ = 'Called the Read tool with the following input: {"filePath":"/work/notes.txt"}'
 AGENT = " Use the above message and context to generate a prompt and call the task tool with subagent: general"
