@@ -23,6 +23,7 @@ from coderai.records import Thought, new_id
 from coderai.store import Store, open_sqlite, times
 from coderai.store.selection import Filter
 from coderai.user_tokens import new_token
+from tests.databases import Place, change
 from tests.logs import open_logs
 from tests.trail import AT, ended, exchange, found, started
 
@@ -333,6 +334,16 @@ class TestPages:
             seen += [result["id"] for result in page]
             query = f"limit=99&after_id={seen[-1].upper()}"
         assert seen == ids
+
+    async def test_a_time_with_a_changed_byte_is_listed_once(self, api: Api, place: Place) -> None:
+        if not isinstance(place, Path):
+            pytest.skip("PostgreSQL takes no bytes for a text")
+        ids = await self.written(api, 2 * SLICE)
+        changed = "started_at = CAST(CAST(started_at AS BLOB) || x'80' AS TEXT)"
+        change(place, f"UPDATE aibridge_interceptions SET {changed} WHERE id = '{ids[SLICE - 1]}'")
+        for query in ("", f"after_id={ids[SLICE - 1]}"):
+            _, body = await api.get(query)
+            assert [result["id"] for result in body["results"]] == (ids[SLICE:] if query else ids)
 
     async def test_the_count_ends_at_ten_thousand(self, api: Api) -> None:
         await self.written(api, 10_001)

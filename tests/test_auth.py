@@ -9,6 +9,7 @@ import pytest
 from coderai.auth import Authenticator, Suspended, User
 from coderai.store import Store, StoreUnavailable
 from coderai.user_tokens import Unauthenticated, new_token, presented, token_of
+from tests import databases
 from tests.databases import Place, rows, tables
 from tests.logs import open_logs
 from tests.trail import now
@@ -64,6 +65,13 @@ async def test_a_wrong_secret(store: Store) -> None:
     await authenticator.user(token)
     with pytest.raises(Unauthenticated, match="unknown or revoked"):
         authenticator.lookup(presented(wrong))
+
+
+async def test_nor_does_any_secret_fit_a_digest_that_somebody_changed(store: Store, place: Place) -> None:
+    token = await issue(store)
+    databases.change(place, "UPDATE tokens SET secret_sha256 = '\u00e9' || substr(secret_sha256, 2)")
+    with pytest.raises(Unauthenticated, match="unknown or revoked"):
+        await Authenticator(store, LOG).user(token)
 
 
 async def test_an_unknown_id_is_remembered_for_a_moment(store: Store) -> None:

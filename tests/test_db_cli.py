@@ -227,7 +227,14 @@ class TestMigration:
         assert (done.returncode, "aibridge_token_usages" in done.stderr) == (1, True)
 
     @pytest.mark.parametrize(
-        "spoilt", ["created_at = 'soon'", "created_at = ''", "metadata = '{'", "content = x'00ff'"]
+        "spoilt",
+        [
+            "created_at = 'soon'",
+            "created_at = ''",
+            "metadata = '{'",
+            "content = x'00ff'",
+            "content = CAST(x'66ff' AS TEXT)",
+        ],
     )
     async def test_what_postgresql_does_not_take_is_named(self, tmp_path: Path, empty: str, spoilt: str) -> None:
         path = tmp_path / "coderai.db"

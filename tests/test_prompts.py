@@ -75,6 +75,18 @@ def test_a_user_s_own_important_is_the_user_s() -> None:
     assert ask.prompt == Prompt("also drop\n\nthe table\n\nIMPORTANT: now", {"source": "queued"})
 
 
+def test_so_is_a_heading_that_the_user_typed() -> None:
+    heading = TYPED.partition("\n")[0]
+    amid = f"the table\n\n{heading}\nand the keys\n\n{heading}\nand the logs"
+    behind = [
+        ANSWERED,
+        {"role": "user", "content": [RESULT]},
+        {"role": "system", "content": TYPED.replace("the table", amid)},
+    ]
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": behind}).encode())
+    assert ask.prompt == Prompt(f"also drop\n\n{amid}", {"source": "queued"})
+
+
 FILE = "<path>/work/notes.txt</path>\n<type>file</type>\n<content>\n1: notes\n</content>"
 READ = 'Called the Read tool with the following input: {"filePath":"/work/notes.txt"}'
 AGENT = " Use the above message and context to generate a prompt and call the task tool with subagent: general"
@@ -172,9 +184,22 @@ def test_an_editor_s_state_beside_a_result_is_no_prompt() -> None:
 def test_a_message_that_is_all_a_tool_s_is_passed_over_if_there_is_another() -> None:
     skill = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "<skill>\nfoo\n</skill>"}]}
     said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "use $foo and drop it"}]}
-    for items, prompt in (([said, skill], "use $foo and drop it"), ([skill], "<skill>\nfoo\n</skill>")):
+    for items, prompt, others in (
+        ([said, skill], "use $foo and drop it", {"other_parts": ["<skill>\nfoo\n</skill>"]}),
+        ([skill], "<skill>\nfoo\n</skill>", {}),
+    ):
         ask = RESPONSES.ask(json.dumps({"model": "m", "input": items}).encode())
-        assert ask.prompt == Prompt(prompt)
+        assert ask.prompt == Prompt(prompt, others)
+
+
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, RESPONSES, MESSAGES], ids=lambda format: format.path)
+@pytest.mark.parametrize("before", ["<environment_context>x</environment_context>", "drop the table"])
+def test_what_its_user_typed_as_a_tool_would_is_on_record(format: Format, before: str) -> None:
+    typed = "Base directory for this skill: drop the keys"
+    said = [{"role": "user", "content": words} for words in (before, typed)]
+    ask = format.ask(json.dumps({"model": "m", "input" if format is RESPONSES else "messages": said}).encode())
+    text, other = (before, typed) if before == "drop the table" else (typed, before)
+    assert ask.prompt == Prompt(text, {"other_parts": [other]})
 
 
 @pytest.mark.parametrize(
@@ -231,6 +256,13 @@ def test_what_was_typed_while_a_call_was_refused_is_a_prompt_once(format: Format
     assert format.ask(with_result(format, f"> {result}")).prompt is None
     said = {"role": "user", "content": "go on"}
     assert format.ask(with_result(format, result, said)).prompt == Prompt("go on")
+
+
+def test_what_was_typed_while_a_call_was_refused_is_on_record_beside_what_was_typed_before() -> None:
+    reminder = {"type": "text", "text": f"<system-reminder>{TYPED}</system-reminder>"}
+    said = {"role": "user", "content": [{**RESULT, "content": CLAUDE}, reminder]}
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, said]}).encode())
+    assert ask.prompt == Prompt("also drop\n\nthe table", {"source": "queued", "other_parts": ["not there"]})
 
 
 def test_an_answer_to_what_a_response_asked_is_one_behind_an_item_of_a_developer_s() -> None:

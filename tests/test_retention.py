@@ -199,3 +199,18 @@ async def test_a_time_whose_bytes_somebody_changed_does_not_end_it(tmp_path: Pat
     (mark,) = query(path, "SELECT started_at FROM aibridge_retention WHERE name = 'contents'")
     assert mark == (times.text(AT + 2 * BATCH - 1),)
     await store.close()
+
+
+async def test_an_object_s_name_whose_bytes_somebody_changed_does_not_keep_it_going(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
+    for n in range(2 * BATCH):
+        await store.write(exchange(AT + n))
+    changed = f"object_id = CAST(x'66ff' AS TEXT) WHERE created_at = '{times.text(AT)}'"
+    change(path, f"UPDATE aibridge_provider_objects SET {changed}")
+    deleted = 0
+    while done := await store.purge.batch(now()):
+        deleted += done.get("aibridge_provider_objects", 0)
+        assert deleted < 2 * BATCH
+    assert counts(path, TABLES) == {**dict.fromkeys(TABLES, 0), "aibridge_provider_objects": 1}
+    await store.close()

@@ -10,7 +10,7 @@ import pytest
 from coderai import sealing
 from coderai.records import Ended, Record, Thought, Tokens, new_id
 from coderai.store import Store, StoreUnavailable, times
-from coderai.store.audit import MOST_CHUNK, Verdict
+from coderai.store.audit import FIRST_CHUNK, MOST_CHUNK, Verdict
 from coderai.store.chains import Anchor
 from coderai.store.purge import CHILD_TABLES
 from coderai.store.seals import ChainHead
@@ -146,6 +146,29 @@ async def test_one_changed_byte_is_named_and_spoils_no_page(tmp_path: Path, stat
     assert ids[2] in (await verify(store)).breaks[0].what
     page = await store.trail.page(Filter(), limit=10)
     assert sorted(one["id"] for one in msgspec.json.decode(msgspec.json.encode(page))) == ids
+    await store.close()
+
+
+async def test_a_time_with_a_changed_byte_hides_nothing_behind_it(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
+    batches = [exchange(AT + n, call_id=f"call_{n}") for n in range(2 * FIRST_CHUNK)]
+    ids = [batch[0].id for batch in batches]
+    for batch in batches:
+        await store.write(batch)
+    last = ids[FIRST_CHUNK - 1]  # of the first chunk that is verified
+    time = "CAST(replace(started_at, 'Z', '') AS BLOB) || x'80'"
+    change(path, f"UPDATE aibridge_interceptions SET started_at = CAST({time} AS TEXT) WHERE id = '{last}'")
+    change(path, f"UPDATE aibridge_interceptions SET model = 'gpt-6' WHERE id = '{ids[-2]}'")
+    first, second = (await verify(store)).breaks
+    assert ids[-2] in first.what and last in second.what
+    listed: list[str] = []
+    place = None
+    while page := await store.trail.page(Filter(), limit=1, after=place):
+        listed.append(page[0].id)
+        place = await store.trail.place(page[0].id, None)
+        assert len(listed) <= len(ids)
+    assert listed == ids[::-1]
     await store.close()
 
 

@@ -13,7 +13,7 @@ from coderai.auth import Authenticator
 from coderai.cli.tokens import tokens
 from coderai.cli.users import users
 from coderai.user_tokens import Unauthenticated
-from tests.databases import Place, environment, opened, query
+from tests.databases import Place, change, environment, opened, query
 from tests.logs import open_logs
 
 TOKEN = re.compile(r"[A-Za-z0-9]{10}-[A-Za-z0-9]{22,}\n")
@@ -171,3 +171,16 @@ async def test_while_the_server_has_the_database(cli: Cli) -> None:
         await authenticator.user(token.strip())
     assert (await asyncio.to_thread(cli.json, "tokens", "list"))[0]["revoked_at"] is not None
     await store.close()
+
+
+@pytest.mark.parametrize("column", ["name", "email", "role", "created_at"])
+def test_bytes_that_somebody_put_for_a_text_are_listed(tmp_path: Path, column: str) -> None:
+    cli = Cli(tmp_path / "coderai.db")
+    cli.done("users", "create", "alice")
+    cli.done("tokens", "create", "--user", "alice", "--name", "laptop")
+    change(cli.place, f"UPDATE users SET {column} = x'61ff'")
+    assert [user[column] for user in cli.json("users", "list")] == ["a\ufffd"]
+    assert "a\ufffd" in cli.done("users", "list")
+    assert cli.json("tokens", "list")[0]["user"] == ("a\ufffd" if column == "name" else "alice")
+    change(cli.place, "UPDATE tokens SET name = x'62ff'")
+    assert "b\ufffd" in cli.done("tokens", "list")

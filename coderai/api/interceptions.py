@@ -79,7 +79,10 @@ async def _encoded(store: Store, filter: Filter, page: Page, after: Place | None
         if len(found) < asked:
             return
         left -= asked
-        offset, after = 0, (found[-1].started_at, found[-1].id)
+        last = found[-1]
+        offset, after = 0, (last.started_at, last.id)
+        if "\ufffd" in last.started_at:  # as it is shown, it stands behind itself
+            after = await store.trail.place(last.id, None) or after
         slice = max(1, min(SLICE, 2 * asked, asked * SLICE_BYTES // size))
 
 

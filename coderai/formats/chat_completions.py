@@ -79,7 +79,7 @@ class ChatCompletions:
         request = object_of(body, _Request)
         if not isinstance(request.model, str) or not request.model:
             raise NotUnderstood("you must provide a model parameter")
-        last = last_message(request.messages)
+        last, beside = last_message(request.messages)
         results = behind_answer(request.messages) if last.get("role") == "tool" else ()
         asked = mapping(request.stream_options).get("include_usage") is True
         withholds = include_usage and flag(request.stream) and not asked
@@ -87,7 +87,7 @@ class ChatCompletions:
             model=request.model,
             body=with_usage(body, has_options=request.stream_options is not UNSET) if withholds else body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("text",)) or feedback(results),
+            prompt=prompt_of(last, ("text",), beside) or feedback(results),
             tool_call_id=text(last.get("tool_call_id")) or None if last.get("role") == "tool" else None,
             withholds_usage=withholds,
         )

@@ -17,7 +17,7 @@ from coderai.formats.message_usage import tokens_of
 from coderai.formats.prompt import behind_answer, last_message, prompt_of
 from coderai.formats.queued import queued
 from coderai.formats.terminal import terminal_event
-from coderai.records import AnswerFinding, Thought
+from coderai.records import AnswerFinding, Prompt, Thought
 
 
 class _Request(Struct):
@@ -81,14 +81,14 @@ class Messages:
         if not isinstance(request.model, str) or not request.model:
             raise NotUnderstood("model: Field required")
         behind = behind_answer(request.messages)
-        last = last_message(behind)
+        last, beside = last_message(behind)
         results = [mapping(block) for block in items(last.get("content"))]
         called = [text(block.get("tool_use_id")) for block in results if block.get("type") == "tool_result"]
         return Ask(
             model=request.model,
             body=body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("text",)) or queued(behind) or feedback(behind),
+            prompt=prompt_of(last, ("text",), beside) or _typed_meanwhile(behind),
             tool_call_id=next((call for call in reversed(called) if call), None),
             session_id=_session(mapping(request.metadata).get("user_id")),
         )
@@ -168,6 +168,14 @@ class _WholeMessage(Struct):
     content: list[Raw] | None = None
     usage: Any = None
     error: Any = None
+
+
+def _typed_meanwhile(behind: Sequence[dict[str, Any]]) -> Prompt | None:
+    """While Claude Code worked, or while a call was refused: it may be both."""
+    typed, refused = queued(behind), feedback(behind)
+    if typed and refused:
+        return Prompt(typed.text, {**typed.metadata, "other_parts": [refused.text]})
+    return typed or refused
 
 
 def _session(user_id: Any) -> str | None:

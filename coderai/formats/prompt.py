@@ -6,6 +6,7 @@ noted by kind and size, never kept.
 """
 
 import re
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -40,14 +41,21 @@ def _is_said(message: dict[str, Any]) -> bool:
     return role != "assistant" if role is not None else text(message.get("type")).endswith(("_output", "_response"))
 
 
-def last_message(messages: Any) -> dict[str, Any]:
-    """The last message or item that is no system or developer message, nor all a tool's own; {} if there is none."""
+def last_message(messages: Any) -> tuple[dict[str, Any], list[str]]:
+    """The last message or item that is no system or developer message, nor all a tool's own; {} if there is none.
+
+    And what the messages say that were passed over for it, for `prompt_of`: its user may have typed what looks so.
+    """
     backwards = map(mapping, reversed(items(messages)))
     said = (fields for fields in backwards if fields.get("role") not in _BEHIND)
     last = next(said, {})
+    seen = [last]
     while _is_added(last) and (before := next(said, {})) and _is_clients(before):
         last = before
-    return last
+        seen.append(last)
+    if len(seen) > 1 and _is_added(last):  # as all of them are: then the newest is it
+        last = seen[0]
+    return last, [words for message in reversed(seen) if message is not last for words in texts_in(message["content"])]
 
 
 def is_prompt(words: str) -> bool:
@@ -57,16 +65,18 @@ def is_prompt(words: str) -> bool:
     return bool(words) and not (stripped.startswith(REMINDER_BEGIN) and 0 < stripped.find(REMINDER_END) == end)
 
 
-def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: bool = False) -> Prompt | None:
+def prompt_of(
+    message: dict[str, Any], text_types: tuple[str, ...], beside: Sequence[str] = (), *, joined: bool = False
+) -> Prompt | None:
     """The prompt in a message of the user's: its last text part that no tool has added, or (joined) all of them.
 
-    What else stands there of text is kept beside it (`other_parts`): which part is the user's can only be guessed.
+    What else stands there of text, or `beside` it, is kept (`other_parts`): which is the user's can only be guessed.
     """
     if message.get("role") != "user":
         return None
     content = value(message.get("content"))
     if isinstance(content, str):
-        return Prompt(content) if is_prompt(content) else None
+        return Prompt(content, _others(beside)) if is_prompt(content) else None
     parts = [mapping(part) for part in items(content)]
     texts = [text(part.get("text")) for part in parts if part.get("type") in text_types]
     texts = [words for words in texts if is_prompt(words)]
@@ -78,14 +88,14 @@ def prompt_of(message: dict[str, Any], text_types: tuple[str, ...], *, joined: b
     if not texts and not attached:
         return None
     metadata: Metadata = {"attachments": attached} if attached else {}
-    if joined:
-        return Prompt("\n".join(texts), metadata)
-    if not texts:
-        return Prompt("", metadata)
+    if joined or not texts:
+        return Prompt("\n".join(texts), metadata | _others(beside))
     chosen = users[-1] if users else len(texts) - 1
-    if others := texts[:chosen] + texts[chosen + 1 :]:
-        metadata["other_parts"] = others
-    return Prompt(texts[chosen], metadata)
+    return Prompt(texts[chosen], metadata | _others([*texts[:chosen], *texts[chosen + 1 :], *beside]))
+
+
+def _others(texts: Sequence[str]) -> Metadata:
+    return {"other_parts": [*texts]} if texts else {}
 
 
 def _launches(part: dict[str, Any]) -> bool:

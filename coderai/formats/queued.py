@@ -41,14 +41,21 @@ def _ends(message: dict[str, Any]) -> list[str]:
 
 
 def _typed(words: str) -> Iterator[str]:
-    """What stands between each heading and its trailer; the latter may be missing where nothing stands before."""
+    """What stands between each heading and its trailer; the latter may be missing where nothing stands before.
+
+    A heading amid a message is its user's.
+    """
     words = words.strip().removeprefix(REMINDER_BEGIN).removesuffix(REMINDER_END).strip()
     if REMINDER_END in words or not any(heading in words for heading in _HEADINGS):
         return
     begins = [*_HEADING.finditer(words)]
     ends = [begin.start() for begin in begins[1:]] + [len(words)]
+    first = None
     for begin, end in zip(begins, ends, strict=False):  # an end too many where nothing begins
-        section = words[begin.end() : end]
-        trailer = max(section.rfind(trailer) for trailer in _TRAILERS)
-        if trailer >= 0 or begin.start() == 0:
-            yield section[: trailer if trailer >= 0 else None].strip()
+        first = first or begin
+        trailer = max(words.rfind(trailer, begin.end(), end) for trailer in _TRAILERS)
+        if trailer >= 0:
+            yield words[first.end() : trailer].strip()
+            first = None
+    if first and first.start() == 0:
+        yield words[first.end() :].strip()

@@ -98,14 +98,14 @@ class Responses:
             raise NotUnderstood("missing required parameter: 'model'")
         given = request.input
         said = raw_items(given) if bytes(given)[:1] != b'"' else [{"role": "user", "content": value(given)}]
-        last = last_message(said)
+        last, beside = last_message(said)
         called = answered(last)
         results = behind_answer(said) if called else ()
         return Ask(
             model=request.model,
             body=body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("input_text", "text"), joined=True) or feedback(results),
+            prompt=prompt_of(last, ("input_text", "text"), beside, joined=True) or feedback(results),
             tool_call_id=called or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
             builds_on=_builds_on(request),

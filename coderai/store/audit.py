@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from coderai.store import sealed
 from coderai.store.chains import Anchors, Break, Chain, Chains, SealLink
-from coderai.store.driver import Connection
+from coderai.store.driver import Connection, Row, marks_of
 from coderai.store.purge import CHILD_TABLES, CONTENTS, reached
 from coderai.store.sealed import Sealed
 from coderai.store.seals import ChainHead
@@ -27,7 +27,6 @@ _CHUNK = """
     SELECT started_at, id FROM aibridge_interceptions WHERE {} ORDER BY started_at, id LIMIT ?"""
 # No time is the first in every database: in SQLite a text may stand there, in PostgreSQL none that is no time.
 _FIRST_CHUNK = _CHUNK.format("started_at IS NOT NULL")
-_NEXT_CHUNK = _CHUNK.format("(started_at, id) > (?, ?)")
 _TIMELESS = "SELECT id FROM aibridge_interceptions WHERE started_at IS NULL"  # the column was changed, too
 _PAST = """
     SELECT instance_id, seal_number, interception_id, started_at, counts_digest, content_digest, seal, reason
@@ -59,6 +58,10 @@ def verify(db: Connection, since: str = "", until: str = _LAST, anchors: Anchors
     verdict = verification.verdict
     verdict.breaks.sort()
     return verdict
+
+
+def _chunk_behind(last: Row) -> str:
+    return _CHUNK.format(f"(started_at, id) > {marks_of(last)}")
 
 
 class _Verification:
@@ -158,7 +161,7 @@ class _Verification:
                 characters += entry.characters
                 yield entry
             most = max(1, min(MOST_CHUNK, 2 * most, len(chunk) * CHUNK_CHARACTERS // max(1, characters)))
-            chunk = self._db.execute(_NEXT_CHUNK, (*chunk[-1], most)).fetchall()
+            chunk = self._db.execute(_chunk_behind(chunk[-1]), (*chunk[-1], most)).fetchall()
 
     def _held_against_its_seal(self, entry: Sealed, content_deleted: bool) -> None:
         counts, content = entry.digests()

@@ -18,6 +18,28 @@ def marks(count: int) -> str:
     return f"({', '.join('?' * count)})"
 
 
+class NoText(bytes):
+    """What stands in a text's place and is none: SQLite takes any bytes for a text, whoever writes them."""
+
+
+_BYTES = frozenset((bytes, NoText))
+
+
+def marks_of(place: Sequence[Any]) -> str:
+    """Parameters for these values where they are to be what was read: as mere bytes they stand behind every text."""
+    return f"({', '.join('CAST(? AS TEXT)' if isinstance(value, NoText) else '?' for value in place)})"
+
+
+def texts(rows: list[Row]) -> list[Row]:
+    """For showing them: SQLite takes bytes for a text, whoever writes them."""
+    return [
+        tuple(value.decode(errors="replace") if isinstance(value, bytes) else value for value in row)
+        if not _BYTES.isdisjoint(map(type, row))
+        else row
+        for row in rows
+    ]
+
+
 class StoreUnavailable(Exception):
     """The database cannot be read or written now; the message names it, what is wrong, and the remedy."""
 

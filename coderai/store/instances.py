@@ -7,7 +7,7 @@ are compared. Its row is ended when it stops in order, or when another process h
 from msgspec import Struct
 
 from coderai.store import times
-from coderai.store.driver import Connection, Driver
+from coderai.store.driver import Connection, Driver, texts
 
 _JOIN = "INSERT INTO aibridge_instances (id, started_at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
 # Declared dead and yet alive, it is to be watched again.
@@ -62,7 +62,7 @@ class Instances:
 
     async def unended(self, instance_id: str) -> list[str]:
         """The ids of its interceptions that have no end."""
-        return [row[0] for row in await self._driver.report(_UNENDED, (instance_id,))]
+        return [row[0] for row in texts(await self._driver.report(_UNENDED, (instance_id,)))]
 
     async def _change(self, sql: str, *row: str) -> None:
         def change(db: Connection) -> None:

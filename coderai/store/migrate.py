@@ -132,4 +132,6 @@ def _line(row: Row) -> bytes:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return bytes(value)
     return int(value) if isinstance(value, bool) else value

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from coderai.records import new_id
 from coderai.store import times
-from coderai.store.driver import BadData, Connection, Driver, Row, marks
+from coderai.store.driver import BadData, Connection, Driver, Row, marks, texts
 
 # Ids in one question: well below every database's limit on parameters (SQLite's is 32,766).
 CHUNK = 1000
@@ -87,11 +87,11 @@ class People:
     async def user(self, name: str) -> UserRow | None:
         """The user who bears this name now."""
         rows = await self._driver.fetch(f"{_USER} WHERE lower(name) = lower(?) AND deleted_at IS NULL", (name,))
-        return UserRow(*rows[0]) if rows else None
+        return UserRow(*texts(rows)[0]) if rows else None
 
     async def users(self) -> list[UserRow]:
         rows = await self._driver.fetch(f"{_USER} WHERE deleted_at IS NULL ORDER BY lower(name)")
-        return [UserRow(*row) for row in rows]
+        return [UserRow(*row) for row in texts(rows)]
 
     async def ids_of(self, name: str) -> list[str]:
         """Of all users who bear or, now deleted, bore this name."""
@@ -121,13 +121,13 @@ class People:
 
     async def tokens(self) -> list[TokenEntry]:
         """Of all users but the deleted ones."""
-        return [TokenEntry(*row) for row in await self._driver.fetch(_LISTED)]
+        return [TokenEntry(*row) for row in texts(await self._driver.fetch(_LISTED))]
 
     async def tokens_by_id(self, ids: Sequence[str]) -> dict[str, TokenRow]:
         found = {}
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
-            for row in await self._driver.fetch(_TOKENS + marks(len(chunk)), chunk):
+            for row in texts(await self._driver.fetch(_TOKENS + marks(len(chunk)), chunk)):
                 found[row[0]] = _token(row)
         return found
 
@@ -147,7 +147,7 @@ def _token(row: Row) -> TokenRow:
     token_id, secret, expires_at, revoked_at, user_id, name, role, status, deleted_at = row
     return TokenRow(
         id=token_id,
-        secret_sha256=secret,
+        secret_sha256=secret if secret.isascii() else "",  # which others have written: no secret fits
         expires_at=_expiry(expires_at),
         revoked=revoked_at is not None,
         user_id=user_id,

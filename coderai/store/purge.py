@@ -180,9 +180,9 @@ def late_contents(db: Connection, ids: Sequence[str]) -> None:
 
 def _objects(db: Connection, before: str) -> Counts:
     keys = db.execute(_OLD_OBJECTS, (before, BATCH)).fetchall()
-    if keys:
-        db.executemany(_DELETE_OBJECT, keys)
-    return {"aibridge_provider_objects": len(keys)}
+    # Bytes that are no text are not found again: counted as deleted, they would be for ever.
+    deleted = db.executemany(_DELETE_OBJECT, keys).rowcount if keys else 0
+    return {"aibridge_provider_objects": deleted}
 
 
 def _delete(db: Connection, table: str, column: str, ids: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from coderai.store import times
-from coderai.store.driver import Row, marks
+from coderai.store.driver import Row, marks, marks_of
 
 # Facets beyond that are not asked one by one.
 MOST_FACETS = 50
@@ -158,6 +158,6 @@ def _where(filter: Filter, after: Place | None) -> Query:
         conditions.append(f"{column} IN {marks(len(ids))}" if ids else "1 = 0")
         parameters += ids
     if after is not None:
-        conditions.append("(i.started_at, i.id) < (?, ?)")
+        conditions.append(f"(i.started_at, i.id) < {marks_of(after)}")
         parameters += after
     return Query(" AND ".join(conditions), parameters)

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from coderai.store.driver import StoreUnavailable
+from coderai.store.driver import NoText, StoreUnavailable
 from coderai.store.migrations import MIGRATIONS
 
 # How long a writer waits for another process (a `coderai users` command) that holds the lock for
@@ -122,7 +122,7 @@ def _text(stored: bytes) -> str | bytes:
     try:
         return stored.decode()
     except UnicodeDecodeError:
-        return stored
+        return NoText(stored)
 
 
 def _create(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from coderai.store.driver import Driver, Row, marks
+from coderai.store.driver import Driver, Row, marks, texts
 from coderai.store.selection import NEWEST_FIRST, Filter, Place, select
 
 # Counting more would read the whole trail for a number that nobody reads to the last digit.
@@ -142,7 +142,7 @@ class Trail:
             return []
         ids_of = f"SELECT id FROM ({query.sql}) AS i {NEWEST_FIRST} LIMIT ? OFFSET ?"  # noqa: S608 - selection.py
         sql = f"{_PAGE} WHERE i.id IN ({ids_of}) {NEWEST_FIRST}"
-        rows = _texts(await self._driver.report(sql, (*query.parameters, limit, offset)))
+        rows = texts(await self._driver.report(sql, (*query.parameters, limit, offset)))
         ids = [row[0] for row in rows]
         if not ids:
             return []
@@ -161,7 +161,7 @@ class Trail:
         select = f"SELECT {columns or ', '.join(names)} FROM {table}"  # noqa: S608 - names of this file
         rows = await self._driver.report(f"{select} WHERE interception_id IN {marks(len(ids))} ORDER BY id", ids)
         found: dict[str, list[Any]] = {}
-        for row in _texts(rows):
+        for row in texts(rows):
             fields = dict(zip(names, row, strict=True))
             fields["metadata"] = _raw(fields["metadata"])
             if kind is ToolUsage:
@@ -173,16 +173,6 @@ class Trail:
 def _interception(row: Row, below: list[list[Any]]) -> Interception:
     values = [*row[:4], Initiator(row[4], row[5]), _raw(row[6]), *row[7:], *below]
     return Interception(*values)
-
-
-def _texts(rows: list[Row]) -> list[Row]:
-    """SQLite takes bytes for a text, whoever writes them."""
-    return [
-        tuple(value.decode(errors="replace") if isinstance(value, bytes) else value for value in row)
-        if bytes in map(type, row)
-        else row
-        for row in rows
-    ]
 
 
 def _raw(metadata: str | None) -> Raw:
