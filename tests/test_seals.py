@@ -330,6 +330,27 @@ class TestRetention:
         (found,) = (await verify(store)).breaks
         assert ids[3] in found.what
 
+    @pytest.mark.parametrize(
+        "part", ["seal_number = 1", "seal_number = NULL", "instance_id = NULL", "counts_digest = NULL"]
+    )
+    async def test_a_changed_seal_is_found_after_its_deletion_and_does_not_hinder_it(
+        self, store: Store, place: Place, part: str
+    ) -> None:
+        ids = await five(store)
+        change(place, f"UPDATE aibridge_interceptions SET {part} WHERE id = '{ids[1]}'")
+        while await store.purge.batch(AT + 3 * HOUR):
+            pass
+        assert query(place, "SELECT count(*) FROM aibridge_interceptions") == [(2,)]
+        assert (await verify(store)).breaks
+
+    async def test_nor_does_it_hinder_a_true_end(self, store: Store, place: Place) -> None:
+        records = exchange(call_id="a")
+        await store.write([*records[:-1], ended(records[0], error_type="interrupted")])
+        change(place, "UPDATE aibridge_interceptions SET seal_number = NULL")
+        await store.write(records[-1:])
+        assert query(place, "SELECT status, error_type FROM aibridge_interceptions") == [(200, None)]
+        assert (await verify(store)).breaks
+
     async def test_contents_go_earlier_and_the_counts_stay_verifiable(self, store: Store, place: Place) -> None:
         ids = await five(store)
         while await store.purge.contents(AT + 3 * HOUR):

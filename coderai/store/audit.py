@@ -10,7 +10,7 @@ from contextlib import closing
 
 from msgspec import Struct
 
-from coderai.store import sealed
+from coderai.store import past_seals, sealed
 from coderai.store.chains import Anchors, Break, Chain, Chains, SealLink
 from coderai.store.driver import Connection, Row, marks_of
 from coderai.store.purge import CHILD_TABLES, CONTENTS, reached
@@ -109,11 +109,11 @@ class _Verification:
 
     def _misplaced(self, past: SealLink, reason: str) -> str | None:
         """Why there should be no such past seal. Whatever is older than all that is left may be gone by retention."""
-        if reason not in ("deleted", "superseded"):
+        if reason not in (past_seals.DELETED, past_seals.SUPERSEDED):
             return "its past seal was changed or inserted"
         if str(past.started_at) <= self._oldest:
             return None
-        if reason == "deleted":
+        if reason == past_seals.DELETED:
             return "it was deleted, though older ones are still there"
         if not self._db.execute(_EXISTS, (past.interception_id,)).fetchone():
             return "it was sealed again, and is gone, though older ones are still there"

@@ -8,7 +8,7 @@ its chain as a past one.
 from collections.abc import Sequence
 from typing import Any
 
-from coderai.store import rows, sealed, seals, times
+from coderai.store import past_seals, rows, sealed, seals, times
 from coderai.store.driver import Connection
 from coderai.store.seals import ChainHead
 
@@ -21,12 +21,6 @@ _MOVE_HEAD = "UPDATE aibridge_instances SET seal_number = ?, seal = ? WHERE id =
 # Whoever else wants to end it waits here until this transaction is over.
 _LOCK = "UPDATE aibridge_interceptions SET model = model WHERE id = ?"
 _STATE = "SELECT ended_at, error_type FROM aibridge_interceptions WHERE id = ?"
-_SUPERSEDE = """
-    INSERT INTO aibridge_past_seals (instance_id, seal_number, interception_id, started_at, counts_digest,
-        content_digest, seal, reason)
-    SELECT instance_id, seal_number, id, started_at, counts_digest, content_digest, seal, 'superseded'
-    FROM aibridge_interceptions WHERE id = ? AND seal IS NOT NULL
-    ON CONFLICT (instance_id, seal_number) DO NOTHING"""
 # A true end keeps the mark of a record that could not be stored.
 _END = """
     UPDATE aibridge_interceptions SET ended_at = ?, status = ?,
@@ -74,6 +68,6 @@ def _end(db: Connection, record: Any) -> bool:
         again = (ended_at, error_type) == (times.text(record.at), record.finding.error_type)
         if again or record.finding.inferred or error_type != INTERRUPTED:
             return False
-        db.execute(_SUPERSEDE, (interception_id,))
+        past_seals.keep(db, [interception_id], past_seals.SUPERSEDED)
     db.execute(_END, (*rows.end(record, record.finding), record.finding.credential_hint, interception_id))
     return True

@@ -9,7 +9,7 @@ time deletes. Whoever calls `batch` or `contents` leaves the writer time between
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from coderai.store import times
+from coderai.store import past_seals, times
 from coderai.store.children import CHILDREN
 from coderai.store.driver import Connection, Cursor, Driver, Occupied, Row, marks
 
@@ -30,20 +30,6 @@ _OLD = """
     WHERE i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""
 # Those under way stay so until they are deleted: the seal of one that ended meanwhile would not be kept.
 _LOCK_OPEN = "UPDATE aibridge_interceptions SET metadata = metadata WHERE seal IS NULL AND id IN "
-_KEEP_SEALS = """
-    INSERT INTO aibridge_past_seals (instance_id, seal_number, interception_id, started_at, counts_digest,
-        content_digest, seal, reason)
-    SELECT instance_id, seal_number, id, started_at, counts_digest, content_digest, seal, 'deleted'
-    FROM aibridge_interceptions WHERE seal IS NOT NULL AND id IN """
-_ANCHORS = """
-    SELECT id, anchor_number FROM aibridge_instances WHERE EXISTS (
-        SELECT 1 FROM aibridge_past_seals AS p
-        WHERE p.instance_id = aibridge_instances.id AND p.seal_number = aibridge_instances.anchor_number + 1)"""
-_NEXT_SEALS = """
-    SELECT seal_number, seal FROM aibridge_past_seals WHERE instance_id = ? AND seal_number > ?
-    ORDER BY seal_number LIMIT ?"""
-_MOVE_ANCHOR = "UPDATE aibridge_instances SET anchor_number = ?, anchor = ? WHERE id = ?"
-_DROP_SEALS = "DELETE FROM aibridge_past_seals WHERE instance_id = ? AND seal_number <= ?"
 # All that it ever wrote is gone: so may its chain be.
 _DROP_INSTANCES = "DELETE FROM aibridge_instances WHERE ended_at < ? AND anchor_number = seal_number"
 
@@ -99,10 +85,10 @@ def _interceptions(old: str, db: Connection, before: str) -> Counts:
     if not ids:
         return {}
     db.execute(_LOCK_OPEN + marks(len(ids)), ids)
-    db.execute(_KEEP_SEALS + marks(len(ids)), ids)
+    past_seals.keep(db, ids, past_seals.DELETED)
     counts = {table: _delete(db, table, "interception_id", ids) for table in CHILD_TABLES}
     counts["aibridge_interceptions"] = _delete(db, "aibridge_interceptions", "id", ids)
-    _move_anchors(db)
+    past_seals.move_anchors(db, 2 * BATCH)
     return counts
 
 
@@ -122,18 +108,6 @@ def _some(found: Cursor) -> list[Row]:
         rows.append(row)
         length += row[-1]
     return rows
-
-
-def _move_anchors(db: Connection) -> None:
-    """Past seals that follow upon their chain's anchor without a gap become part of it."""
-    for instance_id, anchor in db.execute(_ANCHORS).fetchall():
-        number, seal = anchor, b""
-        for next_number, next_seal in db.execute(_NEXT_SEALS, (instance_id, anchor, 2 * BATCH)).fetchall():
-            if next_number != number + 1:
-                break
-            number, seal = next_number, next_seal
-        db.execute(_MOVE_ANCHOR, (number, seal, instance_id))
-        db.execute(_DROP_SEALS, (instance_id, number))
 
 
 def _instances(db: Connection, before: str) -> Counts:
