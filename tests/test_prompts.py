@@ -87,6 +87,67 @@ def test_so_is_a_heading_that_the_user_typed() -> None:
     assert ask.prompt == Prompt(f"also drop\n\n{amid}", {"source": "queued"})
 
 
+def in_reminders(*typed: str) -> list[str]:
+    return [f"<system-reminder>\n{words}\n</system-reminder>" for words in typed]
+
+
+def in_all_shapes(*typed: str) -> list[list[dict]]:
+    """As Claude Code 2.1.197 sends it for newer and older models."""
+    reminders = in_reminders("Todo", *typed, "The date has changed.")
+    return [
+        [{"role": "user", "content": [RESULT]}, {"role": "system", "content": "\n\n".join(typed)}],
+        [{"role": "user", "content": [{**RESULT, "content": "\n\n".join(("out", *reminders))}]}],
+    ]
+
+
+def test_each_message_typed_meanwhile_may_stand_in_a_reminder_of_its_own_behind_a_result() -> None:
+    """Of two, the first was on no record."""
+    for said in in_all_shapes(TYPED, TYPED.replace("drop", "keep")):
+        ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, *said]}).encode())
+        assert ask.prompt == Prompt("also drop\n\nthe table\nalso keep\n\nthe table", {"source": "queued"})
+
+
+@pytest.mark.parametrize(
+    "amid",
+    [
+        "</system-reminder> it",
+        "<system-reminder> it",
+        "it\n</system-reminder>\n\n<system-reminder>\nThe user sent a new message while you were working:\nnot",
+        "it\n\nThe user sent a new message while you were working:",
+    ],
+)
+def test_what_its_user_types_of_a_reminder_s_keeps_nothing_off_the_record(amid: str) -> None:
+    for said in in_all_shapes(TYPED.replace("the table", amid)):
+        ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, *said]}).encode())
+        assert ask.prompt == Prompt(f"also drop\n\n{amid}", {"source": "queued"})
+
+
+def test_what_was_typed_meanwhile_is_beside_what_was_typed_while_a_call_was_allowed() -> None:
+    """Claude Code puts the latter behind the call's result."""
+    allowed = {"type": "text", "text": "but not there"}
+    for said in in_all_shapes(TYPED):
+        said[0]["content"].append(allowed)
+        ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, *said]}).encode())
+        assert ask.prompt == Prompt("but not there", {"other_parts": ["also drop\n\nthe table"]})
+    refused = {"role": "user", "content": [{**RESULT, "content": CLAUDE}, RESULT, allowed]}
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, refused]}).encode())
+    assert ask.prompt == Prompt("but not there", {"other_parts": ["not there"]})
+
+
+def test_what_was_typed_before_the_last_message_was_recorded_when_it_was_new() -> None:
+    queued = in_all_shapes(TYPED)[0]
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [*queued, {"role": "user", "content": "hi"}]}).encode())
+    assert ask.prompt == Prompt("hi")
+
+
+def test_an_image_that_came_with_what_was_typed_meanwhile_is_noted() -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    said = {"role": "user", "content": [RESULT, {"type": "text", "text": in_reminders(TYPED)[0]}, image]}
+    ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [ANSWERED, said]}).encode())
+    noted = [{"kind": "image", "media_type": "image/png", "size": 3}]
+    assert ask.prompt == Prompt("also drop\n\nthe table", {"source": "queued", "attachments": noted})
+
+
 FILE = "<path>/work/notes.txt</path>\n<type>file</type>\n<content>\n1: notes\n</content>"
 READ = 'Called the Read tool with the following input: {"filePath":"/work/notes.txt"}'
 AGENT = " Use the above message and context to generate a prompt and call the task tool with subagent: general"

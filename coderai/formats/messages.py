@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import dropwhile
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, items, mapping, object_of, objects, text
 from coderai.formats.message_blocks import Block, block_of, failures_in, tool_of
 from coderai.formats.message_usage import tokens_of
-from coderai.formats.prompt import behind_answer, last_message, prompt_of
+from coderai.formats.prompt import attachments, behind_answer, last_message, prompt_of
 from coderai.formats.queued import queued
 from coderai.formats.terminal import terminal_event
 from coderai.records import AnswerFinding, Prompt, Thought
@@ -88,7 +89,7 @@ class Messages:
             model=request.model,
             body=body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("text",), beside) or _typed_meanwhile(behind),
+            prompt=_prompt(behind, last, beside),
             tool_call_id=next((call for call in reversed(called) if call), None),
             session_id=_session(mapping(request.metadata).get("user_id")),
         )
@@ -170,12 +171,22 @@ class _WholeMessage(Struct):
     error: Any = None
 
 
-def _typed_meanwhile(behind: Sequence[dict[str, Any]]) -> Prompt | None:
-    """While Claude Code worked, or while a call was refused: it may be both."""
-    typed, refused = queued(behind), feedback(behind)
-    if typed and refused:
-        return Prompt(typed.text, {**typed.metadata, "other_parts": [refused.text]})
-    return typed or refused
+def _prompt(behind: Sequence[dict[str, Any]], last: dict[str, Any], beside: Sequence[str]) -> Prompt | None:
+    """What its user said, typed while Claude Code worked, or while a call was refused: it may be all of these at once.
+
+    What stands before the last message was in a request of its own already, where there is something in that one.
+    """
+    said = prompt_of(last, ("text",), beside)
+    since = behind if said is None else [*dropwhile(lambda message: message is not last, behind)]
+    found = [prompt for prompt in (said, queued(since), feedback(since)) if prompt is not None]
+    if not found:
+        return None
+    first, *others = found
+    metadata = first.metadata if first is said else first.metadata | attachments(last)
+    if others:
+        parts = [*metadata.get("other_parts", ()), *(other.text for other in others)]
+        metadata = {**metadata, "other_parts": parts}
+    return Prompt(first.text, metadata)
 
 
 def _session(user_id: Any) -> str | None:

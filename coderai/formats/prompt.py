@@ -82,12 +82,11 @@ def prompt_of(
     texts = [words for words in texts if is_prompt(words)]
     skills = sum(map(_launches, parts))
     users = [place for place, words in enumerate(texts) if place >= skills and not _ADDED.fullmatch(words.strip())]
-    attached = [noted for part in parts if (noted := _attachment(part)) is not None]
+    metadata = attachments(message)
     if not users and any(part.get("type") == "tool_result" for part in parts):
         return None
-    if not texts and not attached:
+    if not texts and not metadata:
         return None
-    metadata: Metadata = {"attachments": attached} if attached else {}
     if joined or not texts:
         return Prompt("\n".join(texts), metadata | _others(beside))
     chosen = users[-1] if users else len(texts) - 1
@@ -128,6 +127,13 @@ _ATTACHED = {
     "video_url": "video",
 }
 _SOURCES = ("source", "image_url", "file", "input_audio", "audio_url", "video_url")
+
+
+def attachments(message: dict[str, Any]) -> Metadata:
+    """The images, files and so on of a message, for its prompt's metadata."""
+    parts = map(mapping, items(message.get("content")))
+    noted = [attached for part in parts if (attached := _attachment(part)) is not None]
+    return {"attachments": noted} if noted else {}
 
 
 def _attachment(part: dict[str, Any]) -> Metadata | None:
