@@ -17,8 +17,9 @@ from coderai.wire.reads import Skippable
 
 _LINE_ENDS = (b"\n", b"\r")
 _BLANKS = (BLANK, b"\n\r\n")
-# Bytes of an answer that tell whether it is JSON.
+# Bytes of an answer that tell whether it is JSON, and pieces: each byte of a BOM may come in one of its own.
 _BEGINNING = 64
+_FIRST = 4
 
 
 class StreamTap(StreamReader):
@@ -100,8 +101,8 @@ class StreamTap(StreamReader):
             return sse.json_in(self._kept.events[0][:_BEGINNING]) != b""
         if self._latest or not self._pieces:
             return self._latest != b""
-        begun = self._pieces[0] if self._pieces[0].strip() else self._pieces[-1]  # blanks before it keep alive
-        return sse.json_in(begun) != b""
+        begun = b"".join(piece[:_BEGINNING] for piece in self._pieces[:_FIRST])
+        return sse.json_in(begun if begun.strip() else self._pieces[-1]) != b""  # blanks before it keep alive
 
     def _read(self, chunk: bytes) -> bytes:
         if self._half:

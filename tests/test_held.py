@@ -196,6 +196,8 @@ JSON_CUTS = [
     [b" ", b"\n", b"{", b"}"],
     [b": ping\n\n{", b'"a":\n\n', b"1", b"}"],
     [b"\xef\xbb\xbf[", b"1\r\n\r\n", b",2", b"]"],
+    [b"\xef\xbb\xbf", b"{", b"}"],
+    [b"\xef", b"\xbb", b"\xbf", b"{", b"}"],
     [b"{}"],
 ]
 
@@ -212,7 +214,7 @@ def test_of_json_in_a_stream_s_place_the_latest_piece_is_held(
     sent = b""
     for at, fed in enumerate(chunks):
         sent += tap.feed(fed)
-        assert b"".join(chunks[:at]).startswith(sent) or not pieces[at].strip()
+        assert b"".join(chunks[:at]).startswith(sent) or not pieces[at].strip(b"\xef\xbb\xbf \n")
     tap.read()
     assert sent + tap.held() == b"".join(chunks)
 
