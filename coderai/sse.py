@@ -89,7 +89,8 @@ def payloads(data: bytes) -> list[bytes]:
     if (end := _line_end(data)) == b"\r\n":
         data = data.replace(end, b"\n")
     lines = data.count(b"\ndata") + data.startswith(b"data")
-    if end and lines == data.count(b"\n\n") and data.endswith(b"\n\n"):
+    # a line behind a BOM would not be counted
+    if end and lines == data.count(b"\n\n") and data.endswith(b"\n\n") and data.find(BOM_UTF8) < 0:
         found = _PLAIN.findall(data)
         if len(found) == lines:
             return found

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coderai import sse
@@ -54,6 +54,8 @@ LINES = st.sampled_from(
 
 
 @given(st.lists(LINES, max_size=12).map(b"".join))
+@example(b"\xef\xbb\xbfdata: x\ndata: y\n\n")
+@example(b"data: w\n\n\xef\xbb\xbfdata: x\ndata: y\n\n")
 def test_the_data_of_many_events_is_that_of_each(data: bytes) -> None:
     events, rest = sse.split(data)
     each = [found for event in (*events, rest) if (found := sse.payload(event)) is not None]
