@@ -263,6 +263,24 @@ def test_what_its_user_typed_as_a_tool_would_is_on_record(format: Format, before
     assert ask.prompt == Prompt(text, {"other_parts": [other]})
 
 
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, RESPONSES, MESSAGES], ids=lambda format: format.path)
+def test_of_several_messages_behind_an_answer_the_earlier_stand_beside_the_prompt(format: Format) -> None:
+    """OpenCode 1.18.33 sends so what was typed while it worked: in no other request are they the last."""
+    answer = {"role": "assistant", "content": "done"}
+    said = [{"role": "user", "content": words} for words in ("before", "drop it", "<skill>x</skill>", "and the keys")]
+    said[1:1] = [answer]
+    said.insert(3, {"role": "developer", "content": "now"})
+    ask = format.ask(json.dumps({"model": "m", "input" if format is RESPONSES else "messages": said}).encode())
+    assert ask.prompt == Prompt("and the keys", {"other_parts": ["drop it", "<skill>x</skill>"]})
+
+
+def test_so_do_those_behind_a_tool_s_result() -> None:
+    said = [{"role": "user", "content": words} for words in ("drop it", "and the keys")]
+    for format in (CHAT_COMPLETIONS, RESPONSES, MESSAGES):
+        ask = format.ask(with_result(format, "done", *said))
+        assert ask.prompt == Prompt("and the keys", {"other_parts": ["drop it"]})
+
+
 @pytest.mark.parametrize(
     ("format", "part", "noted"),
     [
@@ -317,6 +335,11 @@ def test_what_was_typed_while_a_call_was_refused_is_a_prompt_once(format: Format
     assert format.ask(with_result(format, f"> {result}")).prompt is None
     said = {"role": "user", "content": "go on"}
     assert format.ask(with_result(format, result, said)).prompt == Prompt("go on")
+
+
+def test_a_note_that_the_user_typed_is_the_user_s() -> None:
+    ask = MESSAGES.ask(with_result(MESSAGES, f"{CLAUDE}{NOTE} and drop it{NOTE}"))
+    assert ask.prompt == Prompt(f"not there{NOTE} and drop it", {"source": "feedback"})
 
 
 def test_what_was_typed_while_a_call_was_refused_is_on_record_beside_what_was_typed_before() -> None:

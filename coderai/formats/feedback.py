@@ -40,4 +40,7 @@ def _results(message: dict[str, Any]) -> Iterator[Any]:
 
 def _typed(result: str) -> str:
     begin = _BEFORE.match(result)
-    return result[begin.end() :].partition(_BEHIND)[0].strip() if begin else ""
+    if begin is None:
+        return ""
+    end = result.rfind(_BEHIND, begin.end())  # an earlier one is the user's
+    return result[begin.end() : end if end >= 0 else len(result)].strip()

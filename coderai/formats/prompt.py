@@ -44,18 +44,29 @@ def _is_said(message: dict[str, Any]) -> bool:
 def last_message(messages: Any) -> tuple[dict[str, Any], list[str]]:
     """The last message or item that is no system or developer message, nor all a tool's own; {} if there is none.
 
-    And what the messages say that were passed over for it, for `prompt_of`: its user may have typed what looks so.
+    And what the user's messages say that were passed over for it, or stand right before it, for `prompt_of`: its user
+    may have typed what looks like a tool's, and several messages while a tool worked.
     """
-    backwards = map(mapping, reversed(items(messages)))
-    said = (fields for fields in backwards if fields.get("role") not in _BEHIND)
-    last = next(said, {})
-    seen = [last]
-    while _is_added(last) and (before := next(said, {})) and _is_clients(before):
-        last = before
-        seen.append(last)
-    if len(seen) > 1 and _is_added(last):  # as all of them are: then the newest is it
-        last = seen[0]
-    return last, [words for message in reversed(seen) if message is not last for words in texts_in(message["content"])]
+    latest = _latest(messages)
+    last = next((message for message in latest if not _is_added(message)), None)
+    if last is None:  # all are a tool's: then the newest is it
+        last = latest[0] if latest else {}
+    others = (message for message in reversed(latest) if message is not last and message.get("role") == "user")
+    return last, [words for message in others for words in texts_in(message.get("content")) if is_prompt(words)]
+
+
+def _latest(messages: Any) -> list[dict[str, Any]]:
+    """The last messages that are the user's by their role, and what came of a tool before them; the newest first."""
+    latest: list[dict[str, Any]] = []
+    for message in map(mapping, reversed(items(messages))):
+        if message.get("role") in _BEHIND:
+            continue
+        if latest and not _is_clients(message):
+            break
+        latest.append(message)
+        if message.get("role") != "user":
+            break
+    return latest
 
 
 def is_prompt(words: str) -> bool:
