@@ -308,6 +308,12 @@ WORKER = (
     "Permission for this tool use was denied. The tool use was rejected (eg. if it was a file edit, the new_string"
     " was NOT written to the file). The user said:\nnot there"
 )
+CHOSEN = '"Which one?"="SQLite", "How?"="as. You can now continue with it"'
+ANSWERS = [
+    (f"Your questions have been answered: {CHOSEN}. You can now continue with these answers in mind.", CHOSEN),
+    (f"User has answered your questions: {CHOSEN}. You can now continue with the user's answers in mind.", CHOSEN),
+    ("The user responded: not now. You can now continue with it.", "not now. You can now continue with it."),
+]
 
 
 def with_result(format: Format, result: str, *behind: object) -> bytes:
@@ -335,6 +341,14 @@ def test_what_was_typed_while_a_call_was_refused_is_a_prompt_once(format: Format
     assert format.ask(with_result(format, f"> {result}")).prompt is None
     said = {"role": "user", "content": "go on"}
     assert format.ask(with_result(format, result, said)).prompt == Prompt("go on")
+
+
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, RESPONSES, MESSAGES], ids=lambda format: format.path)
+@pytest.mark.parametrize(("result", "answer"), ANSWERS)
+def test_what_was_answered_to_a_tool_that_asks_is_a_prompt(format: Format, result: str, answer: str) -> None:
+    """As the code of Claude Code 2.1 (AskUserQuestion) and of OpenCode 1.18.33 (question) puts it."""
+    assert format.ask(with_result(format, result)).prompt == Prompt(answer, {"source": "answer"})
+    assert format.ask(with_result(format, "The user did not answer the questions.")).prompt is None
 
 
 def test_a_note_that_the_user_typed_is_the_user_s() -> None:

@@ -13,10 +13,10 @@ from msgspec.structs import asdict
 
 from coderai.formats.chat_deltas import INDEX, Choice, thought_of
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
-from coderai.formats.feedback import feedback
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import behind_answer, last_message, prompt_of
+from coderai.formats.replies import reply
 from coderai.formats.splice import with_usage
 from coderai.formats.terminal import DONE, GAP
 from coderai.formats.usage import chat_tokens
@@ -87,7 +87,7 @@ class ChatCompletions:
             model=request.model,
             body=with_usage(body, has_options=request.stream_options is not UNSET) if withholds else body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("text",), beside) or feedback(results),
+            prompt=prompt_of(last, ("text",), beside) or reply(results),
             tool_call_id=text(last.get("tool_call_id")) or None if last.get("role") == "tool" else None,
             withholds_usage=withholds,
         )

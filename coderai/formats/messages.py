@@ -10,13 +10,13 @@ from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
-from coderai.formats.feedback import feedback
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, items, mapping, object_of, objects, text
 from coderai.formats.message_blocks import Block, block_of, failures_in, tool_of
 from coderai.formats.message_usage import tokens_of
 from coderai.formats.prompt import attachments, behind_answer, last_message, prompt_of
 from coderai.formats.queued import queued
+from coderai.formats.replies import reply
 from coderai.formats.terminal import terminal_event
 from coderai.records import AnswerFinding, Prompt, Thought
 
@@ -178,7 +178,7 @@ def _prompt(behind: Sequence[dict[str, Any]], last: dict[str, Any], beside: Sequ
     """
     said = prompt_of(last, ("text",), beside)
     since = behind if said is None else [*dropwhile(lambda message: message is not last, behind)]
-    found = [prompt for prompt in (said, queued(since), feedback(since)) if prompt is not None]
+    found = [prompt for prompt in (said, queued(since), reply(since)) if prompt is not None]
     if not found:
         return None
     first, *others = found

@@ -11,10 +11,10 @@ from msgspec import Raw, Struct, json
 
 from coderai.formats.chat_completions import ChatCompletions
 from coderai.formats.failure import Failure, error_of, failure_in, told, unwrapped
-from coderai.formats.feedback import feedback
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, mapping, object_of, objects, raw_items, text, value
 from coderai.formats.prompt import behind_answer, last_message, prompt_of
+from coderai.formats.replies import reply
 from coderai.formats.response_deltas import DELTAS, Unfinished
 from coderai.formats.response_items import answered, is_call, item_of, thoughts_of, tool_call
 from coderai.formats.terminal import terminal_event
@@ -105,7 +105,7 @@ class Responses:
             model=request.model,
             body=body,
             stream=flag(request.stream),
-            prompt=prompt_of(last, ("input_text", "text"), beside, joined=True) or feedback(results),
+            prompt=prompt_of(last, ("input_text", "text"), beside, joined=True) or reply(results),
             tool_call_id=called or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
             builds_on=_builds_on(request),
