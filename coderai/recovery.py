@@ -18,8 +18,8 @@ from coderai.store.instances import Instance
 BEAT_SECONDS = 3.0
 # Looks at an unchanged heartbeat: half a minute, in which the database could be asked all the time.
 DEAD_AFTER_LOOKS = 10
-# Ends in one transaction.
-BATCH = 200
+# Ends in one transaction, with their prompts in memory: 10 MB at the most, as everything else goes on meanwhile.
+BATCH = 5
 
 
 class Recovery:
@@ -79,10 +79,12 @@ class Recovery:
     async def _end(self, instance_id: str) -> None:
         ids = await self._store.instances.unended(instance_id)
         for start in range(0, len(ids), BATCH):
+            some = ids[start : start + BATCH]
+            prompts = await self._store.instances.prompts(some)  # for the log; they are stored
             at = times.now()
             message = "the process that served it has ended"
             ended = Ended(status=None, error_type="interrupted", error_message=message, inferred=True)
-            await self._recorder.put([Record(new_id(), id, at, ended) for id in ids[start : start + BATCH]])
+            await self._recorder.put([*prompts, *(Record(new_id(), id, at, ended) for id in some)])
         await self._store.instances.end(instance_id)
         if ids:
             self._log.warn("ended the interceptions of a dead process", count=len(ids), instance_id=instance_id)

@@ -455,6 +455,7 @@ async def test_a_database_that_cannot_be_read(api: Api) -> None:
     [
         ("GET", "/", 404),
         ("GET", "/api/v2/aibridge/nothing", 404),
+        ("POST", "/v1/chat/completions", 404),
         ("POST", PATH, 405),
         ("DELETE", "/healthz", 405),
     ],
@@ -463,6 +464,9 @@ async def test_other_requests_are_refused_in_json(api: Api, method: str, path: s
     answered, headers, body = await api.request(method, path)
     assert answered == status
     assert json.loads(body)["message"]
+    assert json.loads(body)["detail"].endswith("; a provider's routes are below /api/v2/aibridge/NAME/") == (
+        status == 404
+    )
     assert "Server" not in headers
     assert ("Allow" in headers) == (status == 405)
 

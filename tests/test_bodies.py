@@ -4,7 +4,9 @@ import gzip
 import json
 import random
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,17 @@ def test_so_are_large_ones_both_ways(
     assert post(gateway, CHAT, asked, token, Content_Encoding=coding).body == answered
     assert provider.requests[0].body == asked
     assert last(gateway, "prompt_usage")["prompt"] == last(gateway, "tool_usage")["input"] == text
+
+
+def test_the_line_of_a_prompt_with_nul_says_what_its_row_says(gateway: Gateway, provider: Provider, token: str) -> None:
+    provider.answers(whole(b"{}"))
+    assert post(gateway, CHAT, ASK.replace(b"hello", b"hel\\u0000lo"), token).status == 200
+    line = last(gateway, "prompt_usage")
+    with closing(sqlite3.connect(gateway.database)) as database:
+        rows = database.execute(
+            "SELECT prompt FROM aibridge_user_prompts WHERE interception_id = ?", (line["interception_id"],)
+        ).fetchall()
+    assert rows == [(line["prompt"],)] == [("hel\\x00lo",)]
 
 
 @pytest.mark.parametrize(

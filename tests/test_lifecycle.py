@@ -114,7 +114,9 @@ def test_what_a_killed_server_left_open_is_ended_at_the_next_start(tmp_path: Pat
         if any(line["msg"] == "ended the interceptions of a dead process" for line in gateway.lines()):
             break
         waiting.wait(0.01)  # polls a file: there is nothing to wait on
-    end = gateway.records()[-1]
+    start, prompt, end = gateway.records()
+    assert (prompt["record_type"], prompt["prompt"], prompt["msg_id"]) == ("prompt_usage", "hello", "")
+    assert prompt["created_at"] == start["started_at"]
     assert (end["record_type"], end["error_type"], end["status"]) == ("interception_end", "interrupted", None)
     assert gateway.stop() == 0
     with closing(sqlite3.connect(gateway.database)) as database:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from coderai import sealing
-from coderai.records import Ended, Record, Thought, Tokens, new_id
+from coderai.records import AnsweredPrompt, Ended, Record, Thought, Tokens, new_id
 from coderai.store import Store, StoreUnavailable, times
 from coderai.store.audit import FIRST_CHUNK, MOST_CHUNK, Verdict
 from coderai.store.chains import Anchor
@@ -407,10 +407,13 @@ async def test_a_true_end_after_an_inferred_one(store: Store, place: Place, erro
     await other.write([Record(new_id(), end.interception_id, AT, inferred)])
     assert await verify(store) == Verdict(interceptions=1, links=1)
     true = Record(end.id, end.interception_id, end.at, Ended(status=200, error_type=error_type))
+    (prompt,) = await other.instances.prompts([end.interception_id])  # before the true end: its line says so
+    assert (prompt.id, prompt.at, prompt.finding) == (batch[1].id, AT, AnsweredPrompt(batch[1].finding, ""))
     for _ in range(2):
         await store.write([*batch[2:], true])
-        await other.write([Record(new_id(), end.interception_id, AT, inferred)])
+        await other.write([prompt, Record(new_id(), end.interception_id, AT, inferred)])
         assert await verify(store) == Verdict(interceptions=1, links=2)
+    assert query(place, "SELECT provider_response_id FROM aibridge_user_prompts") == [("resp_1",)]
     assert query(place, "SELECT status, error_type FROM aibridge_interceptions") == [(200, error_type)]
     assert (other.head.number, store.head.number) == (1, 1)
     await other.close()

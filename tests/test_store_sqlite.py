@@ -311,3 +311,24 @@ class TestAtOnce:
         assert rows(path, "users") == []
         await store.write(exchange(), at_once=True)
         assert len(rows(path, "aibridge_interceptions")) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "metadata = 'no JSON'",
+        "metadata = '[]'",
+        "metadata = x'ff'",
+        "metadata = 5",
+        "metadata = '" + '{"a":' * 100_000 + "'",
+        "created_at = 'x'",
+        "created_at = 0.5",
+        "created_at = '2026-01-01'",
+    ],
+)
+async def test_a_prompt_that_somebody_made_unreadable_has_no_line(store: Store, path: Path, change: str) -> None:
+    batch = exchange()
+    await store.write(batch[:2])
+    with sqlite3.connect(path) as database:
+        database.execute(f"UPDATE aibridge_user_prompts SET {change}")
+    assert await store.instances.prompts([batch[0].id]) == []

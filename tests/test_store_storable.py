@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coderai.records import AnsweredPrompt, Prompt, Record, Thought, Tokens, ToolCall
-from coderai.store.storable import storable
+from coderai.store.storable import fitted, storable
 from tests.trail import ended, exchange, found, started
 
 
@@ -23,6 +23,14 @@ def test_what_cannot_be_stored_is_shown_escaped(text: str, stored: str) -> None:
     assert storable(found(start, Prompt(text))).finding.text == stored
     assert storable(found(start, AnsweredPrompt(Prompt(text), text))).finding == AnsweredPrompt(Prompt(stored), stored)
     assert storable(found(start, Thought("", {"k": [{text: text}]}))).finding.metadata == {"k": [{stored: stored}]}
+
+
+@pytest.mark.parametrize("prompt", [Prompt("a\x00b"), Prompt("", {"other_parts": ["c", "a\x00b"]})])
+def test_the_line_of_a_prompt_says_what_its_row_says(prompt: Prompt) -> None:
+    start = started()
+    assert fitted(found(start, AnsweredPrompt(prompt, "m"))).finding.prompt == storable(found(start, prompt)).finding
+    clean = found(start, AnsweredPrompt(Prompt("a", {"other_parts": ["b"], "images": 1}), "m"))
+    assert fitted(clean) is clean
 
 
 def test_integers_are_clamped_to_64_bits() -> None:

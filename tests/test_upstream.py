@@ -309,7 +309,7 @@ class TestProxies:
 
     def test_a_bad_ca_file_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "ca.pem").write_text("no certificate")
-        for name, words in (("ca.pem", "holds no certificate in PEM"), ("none.pem", "No such file")):
+        for name, words in (("ca.pem", "holds no certificate in PEM; give"), ("none.pem", "file or directory; give")):
             env = {
                 "CODER_SQLITE_PATH": str(tmp_path / "c.db"),
                 "CODER_HTTP_ADDRESS": "127.0.0.1:0",

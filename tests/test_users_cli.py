@@ -78,7 +78,7 @@ def test_status_and_deletion(cli: Cli) -> None:
     cli.done("users", "activate", "ALICE")
     assert cli.json("users", "list")[0]["status"] == "active"
     cli.done("tokens", "create", "--user", "alice", "--name", "laptop")
-    assert cli.done("users", "delete", "alice") == "deleted user alice\n"
+    assert cli.done("users", "delete", "alice") == "deleted user alice; servers that run heed it within 10 s\n"
     assert cli.json("users", "list") == cli.json("tokens", "list") == []
     assert query(cli.place, "SELECT name FROM users WHERE deleted_at IS NOT NULL") == [("alice",)]
     cli.done("users", "create", "alice")
@@ -165,7 +165,8 @@ async def test_while_the_server_has_the_database(cli: Cli) -> None:
     token = await asyncio.to_thread(cli.done, "tokens", "create", "--user", "alice", "--name", "laptop")
     user = await authenticator.user(token.strip())
     assert user.name == "alice"
-    await asyncio.to_thread(cli.done, "tokens", "revoke", user.token_id)
+    said = await asyncio.to_thread(cli.done, "tokens", "revoke", user.token_id)
+    assert said == f"revoked token {user.token_id}; servers that run heed it within 10 s\n"
     await authenticator.refresh()
     with pytest.raises(Unauthenticated):
         await authenticator.user(token.strip())

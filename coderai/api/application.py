@@ -112,7 +112,10 @@ class _API:
             return refused.response()
         except web.HTTPException as error:  # of the router
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-            detail = f"{request.method} {request.path}"
+            elsewhere = (
+                f"; a provider's routes are below {_PREFIXES[0]}NAME/" if error.status == HTTPStatus.NOT_FOUND else ""
+            )
+            detail = f"{request.method} {request.path}{elsewhere}"
             return Refused(error.status, f"{HTTPStatus(error.status).phrase}.", detail, headers=allow).response()
         except StoreUnavailable as error:
             if self._log is not None:

@@ -16,6 +16,8 @@ from coderai.store.people import UserRow
 
 T = TypeVar("T")
 
+HEEDED = "servers that run heed it within 10 s"
+
 
 class CannotDo(click.ClickException):
     """One line on stderr, exit code 1."""

@@ -4,7 +4,7 @@ nowhere.
 
 import click
 
-from coderai.cli.database import BadValue, CannotDo, require, show, show_json, user_named, with_store
+from coderai.cli.database import HEEDED, BadValue, CannotDo, require, show, show_json, user_named, with_store
 from coderai.cli.options import settings_options
 from coderai.config import Duration, Resolved
 from coderai.config.problems import quoted
@@ -84,7 +84,7 @@ def revoke(token_id: str, resolved: Resolved) -> None:
             raise CannotDo(f'there is no token "{token_id}"; `coderai tokens list` shows those there are')
 
     with_store(resolved, work)
-    click.echo(f"revoked token {token_id}")
+    click.echo(f"revoked token {token_id}; {HEEDED}")
 
 
 def _expiry(lifetime: str) -> int | None:

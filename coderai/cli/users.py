@@ -5,7 +5,7 @@ import re
 import click
 
 from coderai.auth import MYSELF, NAME_CHARACTERS, ROLES
-from coderai.cli.database import CannotDo, require, show, show_json, user_named, with_store
+from coderai.cli.database import HEEDED, CannotDo, require, show, show_json, user_named, with_store
 from coderai.cli.options import settings_options
 from coderai.config import Resolved
 from coderai.store import Store
@@ -93,7 +93,7 @@ def delete(name: str, resolved: Resolved) -> None:
         await store.people.delete_user(user.id)
         return user.name
 
-    click.echo(f"deleted user {with_store(resolved, work)}")
+    click.echo(f"deleted user {with_store(resolved, work)}; {HEEDED}")
 
 
 def _set_status(resolved: Resolved, name: str, status: str) -> None:
@@ -102,7 +102,7 @@ def _set_status(resolved: Resolved, name: str, status: str) -> None:
         await store.people.set_status(user.id, status)
         return user.name
 
-    click.echo(f"user {with_store(resolved, work)} is {status}; servers that run heed it within 10 s")
+    click.echo(f"user {with_store(resolved, work)} is {status}; {HEEDED}")
 
 
 def _good_name(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from coderai.config.kinds import SECRET, Kind
 
-_QUOTES = "\"'`[]"
+QUOTES = "\"'`[]"
 MOST_KEYS = 5  # of one provider, as in Coder
 
 
@@ -12,7 +12,7 @@ def keys_in(text: str) -> tuple[str, ...]:
     for index, key in enumerate(keys):
         if not key:
             raise ValueError(f"key at index {index} is empty; remove {'the comma' if len(keys) > 1 else 'it'}")
-        if key[0] in _QUOTES or key[-1] in _QUOTES:
+        if key[0] in QUOTES or key[-1] in QUOTES:
             raise ValueError(f"key at index {index} is in quotes or brackets; leave them out")
         if key in keys[:index]:
             raise ValueError(f"duplicate key at index {index}; remove it")

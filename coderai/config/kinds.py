@@ -74,6 +74,16 @@ def _path(text: str) -> str:
         raise ValueError("there is no home folder") from None
 
 
+def check_path_of_a_variable(text: str) -> None:
+    """docker's --env-file leaves quotes and line ends in a value: a trail would be in a folder of that name instead of
+    on its volume. Whoever writes so in a shell or YAML means it. Raises ValueError.
+    """
+    if text != text.strip():
+        raise ValueError("white space, or a line end, is before or behind it; remove that")
+    if text.startswith(("'", '"')) and text.endswith(text[0]):
+        raise ValueError("its quotes count as part of it (docker's --env-file leaves them there); remove them")
+
+
 def _database_path(text: str) -> str:
     if text == ":memory:" or text.startswith("file:"):
         raise ValueError("it is no path: a trail is a file, which outlives the server")

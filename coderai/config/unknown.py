@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from coderai.config import coder
 from coderai.config.indexed import is_indexed
 from coderai.config.problems import Report, did_you_mean
+from coderai.config.provider_fields import FIELDS
 from coderai.config.settings import OPTIONS
 
 # The rest of CODER_ belongs to workspaces and their tools as well: there a mistake is only what is an option's name but
@@ -27,6 +28,7 @@ def unknown_flags(flags: Iterable[str], report: Report) -> None:
 
 def unknown_variables(environ: Mapping[str, str], report: Report) -> None:
     known = {variable for option in OPTIONS for variable in option.variables}
+    known |= {f"CODER_AIBRIDGE_PROVIDER_0_{field}" for field in FIELDS}
     for variable in sorted(environ):
         if variable in coder.VARIABLES:
             report.meaningless += [variable] if environ[variable] else []

@@ -20,6 +20,7 @@ from coderai.config.problems import LONGEST_SHOWN, SettingsError, did_you_mean, 
 CAPITAL = re.compile("(?<=[a-z0-9])([A-Z])")
 NULL = "tag:yaml.org,2002:null"
 WHAT_IT_IS = {MappingNode: "a group of keys", SequenceNode: "a list", ScalarNode: "a single value"}
+AS_YAML = "write each key on a line of its own, indented with blanks below its group, and odd values in quotes"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def read_document(name: str, content: bytes, vocabulary: Vocabulary) -> Document
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         several = isinstance(error, yaml.composer.ComposerError) and "single document" in str(error.context)
-        problem = "a second document begins; expected one" if several else f"not YAML: {_hidden(error.problem)}"
+        what = _hidden(error.problem)
+        problem = "a second document begins; expected one" if several else f"not YAML: {what}; {AS_YAML}"
         raise SettingsError([f"{name}:{line}: {problem}"]) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())

@@ -4,10 +4,14 @@ A process that lives raises its `beat`; whoever watches counts how often it foun
 are compared. Its row is ended when it stops in order, or when another process has ended its interceptions.
 """
 
+from collections.abc import Iterator, Sequence
+
+import msgspec
 from msgspec import Struct
 
+from coderai.records import AnsweredPrompt, Metadata, Prompt, Record
 from coderai.store import times
-from coderai.store.driver import Connection, Driver, texts
+from coderai.store.driver import Connection, Driver, Row, marks, texts
 
 _JOIN = "INSERT INTO aibridge_instances (id, started_at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
 # Declared dead and yet alive, it is to be watched again.
@@ -17,6 +21,9 @@ _KNOWN = "SELECT 1 FROM aibridge_instances WHERE id = ?"
 _END = "UPDATE aibridge_instances SET ended_at = ? WHERE id = ? AND ended_at IS NULL"
 # No index leads there, as each costs every interception: it is asked once for each process that died.
 _UNENDED = "SELECT id FROM aibridge_interceptions WHERE instance_id = ? AND ended_at IS NULL"
+_PROMPTS = (
+    "SELECT id, interception_id, prompt, metadata, created_at FROM aibridge_user_prompts WHERE interception_id IN "
+)
 
 
 class Instance(Struct, frozen=True):
@@ -64,8 +71,23 @@ class Instances:
         """The ids of its interceptions that have no end."""
         return [row[0] for row in texts(await self._driver.report(_UNENDED, (instance_id,)))]
 
+    async def prompts(self, interception_ids: Sequence[str]) -> list[Record]:
+        """Those of interceptions that had no end: their log lines would have come with it."""
+        rows = await self._driver.report(_PROMPTS + marks(len(interception_ids)), interception_ids)
+        return [record for row in texts(rows) for record in _unanswered(row)]
+
     async def _change(self, sql: str, *row: str) -> None:
         def change(db: Connection) -> None:
             db.execute(sql, row)
 
         await self._driver.transaction(change)
+
+
+def _unanswered(row: Row) -> Iterator[Record]:
+    """None of a row that somebody has made unreadable: what it belongs to is ended all the same."""
+    id, interception_id, text, metadata, created_at = row
+    try:
+        prompt = Prompt(str(text), msgspec.json.decode(metadata, type=Metadata))
+        yield Record(id, interception_id, times.microseconds(created_at), AnsweredPrompt(prompt, ""))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        pass

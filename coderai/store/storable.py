@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from coderai.records import Metadata, Record
+from coderai.records import AnsweredPrompt, Metadata, Prompt, Record
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
@@ -54,7 +54,13 @@ def fitted(record: Record) -> Record:
         value = getattr(finding, name)
         if value is not None and (len(value) > width or "\x00" in value):
             return storable(record)
+    if type(finding) is AnsweredPrompt and _holds_nul(finding.prompt):  # its log line says what the prompt's row says
+        return storable(record)
     return record
+
+
+def _holds_nul(prompt: Prompt) -> bool:
+    return "\x00" in prompt.text or any("\x00" in part for part in prompt.metadata.get("other_parts", ()))
 
 
 def storable(record: Record) -> Record:

@@ -127,8 +127,10 @@ class Writing:
             records = kinds.get(kind)
             if records and kind is Prompt and answers:
                 values = [_answered(record, answers) for record in records]
-            elif records and kind is AnsweredPrompt and not careful:
-                values = [row(record, record.finding) for record in answers.values()]
+            elif records and kind is AnsweredPrompt:
+                # One without an answer stands as it was written, lest one that has come meanwhile be overwritten.
+                unwritten = records if careful else answers.values()
+                values = [row(record, record.finding) for record in unwritten if record.finding.message_id]
             elif records:
                 values = [row(record, record.finding) for record in records]
             else:

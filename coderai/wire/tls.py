@@ -102,7 +102,7 @@ def client_context(ca_file: str) -> ssl.SSLContext:
         context.load_verify_locations(ca_file)
     except OSError as error:  # ssl.SSLError is one
         why = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
-        raise BadCertificate(f"--aibridge-upstream-ca-file {ca_file}: {why}") from None
+        raise BadCertificate(f"--aibridge-upstream-ca-file {ca_file}: {why}; give a readable PEM file") from None
     return context
 
 

@@ -59,6 +59,24 @@ def test_variables_are_named():
     )
 
 
+QUOTES = "its quotes count as part of it (docker's --env-file leaves them there); remove them; expected a path"
+BLANKS = "white space, or a line end, is before or behind it; remove that; expected a path"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "shown", "reason"),
+    [
+        ("CODER_SQLITE_PATH", '"/data/c.db"', '""/data/c.db""', QUOTES),
+        ("CODER_AIBRIDGE_DUMP_DIR", "'/dumps'", "\"'/dumps'\"", QUOTES),
+        ("CODER_LOGGING_JSON", "/log.json\r", '"/log.json\\r"', BLANKS),
+        ("CODER_SPOOL_DIR", " /spool", '" /spool"', BLANKS),
+    ],
+)
+def test_what_docker_leaves_in_a_variable(variable, text, shown, reason):
+    (problem,) = problems(environ={variable: text})
+    assert problem.startswith(f"{variable}: {shown}: {reason}")
+
+
 def test_a_bad_secret_is_not_shown():
     (problem,) = problems(environ={"CODER_AIBRIDGE_OPENAI_KEY": "sk hush"})
     assert problem.startswith("CODER_AIBRIDGE_OPENAI_KEY: (hidden): it holds white space")
@@ -106,6 +124,7 @@ def test_nobody_is_sent_to_the_group_where_a_key_stands_already():
         ("just text", ":1: the file is a single value; expected keys"),
         ("a: 1\n---\nb: 2\n", ":2: a second document begins; expected one"),
         ("a: 1\n b: 2\n", ":2: not YAML: mapping values are not allowed here"),
+        ("aibridge: retention: 90d", "not allowed here; write each key on a line of its own, indented with blanks"),
         ("a: *b", ":1: not YAML: found undefined alias"),
         (b"\xff\xfe\x00", ": not YAML: "),
         (b"a: \x01", ": not YAML: "),

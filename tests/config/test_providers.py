@@ -89,6 +89,8 @@ def test_keys_from_files(tmp_path, monkeypatch):
         ("sk-proj-0123456789abcdef", "sk-p…"),
         ("sk-one-0123456789,sk-two-0123456789", "sk-o…"),
         ("ABSKQmVkcm9j/S0FQSUtleQ==", "ABSK…"),  # base64 knows the slash
+        ('"sk-proj-0123456789abcdef"', '"sk-…'),
+        ("sk-proj-0123456789abcdef ", "sk-p…"),
         ("k" * 300, "kkkk…"),  # longer than a file's name can be
         ("k" * 300 + "/k", "kkkk…"),
         ("./openai-api-key", "./openai-api-key"),
@@ -230,6 +232,13 @@ def test_misspelt_fields_are_warned_of():
     assert result.warnings == [
         f"{P}0_BASEURL: ignoring unknown aibridge provider field (check for typos); did you mean BASE_URL?",
     ]
+
+
+@pytest.mark.parametrize("number", ["PROVIDER_", "PROVIDERS_0_", "PROVIDER0_"])
+def test_variables_without_a_provider_s_number_are_too(number: str) -> None:
+    variable = f"CODER_AIBRIDGE_{number}TYPE"
+    (warning,) = resolved({variable: "openai"}).warnings
+    assert warning == f"{variable}: unknown variable, ignored; did you mean {P}0_TYPE?"
 
 
 def test_keys_do_not_show():
