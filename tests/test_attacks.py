@@ -150,8 +150,16 @@ def test_a_target_as_a_proxy_is_asked(gateway: Gateway, provider: Provider, toke
     assert provider.requests[0].target == "/v1/chat/completions?a=b"
 
 
-def test_an_answer_that_is_no_http_is_called_that(gateway: Gateway, provider: Provider, token: str) -> None:
-    provider.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}")
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 000 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_an_answer_that_is_no_http_is_called_that(gateway: Gateway, provider: Provider, token: str, raw: bytes) -> None:
+    provider.answers(raw)
     assert gateway.request("POST", CHAT, ASK, {"X-Api-Key": token}).status == 502
     assert gateway.records()[-1]["error_message"] == "the provider's answer is no valid HTTP"
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests import databases, secrets
 from tests.databases import Place
-from tests.gateway import PROVIDER_KEY, Answer, Gateway
+from tests.gateway import PROVIDER_KEY, Answer, Gateway, coderai
 from tests.provider import CUT, Pause, Provider, stream, whole
 from tests.proxy import Proxy
 from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
@@ -128,3 +128,12 @@ def test_a_key_given_as_a_flag_is_not_in_the_process_list(tmp_path: Path, provid
     assert gateway.request("POST", CHAT, ASK, token=token).status == 200
     assert provider.requests[0].header("Authorization") == f"Bearer {key}"
     assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize("form", ["--aibridge-openai-key= {}", "--aibridge-openai-key sk-first-0123456789 {}"])
+@pytest.mark.parametrize("command", ["server", "config show"])
+def test_a_key_behind_a_blank_too_many_is_not_repeated(command: str, form: str) -> None:
+    ended = coderai(*command.split(), *form.format(OWN).split(), env={}, check=False)
+    assert ended.returncode == 2
+    assert OWN not in ended.stdout + ended.stderr
+    assert "value: sk-o…; write --option=value" in ended.stderr

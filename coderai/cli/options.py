@@ -20,6 +20,8 @@ from coderai.config import OPTIONS, Resolved, SettingsError, resolve
 from coderai.config.coder import METRICS_AND_TRACING, REFUSED_FLAGS
 from coderai.config.kinds import BOOL, DATABASE_PATH, PATH
 from coderai.config.option import Option
+from coderai.config.problems import LONGEST_SHOWN
+from coderai.config.secret_files import SHOWN_OF_A_KEY
 from coderai.config.settings import GROUPS
 
 __all__ = ["SettingsCommand", "SettingsOption", "resolved_or_exit", "settings_options"]
@@ -45,16 +47,19 @@ class SettingsCommand(click.Command):
     """A command whose --help lists the table's options by group, after the command's own."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
-        attributes.setdefault("context_settings", {"max_content_width": HELP_WIDTH})
+        attributes.setdefault("context_settings", {"max_content_width": HELP_WIDTH, "allow_extra_args": True})
         super().__init__(*arguments, **attributes)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, args)
+            extra = super().parse_args(ctx, args)
         except click.NoSuchOption as error:  # nobody is sent to an option that would be refused
             names = [name for parameter in self.get_params(ctx) for name in parameter.opts]
             useful = [name for name in names if name.removeprefix("--") not in NO_USE]
             raise click.NoSuchOption(error.option_name, possibilities=useful, ctx=ctx) from None
+        if extra and not ctx.resilient_parsing:
+            ctx.fail(f"not an option, nor one's value: {_shown(extra)}; write --option=value, and lists with commas")
+        return extra
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
@@ -102,6 +107,11 @@ def show_warnings(resolved: Resolved) -> None:
     """On stderr: these commands have no log."""
     for warning in resolved.warnings:
         click.echo(f"Warning: {warning}", err=True)
+
+
+def _shown(extra: Sequence[str]) -> str:
+    """Without what may be a key: behind `--aibridge-openai-key= `, or the second of a list with blanks for commas."""
+    return ", ".join(f"{one[:SHOWN_OF_A_KEY]}…" if len(one) > LONGEST_SHOWN else one for one in extra)
 
 
 def _parameter(flag: str) -> str:

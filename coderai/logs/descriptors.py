@@ -13,7 +13,8 @@ import stat
 import threading
 import time
 from collections import defaultdict
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
+from pathlib import Path
 
 FILE_MODE = 0o640  # prompts are personal: Coder's 0644 would let every account of the machine read them
 # The kernel sees a deadlock where threads of two workers wait for two pipes crosswise: there is none.
@@ -31,6 +32,14 @@ def open_file(path: str) -> int:
     return fd
 
 
+def is_at(path: str, fd: int) -> bool:
+    """Whether the path still leads to what is open."""
+    try:
+        return os.path.samestat(Path(path).stat(), os.fstat(fd))
+    except OSError:
+        return False
+
+
 def taken(fd: int, data: memoryview) -> int:
     """How many bytes of it the system has taken. Raises OSError."""
     try:
@@ -42,28 +51,31 @@ def taken(fd: int, data: memoryview) -> int:
         return 0
 
 
-def alone(fd: int) -> AbstractContextManager[object]:
-    """To be entered for each write: no other sink, of this process or another worker, writes to this pipe or socket
-    meanwhile.
+class Turn:
+    """Whose it is to write to a pipe or socket: meanwhile no other sink does, of this process or another worker. Files
+    need none.
     """
-    file = os.fstat(fd)
-    shared = stat.S_ISFIFO(file.st_mode) or stat.S_ISSOCK(file.st_mode)
-    return _Alone(fd, _threads[file.st_dev, file.st_ino]) if shared else nullcontext()
 
-
-class _Alone:
-    def __init__(self, fd: int, thread: threading.Lock) -> None:
+    def __init__(self, fd: int) -> None:
+        file = os.fstat(fd)
+        shared = stat.S_ISFIFO(file.st_mode) or stat.S_ISSOCK(file.st_mode)
+        self._thread = _threads[file.st_dev, file.st_ino] if shared else None
         self._fd = fd
-        self._thread = thread
+        self._taken = False
 
-    def __enter__(self) -> None:
-        self._thread.acquire()
-        _lock(self._fd)
+    def take(self) -> None:
+        """Waits for it, where it is not taken yet."""
+        if self._thread is not None and not self._taken:
+            self._thread.acquire()
+            _lock(self._fd)
+            self._taken = True
 
-    def __exit__(self, *fault: object) -> None:
-        with suppress(OSError):
-            fcntl.lockf(self._fd, fcntl.LOCK_UN)
-        self._thread.release()
+    def give_up(self) -> None:
+        if self._thread is not None and self._taken:
+            with suppress(OSError):
+                fcntl.lockf(self._fd, fcntl.LOCK_UN)
+            self._taken = False
+            self._thread.release()
 
 
 def _lock(fd: int) -> None:

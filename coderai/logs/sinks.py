@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from coderai.logs.descriptors import alone, open_file, taken
+from coderai.logs.descriptors import Turn, is_at, open_file, taken
 
 QUEUE_BYTES = 16 * 1024 * 1024  # what waits for a sink that stands still: some 30,000 records, yet no danger
 RETRY_SECONDS = 1.0  # a full disk or a closed pipe is not mended faster
@@ -48,7 +48,7 @@ class Sink:
         self._queue_bytes = queue_bytes
         self._standard = STANDARD_STREAMS.get(path)
         self._fd = open_file(path) if self._standard is None else self._standard
-        self._alone = alone(self._fd)
+        self._turn = Turn(self._fd)
         # Shared with the writer thread, under the condition's lock:
         self._changed = threading.Condition()
         self._queue: list[bytes] = []
@@ -134,17 +134,21 @@ class Sink:
     def _write(self, batch: bytes) -> None:
         start = torn = 0
         while start < len(batch):
+            self._turn.take()
             try:
-                with self._alone:
-                    while start < len(batch):
-                        start += taken(self._fd, memoryview(batch)[start:])
+                while start < len(batch):
+                    start += taken(self._fd, memoryview(batch)[start:])
             except OSError as error:
+                amid = start > 0 and batch[start - 1 : start] != b"\n"
+                if not amid:  # else a pipe keeps the line's beginning, and nothing but its rest may follow
+                    self._turn.give_up()
                 if not self._wait_to_retry(error):
                     break
-                if self._open_anew() and start and batch[start - 1 : start] != b"\n":
+                if self._open_anew() and amid:
                     # The rest of a line whose beginning is in the old file belongs into no other.
                     start = batch.index(b"\n", start) + 1
                     torn += 1
+        self._turn.give_up()
         lost = batch.count(b"\n", start) + torn
         with self._changed:
             self._dropped += lost
@@ -170,7 +174,7 @@ class Sink:
     def _open_anew(self) -> bool:
         with self._changed:
             asked, self._reopening = self._reopening, False
-        if not asked:
+        if not asked or is_at(self.path, self._fd):  # to close another descriptor of a pipe would end its turn
             return False
         try:
             fd = open_file(self.path)
@@ -179,8 +183,9 @@ class Sink:
                 self._failed += 1
                 self._error = error.strerror or str(error)
             return False
+        self._turn.give_up()
         os.close(self._fd)
-        self._fd, self._alone = fd, alone(fd)
+        self._fd, self._turn = fd, Turn(fd)
         return True
 
     def _release(self) -> None:

@@ -148,7 +148,7 @@ class UpstreamConnection(asyncio.Protocol):
         if 100 <= status < 200 and status != 101:
             self._reason, self._headers = b"", []  # interim: the answer proper follows (RFC 9110, 15.2)
             return
-        if self._answer is not None or status == 101:
+        if self._answer is not None or status < 200:  # 101, or what is no status (RFC 9110, section 15)
             raise ValueError("an answer that nobody asked for")
         headers = self._headers
         self._keep_alive = self._parser.should_keep_alive()
