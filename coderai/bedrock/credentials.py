@@ -36,9 +36,15 @@ class Chain:
     def load(self) -> None:
         """Blocks. Raises NoCredentials."""
         import botocore.session
+        from botocore.exceptions import CredentialRetrievalError
 
         try:
             self._credentials = botocore.session.Session().get_credentials()
+        except CredentialRetrievalError as error:  # its text is what a command wrote: a script with `set -x` tells keys
+            raise NoCredentials(
+                f"no AWS credentials found: {error.kwargs.get('provider')} failed; where that is a credential_process, "
+                "run it by hand to see why"
+            ) from None
         except Exception as error:  # a command that is missing, one that answers no JSON: botocore passes on any fault
             raise NoCredentials(f"no AWS credentials found: {str(error) or type(error).__name__}") from None
         if self._credentials is None:

@@ -143,3 +143,16 @@ def test_a_chain_that_fails_is_named_and_the_server_starts(
             assert message.startswith("no AWS credentials found: ")
             assert fault in message
         assert rows(gateway, "SELECT error_type FROM aibridge_interceptions") == [("no_credentials",)]
+
+
+def test_what_a_failing_command_writes_is_told_to_nobody(tmp_path: Path, provider: Provider) -> None:
+    env = command(tmp_path, "")
+    script = tmp_path / "credentials.sh"
+    script.write_text(f"#!/bin/sh\necho + token={SESSION} >&2\nexit 1\n")
+    for gateway in running(tmp_path, provider, **variables(provider.url), **env):
+        answer = ask(gateway, gateway.user("alice"))
+        assert answer.status == 502
+        assert "custom-process failed; where that is a credential_process, run it" in answer.json()["error"]["message"]
+        recorded = rows(gateway, "SELECT error_message FROM aibridge_interceptions")
+        for told in (answer.body, gateway.log.read_bytes(), repr(recorded).encode()):
+            assert SESSION.encode() not in told
