@@ -10,7 +10,7 @@ import pytest
 from coderai.records import Thought
 from coderai.retention import Retention
 from coderai.store import Store, times
-from coderai.store.purge import BATCH, BATCH_BYTES, CONTENT_TABLES
+from coderai.store.purge import BATCH, BATCH_BYTES, CHILD_TABLES, CONTENT_TABLES
 from coderai.store.selection import Filter
 from coderai.store.sqlite_care import RECLAIMED_PAGES
 from tests.databases import Place, change, counts, opened, query, read_only, tables
@@ -205,18 +205,27 @@ async def test_a_time_whose_bytes_somebody_changed_does_not_end_it(tmp_path: Pat
     await store.close()
 
 
-async def test_an_object_s_name_whose_bytes_somebody_changed_does_not_keep_it_going(tmp_path: Path) -> None:
+async def test_names_and_ids_whose_bytes_somebody_changed_go_as_well(tmp_path: Path) -> None:
     path = tmp_path / "coderai.db"
     store = await opened(path)
     for n in range(2 * BATCH):
         await store.write(exchange(AT + n))
     changed = f"object_id = CAST(x'66ff' AS TEXT) WHERE created_at = '{times.text(AT)}'"
     change(path, f"UPDATE aibridge_provider_objects SET {changed}")
+    id = "CAST(x'66ff' AS TEXT)"
+    change(
+        path,
+        f"UPDATE aibridge_interceptions SET id = {id} WHERE started_at = '{times.text(AT)}'",
+        *(f"UPDATE {table} SET interception_id = {id} WHERE created_at = '{times.text(AT)}'" for table in CHILD_TABLES),
+    )
+    while await store.purge.contents(AT + BATCH):
+        pass
+    assert counts(path, CONTENT_TABLES) == dict.fromkeys(CONTENT_TABLES, BATCH)
     deleted = 0
     while done := await store.purge.batch(now()):
         deleted += done.get("aibridge_provider_objects", 0)
-        assert deleted < 2 * BATCH
-    assert counts(path, TABLES) == {**dict.fromkeys(TABLES, 0), "aibridge_provider_objects": 1}
+        assert deleted <= 2 * BATCH
+    assert counts(path, TABLES) == dict.fromkeys(TABLES, 0)
     await store.close()
 
 

@@ -5,7 +5,7 @@ Once all before it in its chain are past, too, a past seal becomes part of the c
 
 from collections.abc import Sequence
 
-from coderai.store.driver import Connection, marks
+from coderai.store.driver import Connection, marks_of
 
 # Whoever can write the database may have taken a seal apart, or given it the number of another. The chain breaks there,
 # which `audit verify` tells; but it must not keep retention from deleting, or the interception from ending.
@@ -32,7 +32,7 @@ SUPERSEDED = "superseded"
 
 def keep(db: Connection, ids: Sequence[str], reason: str) -> None:
     """The seals of these interceptions, before they are deleted or sealed again."""
-    db.execute(_KEEP.format(reason=reason, ids=marks(len(ids))), ids)
+    db.execute(_KEEP.format(reason=reason, ids=marks_of(ids)), ids)
 
 
 def move_anchors(db: Connection, most: int) -> None:

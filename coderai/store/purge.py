@@ -11,7 +11,7 @@ from functools import partial
 
 from coderai.store import past_seals, times
 from coderai.store.children import CHILDREN
-from coderai.store.driver import Connection, Cursor, Driver, Occupied, Row, marks
+from coderai.store.driver import Connection, Cursor, Driver, Occupied, Row, marks, marks_of
 
 Counts = dict[str, int]  # rows by table
 
@@ -50,10 +50,11 @@ _AFTER = "(i.started_at, i.id) > (?, ?) AND"
 
 _PASSED = "SELECT id FROM aibridge_interceptions WHERE (started_at, id) <= (?, ?) AND id IN "
 
-_OLD_OBJECTS = """
-    SELECT provider_name, object_id FROM aibridge_provider_objects WHERE created_at < ?
-    ORDER BY created_at LIMIT ?"""
-_DELETE_OBJECT = "DELETE FROM aibridge_provider_objects WHERE provider_name = ? AND object_id = ?"
+# In one statement: bytes that somebody has put for a text are not found again by what was read of them.
+_DELETE_OBJECTS = """
+    DELETE FROM aibridge_provider_objects WHERE (provider_name, object_id) IN (
+        SELECT provider_name, object_id FROM aibridge_provider_objects WHERE created_at < ?
+        ORDER BY created_at LIMIT ?)"""
 
 
 class Purge:
@@ -92,7 +93,7 @@ def _interceptions(old: str, db: Connection, before: str) -> Counts:
     ids = [row[0] for row in _some(db.execute(old, (before, BATCH)))]
     if not ids:
         return {}
-    db.execute(_LOCK_OPEN + marks(len(ids)), ids)
+    db.execute(_LOCK_OPEN + marks_of(ids), ids)
     past_seals.keep(db, ids, past_seals.DELETED)
     counts = {table: _delete(db, table, "interception_id", ids) for table in CHILD_TABLES}
     counts["aibridge_interceptions"] = _delete(db, "aibridge_interceptions", "id", ids)
@@ -154,7 +155,7 @@ def _contents(old: Sequence[str], db: Connection, before: str) -> Counts:
 
 def _delete_contents(db: Connection, ids: Sequence[str]) -> Counts:
     counts = {table: _delete(db, table, "interception_id", ids) for table in CONTENT_TABLES}
-    blank = f"UPDATE aibridge_tool_usages SET input = '' WHERE interception_id IN {marks(len(ids))}"  # noqa: S608 - question marks only
+    blank = f"UPDATE aibridge_tool_usages SET input = '' WHERE interception_id IN {marks_of(ids)}"  # noqa: S608 - question marks only
     return counts | {"aibridge_tool_usages.input": db.execute(blank, ids).rowcount}
 
 
@@ -169,11 +170,8 @@ def late_contents(db: Connection, ids: Sequence[str]) -> None:
 
 
 def _objects(db: Connection, before: str) -> Counts:
-    keys = db.execute(_OLD_OBJECTS, (before, BATCH)).fetchall()
-    # Bytes that are no text are not found again: counted as deleted, they would be for ever.
-    deleted = db.executemany(_DELETE_OBJECT, keys).rowcount if keys else 0
-    return {"aibridge_provider_objects": deleted}
+    return {"aibridge_provider_objects": db.execute(_DELETE_OBJECTS, (before, BATCH)).rowcount}
 
 
 def _delete(db: Connection, table: str, column: str, ids: Sequence[str]) -> int:
-    return db.execute(f"DELETE FROM {table} WHERE {column} IN {marks(len(ids))}", ids).rowcount  # noqa: S608 - own names
+    return db.execute(f"DELETE FROM {table} WHERE {column} IN {marks_of(ids)}", ids).rowcount  # noqa: S608 - own names
