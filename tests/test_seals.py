@@ -343,6 +343,14 @@ class TestRetention:
         assert query(place, "SELECT count(*) FROM aibridge_interceptions") == [(2,)]
         assert (await verify(store)).breaks
 
+    async def test_nor_does_an_anchor_behind_which_there_is_no_number(self, store: Store, place: Place) -> None:
+        await five(store)
+        change(place, f"UPDATE aibridge_instances SET anchor_number = {2**63 - 1}")
+        while await store.purge.batch(AT + 3 * HOUR):
+            pass
+        assert query(place, "SELECT count(*) FROM aibridge_interceptions") == [(2,)]
+        assert (await verify(store)).breaks
+
     async def test_nor_does_it_hinder_a_true_end(self, store: Store, place: Place) -> None:
         records = exchange(call_id="a")
         await store.write([*records[:-1], ended(records[0], error_type="interrupted")])

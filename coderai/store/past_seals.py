@@ -16,10 +16,11 @@ _KEEP = """
     FROM aibridge_interceptions WHERE id IN {ids} AND seal IS NOT NULL AND instance_id IS NOT NULL
         AND seal_number IS NOT NULL AND counts_digest IS NOT NULL AND content_digest IS NOT NULL
     ON CONFLICT (instance_id, seal_number) DO NOTHING"""
+# The highest number of all, which others have put there, has none behind it: PostgreSQL refuses to reckon it.
 _ANCHORS = """
-    SELECT id, anchor_number FROM aibridge_instances WHERE EXISTS (
+    SELECT id, anchor_number FROM aibridge_instances AS i WHERE EXISTS (
         SELECT 1 FROM aibridge_past_seals AS p
-        WHERE p.instance_id = aibridge_instances.id AND p.seal_number = aibridge_instances.anchor_number + 1)"""
+        WHERE p.instance_id = i.id AND p.seal_number = nullif(i.anchor_number, 9223372036854775807) + 1)"""
 _NEXT = """
     SELECT seal_number, seal FROM aibridge_past_seals WHERE instance_id = ? AND seal_number > ?
     ORDER BY seal_number LIMIT ?"""
