@@ -28,6 +28,7 @@ class Recovery:
         self._recorder = recorder
         self._log = log
         self._looks: dict[str, tuple[int, int]] = {}  # by instance: its beat, and how often it was seen unchanged
+        self._ended: dict[str, int] = {}  # by instance: the beat with which it was
         self._failing = False
         self._silent_since: float | None = None  # monotonic
 
@@ -50,10 +51,13 @@ class Recovery:
     async def look(self) -> None:
         """One heartbeat and one look at the others. Raises StoreUnavailable, NotStored."""
         await self._beat()
-        others = await self._store.instances.others()
+        # The row of one that was ended, and is still there, is not found by its id: somebody has changed that.
+        others = [one for one in await self._store.instances.others() if self._ended.get(one.id) != one.beat]
         dead = self._store.instances.gone(others) | self._silent(others)
-        for instance_id in sorted(dead):
-            await self._end(instance_id)
+        for instance in others:
+            if instance.id in dead:
+                await self._end(instance.id)
+                self._ended[instance.id] = instance.beat
 
     async def _beat(self) -> None:
         try:

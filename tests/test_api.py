@@ -344,6 +344,25 @@ class TestPages:
             _, body = await api.get(query)
             assert [result["id"] for result in body["results"]] == (ids[SLICE:] if query else ids)
 
+    @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+    async def test_an_id_with_a_changed_byte_is_listed_once(self, api: Api, place: Place) -> None:
+        ids = await self.written(api, 2 * SLICE)
+        changed = "id = CAST(x'80' || substr(id, 2) AS TEXT)"
+        change(place, f"UPDATE aibridge_interceptions SET {changed} WHERE id = '{ids[SLICE - 1]}'")
+        _, body = await api.get()
+        shown = [result["id"] for result in body["results"]]
+        assert shown == [*ids[: SLICE - 1], f"\ufffd{ids[SLICE - 1][1:]}", *ids[SLICE:]]
+
+    @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+    async def test_times_that_are_bytes_hide_no_others(self, api: Api, place: Place) -> None:
+        ids = await self.written(api, 2 * SLICE)
+        change(
+            place,
+            f"UPDATE aibridge_interceptions SET started_at = CAST(started_at AS BLOB) WHERE id < '{ids[SLICE - 1]}'",
+        )
+        _, body = await api.get()
+        assert [result["id"] for result in body["results"]] == [*ids[SLICE:], *ids[:SLICE]]
+
     async def test_the_count_ends_at_ten_thousand(self, api: Api) -> None:
         await self.written(api, 10_001)
         _, body = await api.get("limit=1")

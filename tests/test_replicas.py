@@ -12,7 +12,7 @@ from coderai.recorder import Recorder
 from coderai.recovery import DEAD_AFTER_LOOKS, Recovery
 from coderai.store import Store
 from coderai.store.postgres import ALONE_LOCK, COMMIT_SECONDS
-from tests.databases import Place, environment, opened, query
+from tests.databases import Place, change, environment, opened, query
 from tests.gateway import Gateway, coderai
 from tests.logs import open_logs
 from tests.postgres import drop, fresh
@@ -109,4 +109,43 @@ async def test_one_whose_heart_stands_still_is_taken_for_dead_and_comes_back(pla
     assert (await mine.verify("", "9999", {})).breaks == []
     assert await recorder.close() == await others.close() == []
     await mine.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("changed", ["CAST(id AS BLOB)", "CAST(substr(CAST(id AS BLOB), 1, 35) || x'80' AS TEXT)"])
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_an_id_whose_bytes_somebody_changed_keeps_no_dead_process_from_being_ended(
+    place: Place, changed: str
+) -> None:
+    log = open_logs(human="")
+    dead = [await opened(place) for _ in range(3)]
+    for n, store in enumerate(dead):
+        await store.write(exchange(AT + n, call_id=f"c{n}")[:2])
+        await store.close()
+    change(place, f"UPDATE aibridge_instances SET id = {changed} WHERE id = '{dead[1].instance_id}'")
+    mine = await opened(place)
+    recorder = Recorder(mine, log)
+    recovery = Recovery(mine, recorder, log)
+    for _ in range(DEAD_AFTER_LOOKS + 2):
+        await recovery.look()
+    unended = "SELECT instance_id FROM aibridge_interceptions WHERE ended_at IS NULL"
+    assert set(query(place, unended)) <= {(dead[1].instance_id,)}
+    asked: list[str] = []
+    mine._driver._reports._connection.set_trace_callback(asked.append)
+    await recovery.look()
+    assert asked == []  # it would read all of the trail
+    assert await recorder.close() == []
+    await mine.close()
+
+
+async def test_a_beat_that_somebody_changed_goes_on(place: Place) -> None:
+    store, other = await opened(place), await opened(place)
+    await store.instances.join()
+    change(place, f"UPDATE aibridge_instances SET beat = {2**63 - 1}")
+    beats = []
+    for _ in range(3):
+        await store.instances.beat()
+        beats.append(*(one.beat for one in await other.instances.others()))
+    assert len(set(beats)) == 3
+    await store.close()
     await other.close()

@@ -5,10 +5,12 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from coderai.records import Thought
 from coderai.retention import Retention
 from coderai.store import Store, times
-from coderai.store.purge import BATCH, BATCH_BYTES, CONTENT_TABLES
+from coderai.store.purge import BATCH, BATCH_BYTES, CHILD_TABLES, CONTENT_TABLES
 from coderai.store.selection import Filter
 from coderai.store.sqlite_care import RECLAIMED_PAGES
 from tests.databases import Place, change, counts, opened, query, read_only, tables
@@ -53,6 +55,8 @@ async def test_old_records_go_and_new_ones_stay(store: Store, place: Place, tmp_
 HOLDS = """
 import sys
 from pathlib import Path
+
+import pytest
 from coderai.store.presence import Presence
 with Presence(Path(sys.argv[1])).exclusively():
     print("held", flush=True)
@@ -201,16 +205,63 @@ async def test_a_time_whose_bytes_somebody_changed_does_not_end_it(tmp_path: Pat
     await store.close()
 
 
-async def test_an_object_s_name_whose_bytes_somebody_changed_does_not_keep_it_going(tmp_path: Path) -> None:
+async def test_names_and_ids_whose_bytes_somebody_changed_go_as_well(tmp_path: Path) -> None:
     path = tmp_path / "coderai.db"
     store = await opened(path)
     for n in range(2 * BATCH):
         await store.write(exchange(AT + n))
     changed = f"object_id = CAST(x'66ff' AS TEXT) WHERE created_at = '{times.text(AT)}'"
     change(path, f"UPDATE aibridge_provider_objects SET {changed}")
+    id = "CAST(x'66ff' AS TEXT)"
+    change(
+        path,
+        f"UPDATE aibridge_interceptions SET id = {id} WHERE started_at = '{times.text(AT)}'",
+        *(f"UPDATE {table} SET interception_id = {id} WHERE created_at = '{times.text(AT)}'" for table in CHILD_TABLES),
+    )
+    while await store.purge.contents(AT + BATCH):
+        pass
+    assert counts(path, CONTENT_TABLES) == dict.fromkeys(CONTENT_TABLES, BATCH)
     deleted = 0
     while done := await store.purge.batch(now()):
         deleted += done.get("aibridge_provider_objects", 0)
-        assert deleted < 2 * BATCH
-    assert counts(path, TABLES) == {**dict.fromkeys(TABLES, 0), "aibridge_provider_objects": 1}
+        assert deleted <= 2 * BATCH
+    assert counts(path, TABLES) == dict.fromkeys(TABLES, 0)
     await store.close()
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "3026-02-02T02:40:00Z"])
+async def test_a_mark_that_somebody_set_ahead_of_all_time_keeps_no_contents(
+    store: Store, place: Place, time: str
+) -> None:
+    await store.write(exchange(AT))
+    await store.purge.contents(AT + 1)
+    change(place, f"UPDATE aibridge_retention SET started_at = '{time}'")
+    kept = exchange(now())
+    await store.write(kept, late=True)  # is held against the mark
+    assert counts(place, CONTENT_TABLES) == dict.fromkeys(CONTENT_TABLES, 1)
+    await store.write(exchange(AT + 1))
+    while await store.purge.contents(AT + 2):
+        pass
+    assert query(place, "SELECT interception_id FROM aibridge_user_prompts") == [(kept[0].id,)]
+    assert (await store.verify("", "9999", {})).breaks == []
+
+
+@pytest.mark.parametrize(
+    "changed", ["ended_at = NULL", "ended_at = NULL, seal = NULL", "instance_id = 'x', ended_at = NULL"]
+)
+async def test_an_end_that_somebody_removed_does_not_keep_the_contents_behind_it(
+    store: Store, place: Place, changed: str
+) -> None:
+    batches = [exchange(AT + n, call_id=f"c{n}") for n in range(3)]
+    died = await opened(place)
+    for batch in batches:
+        await died.write(batch)
+    await died.instances.leave()
+    await died.close()
+    running = exchange(AT + 3)
+    await store.write(running[:-1])
+    change(place, f"UPDATE aibridge_interceptions SET {changed} WHERE id = '{batches[0][0].id}'")
+    while await store.purge.contents(now()):
+        pass
+    assert query(place, "SELECT interception_id FROM aibridge_user_prompts") == [(running[0].id,)]
+    assert batches[0][0].id in (await store.verify("", "9999", {})).breaks[0].what

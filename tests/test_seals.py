@@ -209,6 +209,24 @@ async def test_and_a_value_of_another_type_which_sqlite_takes(tmp_path: Path, st
     await store.close()
 
 
+async def changed_chain(store: Store, place: Place, changed: str) -> None:
+    await five(store)
+    change(place, f"UPDATE aibridge_instances SET {changed}")
+    await store.write(exchange(call_id="a"), late=True)  # asks the database where the chain ends
+    await store.write(exchange(call_id="b"))
+    assert await verify(store) == Verdict(interceptions=7, links=7)
+
+
+async def test_a_chain_s_end_that_somebody_changed_takes_no_record_from_the_trail(store: Store, place: Place) -> None:
+    await changed_chain(store, place, f"seal_number = {2**63 - 1}")
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("changed", ["seal = 'text'", "seal = 5", "seal_number = 'z'"])
+async def test_nor_does_one_of_another_type(store: Store, place: Place, changed: str) -> None:
+    await changed_chain(store, place, changed)
+
+
 async def test_the_newest_interception_cannot_be_taken_away(store: Store, place: Place) -> None:
     ids = await five(store)
     change(place, f"DELETE FROM aibridge_interceptions WHERE id = '{ids[4]}'")
@@ -338,6 +356,14 @@ class TestRetention:
     ) -> None:
         ids = await five(store)
         change(place, f"UPDATE aibridge_interceptions SET {part} WHERE id = '{ids[1]}'")
+        while await store.purge.batch(AT + 3 * HOUR):
+            pass
+        assert query(place, "SELECT count(*) FROM aibridge_interceptions") == [(2,)]
+        assert (await verify(store)).breaks
+
+    async def test_nor_does_an_anchor_behind_which_there_is_no_number(self, store: Store, place: Place) -> None:
+        await five(store)
+        change(place, f"UPDATE aibridge_instances SET anchor_number = {2**63 - 1}")
         while await store.purge.batch(AT + 3 * HOUR):
             pass
         assert query(place, "SELECT count(*) FROM aibridge_interceptions") == [(2,)]

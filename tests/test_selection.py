@@ -8,7 +8,7 @@ import pytest
 from coderai.records import Record
 from coderai.store import Store, times
 from coderai.store.selection import MOST_BEGINNINGS, MOST_FACETS, Filter, Query, select
-from tests.databases import opened
+from tests.databases import Place, change, opened
 from tests.trail import AT, started
 
 MODELS = MOST_FACETS + 10
@@ -73,6 +73,14 @@ async def test_every_filter_selects_what_it_says(store: Store, filter: Filter) -
     if len(wanted) > 4:
         place = (times.text(next(record.at for record in records if record.id == wanted[3])), wanted[3])
         assert [one.id for one in await store.trail.page(filter, limit=5, after=place)] == wanted[4:9]
+
+
+async def test_a_client_that_somebody_removed_hides_no_others(store: Store, place: Place) -> None:
+    records = [started(at=AT + n) for n in range(3)]
+    await store.write(records)
+    change(place, f"UPDATE aibridge_interceptions SET client = NULL WHERE id = '{records[1].id}'")
+    for filter in (Filter(provider="openai"), Filter(model="gpt-5"), Filter(client="Codex")):
+        assert [one.id for one in await store.trail.page(filter, limit=5)] == [records[2].id, records[0].id]
 
 
 def on_models(count: int, **changes: Any) -> list[Record]:

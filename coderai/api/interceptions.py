@@ -70,7 +70,7 @@ async def _encoded(store: Store, filter: Filter, page: Page, after: Place | None
     left, offset, slice, comma = page.limit, page.offset, SLICE, b""
     while left > 0:
         asked, size = min(left, slice), 0
-        found: list[Interception] = await store.trail.page(filter, limit=asked, offset=offset, after=after)
+        found, after = await store.trail.part(filter, limit=asked, offset=offset, after=after)
         for interception in found:
             large = _text_length(interception) > LARGE
             encoded = await asyncio.to_thread(_encode, interception) if large else _encode(interception)
@@ -78,11 +78,7 @@ async def _encoded(store: Store, filter: Filter, page: Page, after: Place | None
             size, comma = size + len(encoded), b","
         if len(found) < asked:
             return
-        left -= asked
-        last = found[-1]
-        offset, after = 0, (last.started_at, last.id)
-        if "\ufffd" in last.started_at:  # as it is shown, it stands behind itself
-            after = await store.trail.place(last.id, None) or after
+        left, offset = left - asked, 0
         slice = max(1, min(SLICE, 2 * asked, asked * SLICE_BYTES // size))
 
 

@@ -13,6 +13,8 @@ from coderai.store.driver import Connection
 from coderai.store.seals import ChainHead
 
 INTERRUPTED = "interrupted"
+# No process makes so many seals, and a database cannot count much further.
+HIGHEST = 2**62
 
 _HEAD = "SELECT seal_number, seal FROM aibridge_instances WHERE id = ?"
 # A commit of this process that was given up may still be under way in the database: it is waited for here.
@@ -37,13 +39,16 @@ def move_head(db: Connection, instance_id: str, head: ChainHead) -> None:
     db.execute(_MOVE_HEAD, (head.number, head.seal, instance_id))
 
 
-def carefully(db: Connection, instance_id: str, ended: Sequence[Any]) -> ChainHead | None:
-    """Ends those that have not truly ended; returns the new end of the chain, if there is a chain."""
+def carefully(db: Connection, instance_id: str, ended: Sequence[Any], known: ChainHead) -> ChainHead | None:
+    """Ends those that have not truly ended; returns the new end of the chain, if there is a chain.
+
+    known: its end as this process remembers it.
+    """
     # First these, in one order whoever does it, then heads, as a purge does.
     db.executemany(_LOCK, [(id,) for id in sorted({record.interception_id for record in ended})])
     db.execute(_LOCK_HEAD, (instance_id,))
     stored = db.execute(_HEAD, (instance_id,)).fetchone()
-    before = head = ChainHead(stored[0], stored[1] or b"") if stored else ChainHead()
+    before = head = _head(stored[0], stored[1], known) if stored else ChainHead()
     for record in ended:
         if _end(db, record):
             entry = sealed.read(db, [record.interception_id])[record.interception_id]
@@ -55,6 +60,13 @@ def carefully(db: Connection, instance_id: str, ended: Sequence[Any]) -> ChainHe
     if head is not before:
         move_head(db, instance_id, head)
     return head if stored else None
+
+
+def _head(number: Any, seal: Any, known: ChainHead) -> ChainHead:
+    """The end of the chain as it is stored, if another link can follow: SQLite takes any type, whoever writes it."""
+    if isinstance(number, int) and number < HIGHEST and isinstance(seal, bytes | None):
+        return ChainHead(number, seal or b"")
+    return known
 
 
 def _end(db: Connection, record: Any) -> bool:

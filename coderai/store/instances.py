@@ -14,8 +14,8 @@ from coderai.store import times
 from coderai.store.driver import Connection, Driver, Row, marks, texts
 
 _JOIN = "INSERT INTO aibridge_instances (id, started_at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
-# Declared dead and yet alive, it is to be watched again.
-_BEAT = "UPDATE aibridge_instances SET beat = beat + 1, ended_at = NULL WHERE id = ?"
+# Declared dead and yet alive, it is to be watched again. Whatever somebody puts there, the next beat is another.
+_BEAT = "UPDATE aibridge_instances SET beat = beat % 1000000000 + 1, ended_at = NULL WHERE id = ?"
 _OTHERS = "SELECT id, beat FROM aibridge_instances WHERE ended_at IS NULL AND id <> ?"
 _KNOWN = "SELECT 1 FROM aibridge_instances WHERE id = ?"
 _END = "UPDATE aibridge_instances SET ended_at = ? WHERE id = ? AND ended_at IS NULL"
@@ -57,7 +57,7 @@ class Instances:
 
     async def others(self) -> list[Instance]:
         """Those that have not ended in order."""
-        return [Instance(*row) for row in await self._driver.fetch(_OTHERS, (self._own_id,))]
+        return [Instance(*row) for row in texts(await self._driver.fetch(_OTHERS, (self._own_id,)))]
 
     async def known(self, instance_id: str) -> bool:
         """Whether this one wrote to this database, or was about to."""

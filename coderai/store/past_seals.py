@@ -5,7 +5,7 @@ Once all before it in its chain are past, too, a past seal becomes part of the c
 
 from collections.abc import Sequence
 
-from coderai.store.driver import Connection, marks
+from coderai.store.driver import Connection, marks_of
 
 # Whoever can write the database may have taken a seal apart, or given it the number of another. The chain breaks there,
 # which `audit verify` tells; but it must not keep retention from deleting, or the interception from ending.
@@ -16,10 +16,11 @@ _KEEP = """
     FROM aibridge_interceptions WHERE id IN {ids} AND seal IS NOT NULL AND instance_id IS NOT NULL
         AND seal_number IS NOT NULL AND counts_digest IS NOT NULL AND content_digest IS NOT NULL
     ON CONFLICT (instance_id, seal_number) DO NOTHING"""
+# The highest number of all, which others have put there, has none behind it: PostgreSQL refuses to reckon it.
 _ANCHORS = """
-    SELECT id, anchor_number FROM aibridge_instances WHERE EXISTS (
+    SELECT id, anchor_number FROM aibridge_instances AS i WHERE EXISTS (
         SELECT 1 FROM aibridge_past_seals AS p
-        WHERE p.instance_id = aibridge_instances.id AND p.seal_number = aibridge_instances.anchor_number + 1)"""
+        WHERE p.instance_id = i.id AND p.seal_number = nullif(i.anchor_number, 9223372036854775807) + 1)"""
 _NEXT = """
     SELECT seal_number, seal FROM aibridge_past_seals WHERE instance_id = ? AND seal_number > ?
     ORDER BY seal_number LIMIT ?"""
@@ -32,7 +33,7 @@ SUPERSEDED = "superseded"
 
 def keep(db: Connection, ids: Sequence[str], reason: str) -> None:
     """The seals of these interceptions, before they are deleted or sealed again."""
-    db.execute(_KEEP.format(reason=reason, ids=marks(len(ids))), ids)
+    db.execute(_KEEP.format(reason=reason, ids=marks_of(ids)), ids)
 
 
 def move_anchors(db: Connection, most: int) -> None:

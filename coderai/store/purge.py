@@ -11,7 +11,7 @@ from functools import partial
 
 from coderai.store import past_seals, times
 from coderai.store.children import CHILDREN
-from coderai.store.driver import Connection, Cursor, Driver, Occupied, Row, marks
+from coderai.store.driver import Connection, Cursor, Driver, Occupied, Row, marks, marks_of
 
 Counts = dict[str, int]  # rows by table
 
@@ -34,20 +34,27 @@ _LOCK_OPEN = "UPDATE aibridge_interceptions SET metadata = metadata WHERE seal I
 _DROP_INSTANCES = "DELETE FROM aibridge_instances WHERE ended_at < ? AND anchor_number = seal_number"
 
 _MARK = "SELECT started_at, interception_id FROM aibridge_retention WHERE name = ? AND started_at IS NOT NULL"
+# Somebody has put it there, if it is still to come: nothing would ever be deleted behind it.
+_TRUE_MARK = f"{_MARK} AND started_at <= ?"
 _SET_MARK = """
     INSERT INTO aibridge_retention (name, started_at, interception_id) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET started_at = excluded.started_at, interception_id = excluded.interception_id"""
+# What has no end and is of no process that runs never will be ended: somebody has changed its end, or an id.
+_AT_WORK = """
+    i.ended_at IS NULL AND EXISTS (
+        SELECT 1 FROM aibridge_instances AS p WHERE p.id = i.instance_id AND p.ended_at IS NULL)"""
 _OLD_CONTENTS = """
-    SELECT i.started_at, i.id, i.ended_at, {length} FROM aibridge_interceptions AS i
+    SELECT i.started_at, i.id, {at_work}, {length} FROM aibridge_interceptions AS i
     WHERE {after} i.started_at < ? ORDER BY i.started_at, i.id LIMIT ?"""
 _AFTER = "(i.started_at, i.id) > (?, ?) AND"
 
 _PASSED = "SELECT id FROM aibridge_interceptions WHERE (started_at, id) <= (?, ?) AND id IN "
 
-_OLD_OBJECTS = """
-    SELECT provider_name, object_id FROM aibridge_provider_objects WHERE created_at < ?
-    ORDER BY created_at LIMIT ?"""
-_DELETE_OBJECT = "DELETE FROM aibridge_provider_objects WHERE provider_name = ? AND object_id = ?"
+# In one statement: bytes that somebody has put for a text are not found again by what was read of them.
+_DELETE_OBJECTS = """
+    DELETE FROM aibridge_provider_objects WHERE (provider_name, object_id) IN (
+        SELECT provider_name, object_id FROM aibridge_provider_objects WHERE created_at < ?
+        ORDER BY created_at LIMIT ?)"""
 
 
 class Purge:
@@ -55,7 +62,9 @@ class Purge:
         self._driver = driver
         length = _length(driver.octets)
         self._old = _OLD.format(length=length)
-        self._old_contents = [_OLD_CONTENTS.format(length=length, after=after) for after in ("", _AFTER)]
+        self._old_contents = [
+            _OLD_CONTENTS.format(at_work=_AT_WORK, length=length, after=after) for after in ("", _AFTER)
+        ]
 
     async def batch(self, cutoff: int) -> Counts:
         """Delete some of what is older than this time; rows by table, and nothing once all is gone."""
@@ -84,7 +93,7 @@ def _interceptions(old: str, db: Connection, before: str) -> Counts:
     ids = [row[0] for row in _some(db.execute(old, (before, BATCH)))]
     if not ids:
         return {}
-    db.execute(_LOCK_OPEN + marks(len(ids)), ids)
+    db.execute(_LOCK_OPEN + marks_of(ids), ids)
     past_seals.keep(db, ids, past_seals.DELETED)
     counts = {table: _delete(db, table, "interception_id", ids) for table in CHILD_TABLES}
     counts["aibridge_interceptions"] = _delete(db, "aibridge_interceptions", "id", ids)
@@ -116,16 +125,24 @@ def _instances(db: Connection, before: str) -> Counts:
 
 def reached(db: Connection, name: str) -> tuple[str, str]:
     """The last interception, by time and id, that this holds for; ("", "") where there is none."""
-    started_at, interception_id = db.execute(_MARK, (name,)).fetchone() or ("", "")
+    return _place(db.execute(_MARK, (name,)))
+
+
+def _place(mark: Cursor) -> tuple[str, str]:
+    started_at, interception_id = mark.fetchone() or ("", "")
     return str(started_at), str(interception_id)  # SQLite takes other types, whoever writes them
 
 
+def _contents_reached(db: Connection) -> tuple[str, str]:
+    return _place(db.execute(_TRUE_MARK, (CONTENTS, times.text(times.now()))))
+
+
 def _contents(old: Sequence[str], db: Connection, before: str) -> Counts:
-    mark = reached(db, CONTENTS)
+    mark = _contents_reached(db)
     first, later = old
     found = _some(db.execute(later, (*mark, before, BATCH)) if any(mark) else db.execute(first, (before, BATCH)))
     # One that is still under way will be sealed with its content: it, and what follows, is for the next time.
-    done = next((index for index, row in enumerate(found) if row[2] is None), len(found))
+    done = next((index for index, row in enumerate(found) if row[2]), len(found))
     if not done:
         return {}
     counts = _delete_contents(db, [row[1] for row in found[:done]])
@@ -138,13 +155,13 @@ def _contents(old: Sequence[str], db: Connection, before: str) -> Counts:
 
 def _delete_contents(db: Connection, ids: Sequence[str]) -> Counts:
     counts = {table: _delete(db, table, "interception_id", ids) for table in CONTENT_TABLES}
-    blank = f"UPDATE aibridge_tool_usages SET input = '' WHERE interception_id IN {marks(len(ids))}"  # noqa: S608 - question marks only
+    blank = f"UPDATE aibridge_tool_usages SET input = '' WHERE interception_id IN {marks_of(ids)}"  # noqa: S608 - question marks only
     return counts | {"aibridge_tool_usages.input": db.execute(blank, ids).rowcount}
 
 
 def late_contents(db: Connection, ids: Sequence[str]) -> None:
     """Deletes those of these interceptions that are stored when retention has already passed by."""
-    mark = reached(db, CONTENTS)
+    mark = _contents_reached(db)
     for start in range(0, len(ids) if any(mark) else 0, BATCH):
         some = ids[start : start + BATCH]
         late = db.execute(_PASSED + marks(len(some)), (*mark, *some)).fetchall()
@@ -153,11 +170,8 @@ def late_contents(db: Connection, ids: Sequence[str]) -> None:
 
 
 def _objects(db: Connection, before: str) -> Counts:
-    keys = db.execute(_OLD_OBJECTS, (before, BATCH)).fetchall()
-    # Bytes that are no text are not found again: counted as deleted, they would be for ever.
-    deleted = db.executemany(_DELETE_OBJECT, keys).rowcount if keys else 0
-    return {"aibridge_provider_objects": deleted}
+    return {"aibridge_provider_objects": db.execute(_DELETE_OBJECTS, (before, BATCH)).rowcount}
 
 
 def _delete(db: Connection, table: str, column: str, ids: Sequence[str]) -> int:
-    return db.execute(f"DELETE FROM {table} WHERE {column} IN {marks(len(ids))}", ids).rowcount  # noqa: S608 - own names
+    return db.execute(f"DELETE FROM {table} WHERE {column} IN {marks_of(ids)}", ids).rowcount  # noqa: S608 - own names

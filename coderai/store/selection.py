@@ -102,7 +102,8 @@ async def _facets(ask: Ask, filter: Filter) -> list[Row] | None:
 def _longer(beginnings: Sequence[Row], want: str | None, most: int) -> Query:
     """For these beginnings of facets, each with every value of its next column, or with the one that is wanted.
 
-    An index leads from one value straight to the next, in the order of the database's collation.
+    An index leads from one value straight to the next, in the order of the database's collation. A client of NULL, as
+    others have written it, comes before all others in SQLite, and must not be taken for their end.
     """
     column = _FACET[len(beginnings[0])]
     known = ["top", *_FACET[: len(beginnings[0])]]  # `top`, for a row needs a column before the first one, too
@@ -111,7 +112,7 @@ def _longer(beginnings: Sequence[Row], want: str | None, most: int) -> Query:
     first, later = (
         # not min(): PostgreSQL reads all the values for it where it takes them for few
         f"(SELECT i.{column} FROM aibridge_interceptions AS i WHERE {' AND '.join(every)} ORDER BY i.{column} LIMIT 1)"  # noqa: S608 - own names
-        for every in (["1 = 1", *same], [*same, f"i.{column} > b.{column}"])
+        for every in ([f"i.{column} IS NOT NULL", *same], [*same, f"i.{column} > b.{column}"])
     )
     names = ", ".join(known)
     sql = f"""

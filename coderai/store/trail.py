@@ -100,6 +100,7 @@ _PAGE = """
         i.status, i.error_type, i.error_message, i.credential_kind, i.credential_hint, i.thread_parent_id,
         i.thread_root_id
     FROM aibridge_interceptions AS i LEFT JOIN users AS u ON u.id = i.initiator_id"""
+_STARTED_AT = 10  # its place in _PAGE
 # coalesce: Coder's API gives an empty text where its column is null.
 _TOOL_COLUMNS = """id, interception_id, provider_response_id, coalesce(provider_tool_call_id, ''),
     coalesce(server_url, ''), tool, input, injected, coalesce(invocation_error, ''), metadata, created_at"""
@@ -137,21 +138,29 @@ class Trail:
     async def page(
         self, filter: Filter, *, limit: int, offset: int = 0, after: Place | None = None
     ) -> list[Interception]:
+        return (await self.part(filter, limit=limit, offset=offset, after=after))[0]
+
+    async def part(
+        self, filter: Filter, *, limit: int, offset: int = 0, after: Place | None = None
+    ) -> tuple[list[Interception], Place | None]:
+        """A page, and the place of its last one: as it stands in the database, which may not be as it is shown."""
         query = (await select(self._driver.report, filter, after)).newest(limit + offset)
         if query is None:
-            return []
+            return [], None
         ids_of = f"SELECT id FROM ({query.sql}) AS i {NEWEST_FIRST} LIMIT ? OFFSET ?"  # noqa: S608 - selection.py
         sql = f"{_PAGE} WHERE i.id IN ({ids_of}) {NEWEST_FIRST}"
-        rows = texts(await self._driver.report(sql, (*query.parameters, limit, offset)))
+        stored = await self._driver.report(sql, (*query.parameters, limit, offset))
+        if not stored:
+            return [], None
+        rows = texts(stored)
         ids = [row[0] for row in rows]
-        if not ids:
-            return []
         tokens = await self._below("aibridge_token_usages", TokenUsage, ids)
         tools = await self._below("aibridge_tool_usages", ToolUsage, ids, _TOOL_COLUMNS)
         prompts = await self._below("aibridge_user_prompts", UserPrompt, ids)
         thoughts = await self._below("aibridge_model_thoughts", ModelThought, ids)
         below = (tokens, tools, prompts, thoughts)
-        return [_interception(row, [children.get(row[0], []) for children in below]) for row in rows]
+        page = [_interception(row, [children.get(row[0], []) for children in below]) for row in rows]
+        return page, (stored[-1][_STARTED_AT], stored[-1][0])
 
     async def _below(
         self, table: str, kind: type[Any], ids: Sequence[str], columns: str | None = None

@@ -75,7 +75,7 @@ class Writing:
         self._start(db, begun, {})
         _run(db, children)
         found |= self._hang(db, later)
-        head = ending.carefully(db, self.instance_id, kinds.get(Ended, [])) or self.head
+        head = ending.carefully(db, self.instance_id, kinds.get(Ended, []), self.head) or self.head
         ids = list(dict.fromkeys(record.interception_id for record in batch))
         late_contents(db, ids)
         return Outcome(found, head, ids)
