@@ -97,8 +97,13 @@ class ChatCompletions:
         answer = object_of(body, _Answer)
         failure = failure_in(body, answer.error, answers=answer.choices is not None or bool(answer.usage))
         usage = answer.usage or _groqs(answer)
-        found = {"id": answer.id, "choices": answer.choices, "usage": usage, "tier": answer.service_tier}
-        return found | {"failure": failure}
+        return {
+            "id": answer.id,
+            "choices": answer.choices,
+            "usage": usage,
+            "tier": answer.service_tier,
+            "failure": failure,
+        }
 
     def fold(self, events: Sequence[bytes]) -> dict[str, Any]:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""

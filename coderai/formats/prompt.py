@@ -48,6 +48,8 @@ def last_message(messages: Any) -> tuple[dict[str, Any], list[str]]:
     may have typed what looks like a tool's, and several messages while a tool worked.
     """
     latest = _latest(messages)
+    if len(latest) == 1:  # as it mostly is
+        return latest[0], []
     last = next((message for message in latest if not _is_added(message)), None)
     if last is None:  # all are a tool's: then the newest is it
         last = latest[0] if latest else {}
