@@ -54,6 +54,7 @@ class Interceptor:
         self._dumper = dumper
         self._log = log
         self.text_limit = 0
+        self._one_reads = asyncio.Lock()
 
     async def serve(self, request: Request, route: Route, format: Format, user: User, keys: Keys, body: bytes) -> None:
         ask = await self._ask(request, route, format, body)
@@ -130,7 +131,8 @@ class Interceptor:
             if len(plain) <= LONG_PLAIN:
                 ask, others = _understood(format, provider, plain, include_usage)
             else:
-                ask, others = await asyncio.to_thread(_understood, format, provider, plain, include_usage)
+                async with self._one_reads:  # several at once would be no faster, and leave the loop few turns
+                    ask, others = await asyncio.to_thread(_understood, format, provider, plain, include_usage)
         except NotUnderstood as fault:
             raise Refusal(400, str(fault)) from None
         if ask.background:
