@@ -5,6 +5,7 @@ on. The rest is read (stream_reader.py), and from the terminal event on held bac
 """
 
 import re
+from codecs import BOM_UTF8
 from functools import cache
 
 from coderai import sse
@@ -101,7 +102,7 @@ class StreamTap(StreamReader):
             return sse.json_in(self._kept.events[0][:_BEGINNING]) != b""
         if self._latest or not self._pieces:
             return self._latest != b""
-        begun = b"".join(piece[:_BEGINNING] for piece in self._pieces[:_FIRST])
+        begun = b"".join(piece[:_BEGINNING] for piece in self._pieces[:_FIRST]).removeprefix(BOM_UTF8)
         return sse.json_in(begun if begun.strip() else self._pieces[-1]) != b""  # blanks before it keep alive
 
     def _read(self, chunk: bytes) -> bytes:

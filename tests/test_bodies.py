@@ -5,7 +5,9 @@ import json
 import random
 import socket
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -218,6 +220,26 @@ def test_a_hundred_megabytes_pass(gateway: Gateway, provider: Provider, token: s
     assert post(gateway, CHAT, body, token).body == b'{"id":"1"}'
     assert provider.requests[0].body == body
     assert last(gateway, "prompt_usage")["metadata"]["full_length"] == 100_000_000
+    provider.reset()
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_others_are_served_while_a_large_body_is_read(
+    gateway: Gateway, provider: Provider, token: str, path: str
+) -> None:
+    """One of nothing but short messages kept them waiting for half a minute at 256 MB."""
+    body = b'{"model":"m","messages":[%b]}' % b",".join([b'{"role":"user","content":[{}]}'] * 600_000)
+    provider.answers(whole(b'{"id":"1"}'))
+    waits = []
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        posted = pool.submit(post, gateway, path, body, token)
+        while not posted.done():
+            asked = time.monotonic()
+            assert gateway.request("GET", "/healthz").status == 200
+            waits.append(time.monotonic() - asked)
+    assert posted.result().status == 200
+    assert max(waits) < (time.monotonic() - began) / 2
     provider.reset()
 
 

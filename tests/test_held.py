@@ -198,6 +198,7 @@ JSON_CUTS = [
     [b"\xef\xbb\xbf[", b"1\r\n\r\n", b",2", b"]"],
     [b"\xef\xbb\xbf", b"{", b"}"],
     [b"\xef", b"\xbb", b"\xbf", b"{", b"}"],
+    [b"\xef\xbb", b"\xbf", b" ", b"\n", b"{", b"}"],
     [b"{}"],
 ]
 

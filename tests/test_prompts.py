@@ -148,6 +148,18 @@ def test_an_image_that_came_with_what_was_typed_meanwhile_is_noted() -> None:
     assert ask.prompt == Prompt("also drop\n\nthe table", {"source": "queued", "attachments": noted})
 
 
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, RESPONSES, MESSAGES], ids=lambda format: format.path)
+def test_what_is_noted_of_attachments_keeps_within_bounds(format: Format) -> None:
+    """A type of megabytes, or as many images, stood whole in the row and in the log line."""
+    image = {"type": "image", "source": {"media_type": "m" * 1_000_000, "data": "AAAA"}}
+    noted = {"kind": "image", "media_type": "m" * 255, "size": 3}
+    for given, more in ((1000, {}), (1001, {"attachments_truncated": True})):
+        content = [image, *({"type": "image"} for _ in range(given - 1))]
+        said = [{"role": "user", "content": content}]
+        ask = format.ask(json.dumps({"model": "m", "input" if format is RESPONSES else "messages": said}).encode())
+        assert ask.prompt == Prompt("", {"attachments": [noted, *([{"kind": "image"}] * 999)], **more})
+
+
 FILE = "<path>/work/notes.txt</path>\n<type>file</type>\n<content>\n1: notes\n</content>"
 READ = 'Called the Read tool with the following input: {"filePath":"/work/notes.txt"}'
 AGENT = " Use the above message and context to generate a prompt and call the task tool with subagent: general"

@@ -7,7 +7,7 @@ noted by kind and size, never kept.
 
 import re
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 from coderai.formats.loose import items, mapping, text, texts_in, value
@@ -139,14 +139,18 @@ _ATTACHED = {
     "audio_url": "audio",
     "video_url": "video",
 }
+# More than any provider takes, and the longest media type that RFC 6838 knows: rows and log lines keep within bounds.
+_MOST_ATTACHED, _LONGEST_TYPE = 1000, 255
 _SOURCES = ("source", "image_url", "file", "input_audio", "audio_url", "video_url")
 
 
 def attachments(message: dict[str, Any]) -> Metadata:
     """The images, files and so on of a message, for its prompt's metadata."""
     parts = map(mapping, items(message.get("content")))
-    noted = [attached for part in parts if (attached := _attachment(part)) is not None]
-    return {"attachments": noted} if noted else {}
+    noted = (attached for part in parts if (attached := _attachment(part)) is not None)
+    if not (kept := [*islice(noted, _MOST_ATTACHED)]):
+        return {}
+    return {"attachments": kept, "attachments_truncated": True} if next(noted, None) else {"attachments": kept}
 
 
 def _attachment(part: dict[str, Any]) -> Metadata | None:
@@ -166,7 +170,7 @@ def _attachment(part: dict[str, Any]) -> Metadata | None:
         media_type = head[5:].partition(";")[0]
     noted: Metadata = {"kind": kind}
     if media_type:
-        noted["media_type"] = media_type
+        noted["media_type"] = media_type[:_LONGEST_TYPE]
     if data:
         noted["size"] = len(data) * 3 // 4 - data[-2:].count("=")
     return noted

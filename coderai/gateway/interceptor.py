@@ -5,6 +5,7 @@ end before its terminal event does (or its last bytes, where there is none).
 """
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from coderai.gateway.turns import Turns
 from coderai.gateway.upcall import Call, Calls, Failed
 from coderai.keys import Key, Keys
 from coderai.logs import Logger
+from coderai.providers import Provider
 from coderai.recorder import NotStored, Recorder
 from coderai.routes import Route
 from coderai.stream_tap import StreamTap
@@ -34,6 +36,9 @@ from coderai.wire.request import Request
 
 # What the trail says of a model that could not be read from the request.
 UNKNOWN_MODEL = "unknown"
+# Bytes of a body, from which on it is better read in another thread: a millisecond's work as tools write them, a
+# hundred times as much where it is nothing but the shortest of messages.
+LONG_PLAIN = 1024 * 1024
 
 
 class Interceptor:
@@ -49,6 +54,7 @@ class Interceptor:
         self._dumper = dumper
         self._log = log
         self.text_limit = 0
+        self._one_reads = asyncio.Lock()
 
     async def serve(self, request: Request, route: Route, format: Format, user: User, keys: Keys, body: bytes) -> None:
         ask = await self._ask(request, route, format, body)
@@ -120,9 +126,13 @@ class Interceptor:
             self._log.warn("request body not read", path=route.path.decode("latin-1"), error=str(fault))
             return Ask(model=UNKNOWN_MODEL, body=body)
         provider = route.provider
+        include_usage = provider.include_usage and plain is body
         try:
-            ask = format.ask(plain, include_usage=provider.include_usage and plain is body)
-            others = also_named(plain) if provider.restricted else ()
+            if len(plain) <= LONG_PLAIN:
+                ask, others = _understood(format, provider, plain, include_usage)
+            else:
+                async with self._one_reads:  # several at once would be no faster, and leave the loop few turns
+                    ask, others = await asyncio.to_thread(_understood, format, provider, plain, include_usage)
         except NotUnderstood as fault:
             raise Refusal(400, str(fault)) from None
         if ask.background:
@@ -159,6 +169,11 @@ async def _decoded(coding: bytes | None, body: bytes) -> bytes:
     if coding is None or len(body) <= LONG_CODED:
         return decode(coding, body)
     return await asyncio.to_thread(decode, coding, body)
+
+
+def _understood(format: Format, provider: Provider, plain: bytes, include_usage: bool) -> tuple[Ask, Iterable[str]]:
+    """What is asked, and which models it names besides, where that matters."""
+    return format.ask(plain, include_usage=include_usage), also_named(plain) if provider.restricted else ()
 
 
 async def _read_all_the_same(answer: Answer | None, tap: Tap | None) -> Reading:
