@@ -33,6 +33,12 @@ def test_the_line_of_a_prompt_says_what_its_row_says(prompt: Prompt) -> None:
     assert fitted(clean) is clean
 
 
+@pytest.mark.parametrize("parts", [None, 5, "c", {"c": 1}, [None, 5]])
+def test_parts_that_somebody_changed_keep_a_prompt_of_a_dead_process_from_nothing(parts: object) -> None:
+    changed = found(started(), AnsweredPrompt(Prompt("a", {"other_parts": parts}), ""))
+    assert fitted(changed) is changed
+
+
 def test_integers_are_clamped_to_64_bits() -> None:
     tokens = Tokens(message_id="m", input=2**70, output=-(2**70), cache_read=5, metadata={"n": 2**64})
     kept = storable(found(started(), tokens)).finding

@@ -60,7 +60,8 @@ def fitted(record: Record) -> Record:
 
 
 def _holds_nul(prompt: Prompt) -> bool:
-    return "\x00" in prompt.text or any("\x00" in part for part in prompt.metadata.get("other_parts", ()))
+    parts = prompt.metadata.get("other_parts", ())  # of a dead process's row, whatever somebody has made of them
+    return "\x00" in prompt.text or (type(parts) is list and any(type(p) is str and "\x00" in p for p in parts))
 
 
 def storable(record: Record) -> Record:
