@@ -8,8 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from coderai.logs.records import RecordLog
 from coderai.recorder import Recorder
-from coderai.recovery import DEAD_AFTER_LOOKS, Recovery
+from coderai.recovery import BATCH, DEAD_AFTER_LOOKS, Recovery
 from coderai.store import Store
 from coderai.store.postgres import ALONE_LOCK, COMMIT_SECONDS
 from tests.databases import Place, change, environment, opened, query
@@ -110,6 +111,56 @@ async def test_one_whose_heart_stands_still_is_taken_for_dead_and_comes_back(pla
     assert await recorder.close() == await others.close() == []
     await mine.close()
     await other.close()
+
+
+async def test_one_of_several_ends_what_a_dead_process_left(tmp_path: Path, place: Place) -> None:
+    """The log has each line of it once; one that takes long goes on showing that it lives, and what it is at."""
+    dead, *stores = [await opened(place) for _ in range(4)]
+    for n in range(2 * BATCH + 1):
+        await dead.write(exchange(AT + n)[:2])
+    await dead.instances.join()
+    logs = [open_logs(human="", json=str(tmp_path / f"{n}.json")) for n in range(3)]
+    recorders = [Recorder(store, log, RecordLog(log)) for store, log in zip(stores, logs, strict=True)]
+    works = [Recovery(store, recorder, log) for store, recorder, log in zip(stores, recorders, logs, strict=True)]
+    for _ in range(DEAD_AFTER_LOOKS + 2):
+        await asyncio.gather(*(recovery.look() for recovery in works))
+    for log in logs:
+        log.close()
+    lines = "".join((tmp_path / f"{n}.json").read_text() for n in range(3))
+    assert query(place, "SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NULL") == [(0,)]
+    assert lines.count('"prompt_usage"') == lines.count('"interception_end"') == 2 * BATCH + 1
+    for store, recorder in zip(stores, recorders, strict=True):
+        assert await recorder.close() == []
+        await store.close()
+    await dead.close()
+
+
+async def test_who_ends_what_a_dead_process_left_is_claimed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = open_logs(human="")
+    dead, killed, mine = await opened(place), await opened(place), await opened(place)
+    await dead.instances.join()
+    for n in range(2 * BATCH):
+        await dead.write(exchange(AT + n)[:2])
+    (seen,) = await killed.instances.others()
+    claimed = await killed.instances.claim(seen)
+    assert claimed is not None
+    assert await mine.instances.claim(seen) is None
+    recorder = Recorder(mine, log)
+    recovery = Recovery(mine, recorder, log)
+    monkeypatch.setattr("coderai.recovery.BEAT_SECONDS", 0)
+    own = f"SELECT beat FROM aibridge_instances WHERE id = '{mine.instance_id}'"
+    open_ones = "SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NULL"
+    await recovery.look()
+    assert query(place, open_ones) == [(2 * BATCH,)]
+    for looks in range(2, DEAD_AFTER_LOOKS + 3):  # it does not come back
+        await recovery.look()
+    assert query(place, open_ones) == [(0,)]
+    assert query(place, own) == [(looks + 2,)]
+    assert query(place, "SELECT count(*) FROM aibridge_instances WHERE ended_at IS NULL") == [(1,)]
+    assert await killed.instances.claim(claimed) is None
+    assert await recorder.close() == []
+    for store in (dead, killed, mine):
+        await store.close()
 
 
 @pytest.mark.parametrize("changed", ["CAST(id AS BLOB)", "CAST(substr(CAST(id AS BLOB), 1, 35) || x'80' AS TEXT)"])

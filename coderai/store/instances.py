@@ -1,7 +1,8 @@
 """The processes that write the trail, and what a dead one left unfinished.
 
 A process that lives raises its `beat`; whoever watches counts how often it found the same beat, so that no clocks
-are compared. Its row is ended when it stops in order, or when another process has ended its interceptions.
+are compared. Its row is ended when it stops in order, or when another process has ended its interceptions: one of them
+all, which shows by a beat below zero that it is about to.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,9 @@ from coderai.store.driver import Connection, Driver, Row, marks, texts
 
 _JOIN = "INSERT INTO aibridge_instances (id, started_at) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
 # Declared dead and yet alive, it is to be watched again. Whatever somebody puts there, the next beat is another.
-_BEAT = "UPDATE aibridge_instances SET beat = beat % 1000000000 + 1, ended_at = NULL WHERE id = ?"
-_OTHERS = "SELECT id, beat FROM aibridge_instances WHERE ended_at IS NULL AND id <> ?"
+_BEAT = "UPDATE aibridge_instances SET beat = abs(beat % 1000000000) + 1, ended_at = NULL WHERE id = ?"
+_OTHERS = "SELECT id, CAST(beat AS bigint) FROM aibridge_instances WHERE ended_at IS NULL AND id <> ?"
+_CLAIM = "UPDATE aibridge_instances SET beat = ? WHERE id = ? AND CAST(beat AS bigint) = ? AND ended_at IS NULL"
 _KNOWN = "SELECT 1 FROM aibridge_instances WHERE id = ?"
 _END = "UPDATE aibridge_instances SET ended_at = ? WHERE id = ? AND ended_at IS NULL"
 # No index leads there, as each costs every interception: it is asked once for each process that died.
@@ -29,6 +31,11 @@ _PROMPTS = (
 class Instance(Struct, frozen=True):
     id: str
     beat: int
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether a process ends its interceptions, or has died over it."""
+        return self.beat < 0
 
 
 class Instances:
@@ -58,6 +65,18 @@ class Instances:
     async def others(self) -> list[Instance]:
         """Those that have not ended in order."""
         return [Instance(*row) for row in texts(await self._driver.fetch(_OTHERS, (self._own_id,)))]
+
+    async def claim(self, dead: Instance) -> Instance | None:
+        """What it is from now on, if this process is to end its interceptions: to be claimed again while it does.
+
+        None if its beat is another by now: some other process was first, or it lives.
+        """
+        claimed = Instance(dead.id, -(abs(dead.beat) % 1_000_000_000) - 1)
+
+        def change(db: Connection) -> bool:
+            return db.execute(_CLAIM, (claimed.beat, dead.id, dead.beat)).rowcount > 0
+
+        return claimed if await self._driver.transaction(change) else None
 
     async def known(self, instance_id: str) -> bool:
         """Whether this one wrote to this database, or was about to."""
