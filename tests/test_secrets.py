@@ -137,3 +137,12 @@ def test_a_key_behind_a_blank_too_many_is_not_repeated(command: str, form: str) 
     assert ended.returncode == 2
     assert OWN not in ended.stdout + ended.stderr
     assert "value: sk-o…; write --option=value" in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["users list", "users create alice", "tokens list", "db check", "audit verify"])
+def test_nor_is_a_database_s_password(command: str) -> None:
+    url = f"postgres://coderai:{OWN}@db/coderai"
+    ended = coderai(*command.split(), "--postgres-url=", url, env={}, check=False)
+    assert ended.returncode == 2
+    assert OWN not in ended.stdout + ended.stderr
+    assert "unexpected: post…; write --option=value" in ended.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from coderai.cli.database import BadValue, CannotDo, require, with_store
-from coderai.cli.options import settings_options
+from coderai.cli.options import Commands, settings_options
 from coderai.config import Resolved
 from coderai.config.problems import quoted
 from coderai.sealing import MESSAGE
@@ -21,7 +21,7 @@ from coderai.store.chains import Anchor, Anchors
 SHOWN_BREAKS = 20
 
 
-@click.group()
+@click.group(cls=Commands)
 def audit() -> None:
     """Verify the audit trail."""
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import orjson
 
-from coderai.cli.options import SettingsCommand, settings_options, show_warnings
+from coderai.cli.options import Commands, SettingsCommand, settings_options, show_warnings
 from coderai.config import OPTIONS, ProviderSettings, Resolved
 from coderai.config.indexed import YAML_PATH
 from coderai.config.sources import Origin
@@ -16,7 +16,7 @@ MASK = "********"
 PROVIDERS = YAML_PATH.replace(".", "-")  # the one setting that is not an option
 
 
-@click.group()
+@click.group(cls=Commands)
 def config() -> None:
     """Look at the settings."""
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from coderai.cli.database import BadValue, CannotDo, with_store
-from coderai.cli.options import settings_options, show_warnings
+from coderai.cli.options import Commands, settings_options, show_warnings
 from coderai.config import Resolved
 from coderai.meaning import database
 from coderai.store import Database, Store, StoreUnavailable
 from coderai.store.migrate import CannotCopy
 
 
-@click.group()
+@click.group(cls=Commands)
 def db() -> None:
     """Check, vacuum, back up and move the database."""
 

@@ -24,7 +24,7 @@ from coderai.config.problems import LONGEST_SHOWN
 from coderai.config.secret_files import SHOWN_OF_A_KEY
 from coderai.config.settings import GROUPS
 
-__all__ = ["SettingsCommand", "SettingsOption", "resolved_or_exit", "settings_options"]
+__all__ = ["Commands", "SettingsCommand", "SettingsOption", "resolved_or_exit", "settings_options"]
 
 PREFIX = "setting_"  # of Click's parameter names, which then cannot meet a command's own
 EXIT_BAD_SETTINGS = 2
@@ -43,23 +43,41 @@ class SettingsOption(click.Option):
         super().__init__(declarations, **attributes)
 
 
-class SettingsCommand(click.Command):
+class _Command(click.Command):
+    """A command that repeats nothing that may be a key or a password: `--postgres-url= …` has a blank too many."""
+
+    allow_extra_args = True  # Click would show them whole
+    too_much = "unexpected: {}; write --option=value, and what holds blanks in quotes"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        extra = super().parse_args(ctx, args)
+        if extra and not ctx.resilient_parsing:
+            ctx.fail(self.too_much.format(_shown(extra)))
+        return extra
+
+
+class Commands(click.Group):
+    """A group of such commands."""
+
+    command_class = _Command
+
+
+class SettingsCommand(_Command):
     """A command whose --help lists the table's options by group, after the command's own."""
 
+    too_much = "not an option, nor one's value: {}; write --option=value, and lists with commas"
+
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
-        attributes.setdefault("context_settings", {"max_content_width": HELP_WIDTH, "allow_extra_args": True})
+        attributes.setdefault("context_settings", {"max_content_width": HELP_WIDTH})
         super().__init__(*arguments, **attributes)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            extra = super().parse_args(ctx, args)
+            return super().parse_args(ctx, args)
         except click.NoSuchOption as error:  # nobody is sent to an option that would be refused
             names = [name for parameter in self.get_params(ctx) for name in parameter.opts]
             useful = [name for name in names if name.removeprefix("--") not in NO_USE]
             raise click.NoSuchOption(error.option_name, possibilities=useful, ctx=ctx) from None
-        if extra and not ctx.resilient_parsing:
-            ctx.fail(f"not an option, nor one's value: {_shown(extra)}; write --option=value, and lists with commas")
-        return extra
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}

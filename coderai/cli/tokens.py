@@ -5,7 +5,7 @@ nowhere.
 import click
 
 from coderai.cli.database import HEEDED, BadValue, CannotDo, require, show, show_json, user_named, with_store
-from coderai.cli.options import settings_options
+from coderai.cli.options import Commands, settings_options
 from coderai.config import Duration, Resolved
 from coderai.config.problems import quoted
 from coderai.store import Store, times
@@ -15,7 +15,7 @@ from coderai.user_tokens import TOKEN_ID, new_token
 LABEL_CHARACTERS = 64
 
 
-@click.group()
+@click.group(cls=Commands)
 def tokens() -> None:
     """Create, list and revoke the tokens of users."""
 

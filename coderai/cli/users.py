@@ -6,7 +6,7 @@ import click
 
 from coderai.auth import MYSELF, NAME_CHARACTERS, ROLES
 from coderai.cli.database import HEEDED, CannotDo, require, show, show_json, user_named, with_store
-from coderai.cli.options import settings_options
+from coderai.cli.options import Commands, settings_options
 from coderai.config import Resolved
 from coderai.store import Store
 from coderai.store.people import NameTaken, UserRow
@@ -18,7 +18,7 @@ EMAIL_CHARACTERS = 254  # https://www.rfc-editor.org/errata/eid1690
 NAME_RULE = f"use 1 to {NAME_CHARACTERS} letters and digits, parted by single . _ or -; not `{MYSELF}`"
 
 
-@click.group()
+@click.group(cls=Commands)
 def users() -> None:
     """Create, list, suspend and delete users."""
 
