@@ -55,8 +55,6 @@ async def test_old_records_go_and_new_ones_stay(store: Store, place: Place, tmp_
 HOLDS = """
 import sys
 from pathlib import Path
-
-import pytest
 from coderai.store.presence import Presence
 with Presence(Path(sys.argv[1])).exclusively():
     print("held", flush=True)

@@ -146,3 +146,11 @@ def test_nor_is_a_database_s_password(command: str) -> None:
     assert ended.returncode == 2
     assert OWN not in ended.stdout + ended.stderr
     assert "unexpected: post…; write --option=value" in ended.stderr
+
+
+def test_nor_where_it_is_taken_for_a_file() -> None:
+    url = f"postgres://coderai:{OWN}@db/coderai"
+    ended = coderai("db", "backup", "--postgres-url=", url, env={}, check=False)
+    assert ended.returncode == 2
+    assert OWN not in ended.stdout + ended.stderr
+    assert "FILE is a URL" in ended.stderr

@@ -43,6 +43,8 @@ def vacuum(resolved: Resolved) -> None:
 @settings_options("sqlite_path", "postgres_url")
 def backup(file: Path, resolved: Resolved) -> None:
     """Write a copy of the SQLite database to a new FILE, while the server goes on."""
+    if str(file).startswith(("postgres:", "postgresql:")):
+        raise BadValue("FILE is a URL, which may hold a password; write --postgres-url=URL, and name a file")
 
     async def work(store: Store) -> None:
         await store.backup(file)
