@@ -349,21 +349,20 @@ class TestRetention:
         assert ids[3] in found.what
 
     @pytest.mark.parametrize(
-        "part", ["seal_number = 1", "seal_number = NULL", "instance_id = NULL", "counts_digest = NULL"]
+        "changed",
+        [
+            "interceptions SET seal_number = 1 WHERE id = '{}'",
+            "interceptions SET seal_number = NULL WHERE id = '{}'",
+            "interceptions SET instance_id = NULL WHERE id = '{}'",
+            "interceptions SET counts_digest = NULL WHERE id = '{}'",
+            f"instances SET anchor_number = {2**63 - 1}",  # behind which there is no number
+        ],
     )
     async def test_a_changed_seal_is_found_after_its_deletion_and_does_not_hinder_it(
-        self, store: Store, place: Place, part: str
+        self, store: Store, place: Place, changed: str
     ) -> None:
         ids = await five(store)
-        change(place, f"UPDATE aibridge_interceptions SET {part} WHERE id = '{ids[1]}'")
-        while await store.purge.batch(AT + 3 * HOUR):
-            pass
-        assert query(place, "SELECT count(*) FROM aibridge_interceptions") == [(2,)]
-        assert (await verify(store)).breaks
-
-    async def test_nor_does_an_anchor_behind_which_there_is_no_number(self, store: Store, place: Place) -> None:
-        await five(store)
-        change(place, f"UPDATE aibridge_instances SET anchor_number = {2**63 - 1}")
+        change(place, f"UPDATE aibridge_{changed.format(ids[1])}")
         while await store.purge.batch(AT + 3 * HOUR):
             pass
         assert query(place, "SELECT count(*) FROM aibridge_interceptions") == [(2,)]
