@@ -25,7 +25,7 @@ from coderai.store.selection import Filter
 from coderai.user_tokens import new_token
 from tests.databases import Place, change
 from tests.logs import open_logs
-from tests.trail import AT, ended, exchange, found, started
+from tests.trail import AT, ended, exchange, found, listed, started
 
 LOG = open_logs(human="")
 SECOND = 1_000_000
@@ -400,7 +400,7 @@ class TestLargePages:
         await api.store.write(batch)
         for start in batch:
             await api.store.write([found(start, Thought(text, {}))])
-        page = await api.store.trail.page(Filter(), limit=count)
+        page = await listed(api.store, Filter(), limit=count)
         results = b",".join(msgspec.json.encode(interception) for interception in page)
         return b'{"count":%d,"results":[%b]}\n' % (count, results)
 

@@ -20,7 +20,7 @@ from coderai.store.selection import Filter
 from tests.databases import Place, change, counts, environment, opened, query, tables
 from tests.gateway import clean, coderai
 from tests.postgres import drop, fresh
-from tests.trail import AT, exchange, now, started
+from tests.trail import AT, exchange, listed, now, started
 
 RECORDS = (
     "aibridge_interceptions",
@@ -374,7 +374,7 @@ class TestEncodings:
         url = fresh(postgres_url, self.OPTIONS.format("SQL_ASCII"))
         store = await opened(url)
         await store.write(exchange(model="模型 \U0001f680", call_id="ключ"))
-        (page,) = await store.trail.page(Filter(), limit=1)
+        (page,) = await listed(store, Filter(), limit=1)
         assert (page.model, page.tool_usages[0].provider_tool_call_id) == ("模型 \U0001f680", "ключ")
         assert (await store.verify("", "9999", {})).breaks == []
         await store.close()

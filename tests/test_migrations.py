@@ -19,7 +19,7 @@ from tests.databases import Place, change, counts, environment, opened, query, t
 from tests.gateway import coderai
 from tests.postgres import drop, fresh
 from tests.test_db_cli import RECORDS, fill
-from tests.trail import exchange, now
+from tests.trail import exchange, listed, now
 
 ALL_SEALED = 4  # from this schema on; of those before it, rows may be without a seal
 TEXTS = 5  # the last schema whose times and metadata are texts in PostgreSQL
@@ -104,7 +104,7 @@ async def test_one_from_before_seals(place: Place, version: int) -> None:
     forged = f"VALUES ('x', 'u', 'openai', 'openai', 'gpt-5', '{begun}', '{begun}')"
     change(place, f"INSERT INTO aibridge_interceptions ({columns}) {forged}")
     assert "it has no seal" in (await store.verify("", "9999", {})).breaks[0].what
-    (page,) = [one for one in await store.trail.page(Filter(), limit=10) if one.id == "i"]
+    (page,) = [one for one in await listed(store, Filter(), limit=10) if one.id == "i"]
     assert [usage.output_tokens for usage in page.token_usages] == [2]
     await check(place)
     await store.close()
@@ -192,6 +192,6 @@ async def test_replicas_that_start_together_migrate_once(tmp_path: Path, url: st
     await fill(tmp_path / "new.db", 100)
     Old(url, TEXTS).filled_from(tmp_path / "new.db")
     stores = await asyncio.gather(*(opened(url) for _ in range(3)))
-    assert [len(await store.trail.page(Filter(), limit=200)) for store in stores] == [101] * 3
+    assert [len(await listed(store, Filter(), limit=200)) for store in stores] == [101] * 3
     for store in stores:
         await store.close()

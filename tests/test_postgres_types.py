@@ -15,7 +15,7 @@ from coderai.store.postgres_types import as_text
 from coderai.store.selection import Filter
 from tests.databases import change, opened, query
 from tests.postgres import drop, fresh
-from tests.trail import AT, exchange, found, now, started
+from tests.trail import AT, exchange, found, listed, now, started
 
 YEAR = 365 * 86_400_000_000  # microseconds
 FIRST = times.microseconds("0001-01-01T00:00:00.000000Z")
@@ -54,14 +54,14 @@ async def test_what_is_stored_is_read_as_it_was_written(store: Store) -> None:
         await store.write(
             [*rest[:-1], found(start, Thought("", {"a": 1.0, "A": "\u20ac\x01", "b": [10**18]})), rest[-1]]
         )
-    page = await store.trail.page(Filter(), limit=10)
+    page = await listed(store, Filter(), limit=10)
     assert [one.started_at for one in page] == [times.text(batch[0].at) for batch in reversed(batches)]
     assert {bytes(thought.metadata) for one in page for thought in one.model_thoughts} == {
         b'{"source":"reasoning_summary"}',
         b'{"a":1.0,"A":"\xe2\x82\xac\\u0001","b":[1000000000000000000]}',
     }
     between = Filter(started_after=-YEAR, started_before=AT)
-    assert [one.id for one in await store.trail.page(between, limit=10)] == [b[0].id for b in batches[3:0:-1]]
+    assert [one.id for one in await listed(store, between, limit=10)] == [b[0].id for b in batches[3:0:-1]]
     verdict = await store.verify("", "9999", {})
     assert (verdict.interceptions, verdict.breaks) == (6, [])
     while await store.purge.contents(AT + 1):
@@ -107,10 +107,10 @@ async def test_a_time_that_was_changed_is_told(
     breaks = (await store.verify("", "9999", {})).breaks
     assert any(batches[12][0].id in found.what for found in breaks), breaks
     if time != "NULL" or column == "ended_at":
-        page = await store.trail.page(Filter(), limit=100)
+        page = await listed(store, Filter(), limit=100)
         assert len(page) == 25
         place = await store.trail.place(page[0].id, None)
-        assert len(await store.trail.page(Filter(), limit=100, after=place)) == 24
+        assert len(await listed(store, Filter(), limit=100, after=place)) == 24
     await store.purge.contents(AT + 100)
     await store.purge.batch(AT + 100)
     await store.write(exchange(now()))

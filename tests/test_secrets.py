@@ -136,7 +136,7 @@ def test_a_key_behind_a_blank_too_many_is_not_repeated(command: str, form: str) 
     ended = coderai(*command.split(), *form.format(OWN).split(), env={}, check=False)
     assert ended.returncode == 2
     assert OWN not in ended.stdout + ended.stderr
-    assert "value: sk-o…; write --option=value" in ended.stderr
+    assert 'value: "sk-o…"; write --option=value' in ended.stderr
 
 
 @pytest.mark.parametrize("command", ["users list", "users create alice", "tokens list", "db check", "audit verify"])
@@ -145,7 +145,7 @@ def test_nor_is_a_database_s_password(command: str) -> None:
     ended = coderai(*command.split(), "--postgres-url=", url, env={}, check=False)
     assert ended.returncode == 2
     assert OWN not in ended.stdout + ended.stderr
-    assert "unexpected: post…; write --option=value" in ended.stderr
+    assert 'value: "post…"; write --option=value' in ended.stderr
 
 
 def test_nor_where_it_is_taken_for_a_file() -> None:

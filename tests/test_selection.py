@@ -9,7 +9,7 @@ from coderai.records import Record
 from coderai.store import Store, times
 from coderai.store.selection import MOST_BEGINNINGS, MOST_FACETS, Filter, Query, select
 from tests.databases import Place, change, opened
-from tests.trail import AT, started
+from tests.trail import AT, listed, started
 
 MODELS = MOST_FACETS + 10
 
@@ -68,11 +68,11 @@ async def test_every_filter_selects_what_it_says(store: Store, filter: Filter) -
     ordered = sorted(records, key=lambda record: (record.at, record.id), reverse=True)
     wanted = [record.id for record in ordered if selected(record, filter)]
     assert await store.trail.count(filter) == len(wanted)
-    assert [one.id for one in await store.trail.page(filter, limit=1000)] == wanted
-    assert [one.id for one in await store.trail.page(filter, limit=5, offset=3)] == wanted[3:8]
+    assert [one.id for one in await listed(store, filter, limit=1000)] == wanted
+    assert [one.id for one in await listed(store, filter, limit=5, offset=3)] == wanted[3:8]
     if len(wanted) > 4:
         place = (times.text(next(record.at for record in records if record.id == wanted[3])), wanted[3])
-        assert [one.id for one in await store.trail.page(filter, limit=5, after=place)] == wanted[4:9]
+        assert [one.id for one in await listed(store, filter, limit=5, after=place)] == wanted[4:9]
 
 
 async def test_a_client_that_somebody_removed_hides_no_others(store: Store, place: Place) -> None:
@@ -80,7 +80,7 @@ async def test_a_client_that_somebody_removed_hides_no_others(store: Store, plac
     await store.write(records)
     change(place, f"UPDATE aibridge_interceptions SET client = NULL WHERE id = '{records[1].id}'")
     for filter in (Filter(provider="openai"), Filter(model="gpt-5"), Filter(client="Codex")):
-        assert [one.id for one in await store.trail.page(filter, limit=5)] == [records[2].id, records[0].id]
+        assert [one.id for one in await listed(store, filter, limit=5)] == [records[2].id, records[0].id]
 
 
 def on_models(count: int, **changes: Any) -> list[Record]:
@@ -92,7 +92,7 @@ async def steps(store: Store, filter: Filter) -> int:
     seen: list[None] = []
     reports: Any = store._driver._reports._connection  # type: ignore[attr-defined]
     reports.set_progress_handler(lambda: seen.append(None), 100)
-    await store.trail.page(filter, limit=5)
+    await listed(store, filter, limit=5)
     reports.set_progress_handler(None, 0)
     return len(seen)
 
@@ -121,7 +121,7 @@ async def test_the_trail_is_not_read_for_what_is_rare(tmp_path: Path, filter: Fi
 async def test_so_many_models_that_they_are_not_looked_into_one_by_one(store: Store) -> None:
     records = [started(at=AT + n, model=f"m{n}") for n in range(MOST_BEGINNINGS + 10)]
     await store.write([*records, rare := started(client="rare")])
-    assert [one.id for one in await store.trail.page(Filter(client="rare"), limit=5)] == [rare.id]
+    assert [one.id for one in await listed(store, Filter(client="rare"), limit=5)] == [rare.id]
     assert await store.trail.count(Filter(client="Codex")) == len(records)
 
 

@@ -15,6 +15,9 @@ from coderai.records import (
     ToolCall,
     new_id,
 )
+from coderai.store import Store
+from coderai.store.selection import Filter
+from coderai.store.trail import Interception
 
 AT = 1_770_000_000_123_456  # 2026-02-02T02:40:00.123456Z
 
@@ -59,3 +62,7 @@ def exchange(at: int = AT, call_id: str = "call_1", **changes: Any) -> list[Reco
 
 def now() -> int:
     return time.time_ns() // 1000
+
+
+async def listed(store: Store, filter: Filter, **where: Any) -> list[Interception]:
+    return (await store.trail.page(filter, **where))[0]

@@ -70,7 +70,7 @@ async def _encoded(store: Store, filter: Filter, page: Page, after: Place | None
     left, offset, slice, comma = page.limit, page.offset, SLICE, b""
     while left > 0:
         asked, size = min(left, slice), 0
-        found, after = await store.trail.part(filter, limit=asked, offset=offset, after=after)
+        found, after = await store.trail.page(filter, limit=asked, offset=offset, after=after)
         for interception in found:
             large = _text_length(interception) > LARGE
             encoded = await asyncio.to_thread(_encode, interception) if large else _encode(interception)

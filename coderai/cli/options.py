@@ -20,8 +20,7 @@ from coderai.config import OPTIONS, Resolved, SettingsError, resolve
 from coderai.config.coder import METRICS_AND_TRACING, REFUSED_FLAGS
 from coderai.config.kinds import BOOL, DATABASE_PATH, PATH
 from coderai.config.option import Option
-from coderai.config.problems import LONGEST_SHOWN
-from coderai.config.secret_files import SHOWN_OF_A_KEY
+from coderai.config.problems import begun
 from coderai.config.settings import GROUPS
 
 __all__ = ["Commands", "SettingsCommand", "SettingsOption", "resolved_or_exit", "settings_options"]
@@ -44,15 +43,17 @@ class SettingsOption(click.Option):
 
 
 class _Command(click.Command):
-    """A command that repeats nothing that may be a key or a password: `--postgres-url= …` has a blank too many."""
+    """A command that repeats nothing that may be a key or a password: `--postgres-url= …` has a blank too many, a list
+    of keys may have blanks for commas.
+    """
 
     allow_extra_args = True  # Click would show them whole
-    too_much = "unexpected: {}; write --option=value, and what holds blanks in quotes"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         extra = super().parse_args(ctx, args)
         if extra and not ctx.resilient_parsing:
-            ctx.fail(self.too_much.format(_shown(extra)))
+            shown = ", ".join(map(begun, extra))
+            ctx.fail(f"not an option, nor one's value: {shown}; write --option=value, and lists with commas")
         return extra
 
 
@@ -64,8 +65,6 @@ class Commands(click.Group):
 
 class SettingsCommand(_Command):
     """A command whose --help lists the table's options by group, after the command's own."""
-
-    too_much = "not an option, nor one's value: {}; write --option=value, and lists with commas"
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         attributes.setdefault("context_settings", {"max_content_width": HELP_WIDTH})
@@ -125,11 +124,6 @@ def show_warnings(resolved: Resolved) -> None:
     """On stderr: these commands have no log."""
     for warning in resolved.warnings:
         click.echo(f"Warning: {warning}", err=True)
-
-
-def _shown(extra: Sequence[str]) -> str:
-    """Without what may be a key: behind `--aibridge-openai-key= `, or the second of a list with blanks for commas."""
-    return ", ".join(f"{one[:SHOWN_OF_A_KEY]}…" if len(one) > LONGEST_SHOWN else one for one in extra)
 
 
 def _parameter(flag: str) -> str:

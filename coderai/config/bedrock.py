@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-from coderai.config.keys import MOST_KEYS, QUOTES
+from coderai.config.keys import MOST_KEYS, in_quotes
 from coderai.config.kinds import URL
 from coderai.config.problems import quoted
 
@@ -53,7 +53,7 @@ def bedrock_settings(fields: Mapping[str, str]) -> BedrockSettings:
         raise ValueError("BEDROCK_SESSION_TOKEN: it belongs to one BEDROCK_ACCESS_KEY; give that one, and its secret")
     if token and not (token.isascii() and token.isprintable() and " " not in token):
         raise ValueError("BEDROCK_SESSION_TOKEN: it holds white space or other characters that no token has")
-    if token and (token[0] in QUOTES or token[-1] in QUOTES):
+    if in_quotes(token):
         raise ValueError("BEDROCK_SESSION_TOKEN: it is in quotes or brackets; leave them out")
     return BedrockSettings(
         base_url=base_url,
@@ -70,7 +70,7 @@ def _model(fields: Mapping[str, str], name: str) -> str:
     model = fields.get(name, "")
     if not model.isprintable() or " " in model:
         raise ValueError(f"{name}: {quoted(model)} holds white space, which no model id, profile or ARN has; remove it")
-    if model and (model[0] in QUOTES or model[-1] in QUOTES):
+    if in_quotes(model):
         raise ValueError(f"{name}: {quoted(model)} is in quotes or brackets; leave them out")
     return model
 
@@ -106,7 +106,7 @@ def _list(fields: Mapping[str, str], name: str) -> tuple[str, ...]:
             raise ValueError(f"{name}S: key at index {index} is empty; remove the comma")
         if not (value.isascii() and value.isprintable() and " " not in value):
             raise ValueError(f"{name}: key at index {index} holds white space or other characters that no key has")
-        if value[0] in QUOTES or value[-1] in QUOTES:
+        if in_quotes(value):
             raise ValueError(f"{name}: key at index {index} is in quotes or brackets; leave them out")
         if name == "BEDROCK_ACCESS_KEY" and value in values[:index]:
             raise ValueError(f"{name}S: duplicate key at index {index}; remove it")

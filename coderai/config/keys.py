@@ -2,8 +2,12 @@
 
 from coderai.config.kinds import SECRET, Kind
 
-QUOTES = "\"'`[]"
+_QUOTES = "\"'`[]"
 MOST_KEYS = 5  # of one provider, as in Coder
+
+
+def in_quotes(text: str) -> bool:
+    return bool(text) and (text[0] in _QUOTES or text[-1] in _QUOTES)
 
 
 def keys_in(text: str) -> tuple[str, ...]:
@@ -12,7 +16,7 @@ def keys_in(text: str) -> tuple[str, ...]:
     for index, key in enumerate(keys):
         if not key:
             raise ValueError(f"key at index {index} is empty; remove {'the comma' if len(keys) > 1 else 'it'}")
-        if key[0] in QUOTES or key[-1] in QUOTES:
+        if in_quotes(key):
             raise ValueError(f"key at index {index} is in quotes or brackets; leave them out")
         if key in keys[:index]:
             raise ValueError(f"duplicate key at index {index}; remove it")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 LONGEST_QUOTE = 80  # characters of a bad value that are repeated; enough to find it by
 LONGEST_SHOWN = 12  # of a value whose name tells nothing: longer ones may be secrets
+SHOWN_OF_A_KEY = 4  # characters; as many as a credential's hint shows
 URL_CREDENTIALS = re.compile("(?<=://).*@")
 URL_QUERY = re.compile(r"(://.*?\?).*")
 PRIVATE_KEY = "PRIVATE KEY-----"  # in PEM
@@ -48,6 +49,11 @@ def quoted(text: str, *, secret: bool = False) -> str:
     text = URL_QUERY.sub(r"\1***", URL_CREDENTIALS.sub("***@", text))
     shown = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
     return f'"{one_line(shown)}"'
+
+
+def begun(text: str) -> str:
+    """A value that may be a secret, for a message: how it begins, unless it is too short for one."""
+    return quoted(text if len(text) <= LONGEST_SHOWN else f"{text[:SHOWN_OF_A_KEY]}…")
 
 
 def sounds_secret(name: str) -> bool:

@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 from coderai.config.files import Files
-from coderai.config.problems import LONGEST_SHOWN, Report, quoted
+from coderai.config.problems import Report, begun, quoted
 
 LARGEST_SECRET_FILE = 64 * 1024  # bytes; a key is under a kilobyte, anything longer is the wrong file
-SHOWN_OF_A_KEY = 4  # characters; as many as a credential's hint shows
 
 
 def read_secret(files: Files, path: str, source: str, report: Report) -> str:
@@ -35,6 +34,4 @@ def read_secret(files: Files, path: str, source: str, report: Report) -> str:
 def _unread(path: str) -> str:
     """A path, for a message, that may be the key: all of it only if it leads somewhere, as no key does."""
     leads = path.startswith("/") or ("/" in path and os.access(Path(path).parent, os.F_OK))
-    if leads or len(path) <= LONGEST_SHOWN:
-        return quoted(path)
-    return quoted(f"{path[:SHOWN_OF_A_KEY]}…")
+    return quoted(path) if leads else begun(path)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from coderai.config.kinds import check_path_of_a_variable
+from coderai.config.kinds import DATABASE_PATH, PATH, check_path_of_a_variable
 from coderai.config.option import Option
 from coderai.config.problems import Report, quoted, sounds_secret
 from coderai.config.yaml_file import Document, shown, text_of
@@ -68,7 +68,7 @@ Named = tuple[str, Found]  # under which name it was found there
 def _parsed(option: Option, origin: Origin, where: str, text: str, report: Report) -> Named | None:
     try:
         # A key's file is read at once, and may be the key itself, which no message shows.
-        if origin.kind == "environment" and option.kind.name == "path" and not sounds_secret(option.name):
+        if origin.kind == "environment" and option.kind in (PATH, DATABASE_PATH) and not sounds_secret(option.name):
             check_path_of_a_variable(text)
         return where, Found(option.kind.parse(text), origin)
     except ValueError as reason:

@@ -44,9 +44,10 @@ class Dumper:
 
 
 class DumpingTap(TapWrapper):
-    def __init__(self, tap: Tap, dump: Dump, answer: Answer) -> None:
+    def __init__(self, tap: Tap, dump: Dump, answer: Answer, route: Route) -> None:
         super().__init__(tap)
         self._dump = dump
+        dump.hide(route.provider.secrets)  # AWS's chain may have given others for this call
         dump.response(answer.status, answer.reason, answer.headers, answer.fields.get(b"content-encoding"))
 
     def feed(self, chunk: bytes) -> bytes:

@@ -54,7 +54,7 @@ class Interceptor:
         self._dumper = dumper
         self._log = log
         self.text_limit = 0
-        self._one_reads = asyncio.Lock()
+        self._reading_long = asyncio.Lock()
 
     async def serve(self, request: Request, route: Route, format: Format, user: User, keys: Keys, body: bytes) -> None:
         ask = await self._ask(request, route, format, body)
@@ -72,8 +72,6 @@ class Interceptor:
         try:
             dump = self._dumper.interception(request, route, keys, call, ask.model, interception.id)
             answer = await call.answer(passage)
-            if dump is not None:
-                dump.hide(route.provider.secrets)  # AWS's chain may have given others for this call
             started = interception.begin()
             tap = _tap(answer, format, ask)
             streamed = isinstance(tap, StreamTap)
@@ -81,7 +79,7 @@ class Interceptor:
                 self._recorder.hurry()
                 await started
             reader = last_held(tap, answer.fields) if streamed else tap
-            relay = Relay(request, answer, reader if dump is None else DumpingTap(reader, dump, answer))
+            relay = Relay(request, answer, reader if dump is None else DumpingTap(reader, dump, answer, route))
             relay.start(at_once=streamed, resized=streamed and ask.withholds_usage)
             ending = await relay.settled
             if (turn := self._turns.wait()) is not None:
@@ -131,7 +129,7 @@ class Interceptor:
             if len(plain) <= LONG_PLAIN:
                 ask, others = _understood(format, provider, plain, include_usage)
             else:
-                async with self._one_reads:  # several at once would be no faster, and leave the loop few turns
+                async with self._reading_long:  # several at once would be no faster, and leave the loop few turns
                     ask, others = await asyncio.to_thread(_understood, format, provider, plain, include_usage)
         except NotUnderstood as fault:
             raise Refusal(400, str(fault)) from None

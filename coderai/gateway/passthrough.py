@@ -78,7 +78,7 @@ class Passthrough:
         tap: Tap = WholeTap(_CREATED, answer.fields.get(b"content-encoding")) if creates else NoTap(streamed)
         if streamed:
             tap = last_held(tap, answer.fields)
-        relay = Relay(request, answer, tap if dump is None else DumpingTap(tap, dump, answer))
+        relay = Relay(request, answer, tap if dump is None else DumpingTap(tap, dump, answer, route))
         relay.start(at_once=streamed, resized=False)
         await relay.settled
         if creates and (object_id := tap.read().message_id):

@@ -137,13 +137,8 @@ class Trail:
 
     async def page(
         self, filter: Filter, *, limit: int, offset: int = 0, after: Place | None = None
-    ) -> list[Interception]:
-        return (await self.part(filter, limit=limit, offset=offset, after=after))[0]
-
-    async def part(
-        self, filter: Filter, *, limit: int, offset: int = 0, after: Place | None = None
     ) -> tuple[list[Interception], Place | None]:
-        """A page, and the place of its last one: as it stands in the database, which may not be as it is shown."""
+        """Some of them, and the place of the last: as it stands in the database, which may not be as it is shown."""
         query = (await select(self._driver.report, filter, after)).newest(limit + offset)
         if query is None:
             return [], None
