@@ -37,6 +37,23 @@ def content_at(data: bytes) -> int:
     return len(begin) if begin and data.startswith(begin) and data.endswith(b"\r\n") else 0
 
 
+def several(data: bytes, suffix: bytes) -> bool:
+    """Whether it is nothing but whole chunks, framed as `framed` does it, each of which ends in `suffix`."""
+    at, size = 0, len(data)
+    while at < size:
+        begin = data.find(b"\n", at, at + 10) + 1
+        line = data[at:begin]
+        try:
+            length = int(line, 16)
+        except ValueError:
+            return False
+        end = begin + length + 2
+        if length <= 0 or end > size or line != b"%x\r\n" % length or not data.endswith(suffix, begin, end):
+            return False
+        at = end
+    return True
+
+
 @lru_cache(maxsize=4096)  # events are alike in length; a look is then cheaper than reading the number
 def beginning(size: int) -> bytes:
     """How a chunk begins that is so many bytes long with its framing; nothing where no chunk is."""

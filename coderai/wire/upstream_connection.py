@@ -186,6 +186,13 @@ class UpstreamConnection(asyncio.Protocol):
             answer, self._answer = self._answer, None
             answer.over(whole=False)
 
+    def rest(self) -> None:
+        self.transport.pause_reading()
+
+    def wake(self) -> None:
+        if not self.closed and (self._answer is None or not self._answer.paused):
+            self.transport.resume_reading()
+
     def eof_received(self) -> None:
         if self._answer is not None and self._until_close and not self.transport.is_closing():
             self._finish()

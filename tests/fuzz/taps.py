@@ -8,7 +8,7 @@ from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format, NotUnderstood, Reading
 from coderai.stream_tap import StreamTap
 from coderai.tap import Tap, WholeTap
-from coderai.wire.chunked import content_at, framed
+from coderai.wire.chunked import framed
 from coderai.wire.reads import Bypass, Reads
 
 FORMATS = (CHAT_COMPLETIONS, RESPONSES, MESSAGES)
@@ -27,22 +27,41 @@ class Fed:
         self.out: list[bytes] = []
         self.passed = 0
 
-    def take(self, chunk: bytes) -> None:
-        self.out.append(self.tap.feed(chunk[content_at(chunk) : -2]))
+    def take(self, chunks: bytes) -> None:
+        self.out.append(self.tap.feed(b"".join(_contents(chunks))))
         while self.tap.behind:
             self.out.append(self.tap.feed(b""))
         self.bypass = None if self.tap.skippable is None else Bypass(self.tap.skippable, self.send)
 
-    def send(self, chunk: bytes) -> None:
-        self.out.append(chunk[content_at(chunk) : -2])
+    def send(self, chunks: bytes) -> None:
+        self.out += _contents(chunks)
         self.passed += 1
+
+    def break_off(self) -> None:
+        raise AssertionError("something was not taken")
+
+    def rest(self) -> None:
+        """It is asked to, behind what took long."""
+
+    def wake(self) -> None: ...
+
+
+def _contents(chunks: bytes) -> Iterator[bytes]:
+    while chunks:
+        size, _, rest = chunks.partition(b"\r\n")
+        yield rest[: int(size, 16)]
+        chunks = rest[int(size, 16) + 2 :]
 
 
 def feed(fed: Fed, pieces: Iterator[bytes]) -> None:
+    """Each a chunk; now one comes in a read, now two."""
     loop = asyncio.new_event_loop()
     reads = Reads(loop)
     for piece in pieces:
-        reads.add(fed, framed(piece))
+        read = framed(piece)
+        if len(piece) % 2 and (another := next(pieces, b"")):
+            read += framed(another)
+        reads.add(fed, read)
         reads.hand_on()
     loop.close()
 

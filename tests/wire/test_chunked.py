@@ -2,7 +2,7 @@
 
 import pytest
 
-from coderai.wire.chunked import content_at, framed
+from coderai.wire.chunked import content_at, framed, several
 
 
 @pytest.mark.parametrize("size", [1, 9, 15, 16, 17, 224, 255, 256, 257, 4095, 4096, 65535, 65536, 1 << 20])
@@ -30,3 +30,38 @@ def test_a_whole_chunk(size: int) -> None:
 )
 def test_anything_else(data: bytes) -> None:
     assert content_at(data) == 0
+
+
+@pytest.mark.parametrize("sizes", [(1,), (1, 1), (15, 16, 17), (255, 256, 4095, 4096, 65536)])
+def test_several_whole_chunks(sizes: tuple[int, ...]) -> None:
+    chunks = b"".join(framed(bytes(size - 1) + b".") for size in sizes)
+    assert several(chunks, b".\r\n")
+    assert not several(chunks, b"..\r\n")
+    for cut in (1, 2, 3, 4):
+        assert not several(chunks[:-cut], b".\r\n")
+        assert not several(chunks[cut:], b".\r\n")
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"0\r\n\r\n",  # the last one
+        b"-4\r\n",
+        b"+4\r\n.\r\n",
+        b"0x1\r\n.\r\n",
+        b"01\r\n.\r\n",
+        b"1 \r\n.\r\n",
+        b"1\n.\r\n",
+        b"A\r\n012345678.\r\n",  # in capitals: not as servers write it
+        b"1_0\r\n012345678901234.\r\n",
+        b"1;a=b\r\n.\r\n",
+        b"1\r\n.",
+        b"2\r\n.\r\n",
+        b"\r\n",
+        b"ffffffffffff\r\n.\r\n",
+        b"four\r\n.\r\n",
+    ],
+)
+def test_what_is_not_nothing_but_whole_chunks(behind: bytes) -> None:
+    assert not several(framed(b".") + behind, b"\r\n")
+    assert not several(framed(b".") + behind + framed(b"."), b"\r\n")

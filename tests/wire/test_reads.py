@@ -2,11 +2,12 @@
 
 import asyncio
 import re
+import time
 
 import pytest
 
 from coderai.wire.chunked import framed
-from coderai.wire.reads import Bypass, Reads, Skippable
+from coderai.wire.reads import LONG_TURN_SECONDS, Bypass, Reads, Skippable
 
 ENDED = Skippable(b".\r\n", (b"one m", b"mark"), re.compile(rb"m\drk").search)
 
@@ -14,12 +15,19 @@ ENDED = Skippable(b".\r\n", (b"one m", b"mark"), re.compile(rb"m\drk").search)
 class Taken(list[bytes]):
     bypass: Bypass | None = None
     broken = False
+    resting = False
 
     def take(self, data: bytes) -> None:
         self.append(data)
 
     def break_off(self) -> None:
         self.broken = True
+
+    def rest(self) -> None:
+        self.resting = True
+
+    def wake(self) -> None:
+        self.resting = False
 
 
 class Faulty(Taken):
@@ -81,7 +89,11 @@ async def test_one_that_fails_keeps_nothing_from_the_others() -> None:
         (framed(b"one"), False),  # another end
         (framed(b"mark one."), False),
         (framed(b"m1rk."), False),
-        (framed(b"one.") * 2, False),  # two chunks
+        (framed(b"one.") * 2 + framed(b"more than fifteen.") + framed(b"."), True),
+        (framed(b"one.") + framed(b"one"), False),
+        (framed(b"one") + framed(b"m."), False),  # nor is it known what they would be together
+        (framed(b"one.") + framed(b"mark."), False),
+        (framed(b"one.") + framed(b"m1rk."), False),
         (b"4\r\none.\r", False),
         (b"one.\r\n", False),
         (b"04\r\none.\r\n", False),
@@ -102,3 +114,26 @@ async def test_the_framing_is_no_part_of_what_a_chunk_ends_in() -> None:
         reads.add(one, framed(content))
     reads.hand_on()
     assert (one, client) == ([framed(b"\n")], [framed(b"\n\n")])
+
+
+async def test_behind_a_turn_that_took_long_the_streams_in_it_rest_for_as_long() -> None:
+    loop = asyncio.get_running_loop()
+    reads, stream, read = Reads(loop), Taken(), Taken()
+    stream.bypass = Bypass(ENDED, lambda chunk: time.sleep(2 * LONG_TURN_SECONDS))
+    for reader in (stream, read):
+        reads.add(reader, framed(b"one."))
+    began = loop.time()
+    reads.hand_on()
+    assert (stream.resting, read.resting) == (True, False)  # one that is looked at may be at its end
+    async with asyncio.timeout(10):
+        while stream.resting:  # noqa: ASYNC110 - the subject is when it ends
+            await asyncio.sleep(0)
+    assert loop.time() - began > 3 * LONG_TURN_SECONDS
+
+
+async def test_behind_a_short_turn_none_rests() -> None:
+    reads, stream, client = Reads(asyncio.get_running_loop()), Taken(), Taken()
+    stream.bypass = Bypass(ENDED, client.take)
+    reads.add(stream, framed(b"one."))
+    reads.hand_on()
+    assert (client, stream.resting) == ([framed(b"one.")], False)

@@ -37,11 +37,14 @@ class Sink:
         self.body += data
         return Bypass(EVENTS, self.send) if framed and self._bypassed else None
 
-    def send(self, chunk: bytes) -> None:
-        size, _, rest = chunk.partition(b"\r\n")
-        assert len(rest) == int(size, 16) + 2
-        self.body += rest[:-2]
-        self.passed += 1
+    def send(self, chunks: bytes) -> None:
+        while chunks:
+            size, _, rest = chunks.partition(b"\r\n")
+            end = int(size, 16)
+            assert rest[end : end + 2] == b"\r\n"
+            self.body += rest[:end]
+            self.passed += 1
+            chunks = rest[end + 2 :]
 
     def end(self) -> None:
         self.ends.append("end")
@@ -137,6 +140,43 @@ async def test_nothing_passes_a_sink_when_its_connection_has_been_given_up() -> 
     assert (sink.passed, sink.body) == (1, b"one\n\ntwo\n\ntwo\n\n")
     theirs.close()
     await asyncio.sleep(0)
+
+
+async def test_a_stream_that_rests_is_read_again_when_nothing_stands_in_the_way() -> None:
+    loop = asyncio.get_running_loop()
+    upstreams, sink = Upstreams(), Sink(bypassed=True)
+    ours, theirs = socket.socketpair()
+    connection = UpstreamConnection(upstreams, Origin.of("http://127.0.0.1:9/"))
+    await loop.create_connection(lambda: connection, sock=ours)
+    asked = loop.create_task(connection.exchange([b"GET / HTTP/1.1\r\n\r\n"]))
+    theirs.sendall(HEAD)
+    answer = await asked
+    answer.pipe(sink)
+
+    async def after(event: bytes) -> bytes:
+        theirs.sendall(chunked([event]))
+        for _ in range(4):  # turns of the loop, in one of which it is read
+            await asyncio.sleep(0)
+        return sink.body
+
+    connection.rest()
+    assert await after(b"1") == b""
+    connection.wake()
+    assert await after(b"2") == b"12"
+    connection.rest()
+    answer.pause()
+    connection.wake()
+    assert await after(b"3") == b"12"  # its client does not read
+    connection.rest()
+    answer.resume()
+    connection.wake()
+    assert await after(b"4") == b"1234"
+    connection.rest()
+    connection.abandon()
+    connection.wake()
+    await asyncio.sleep(0)
+    assert (sink.body, sink.ends) == (b"1234", ["lost"])
+    theirs.close()
 
 
 async def test_an_answer_of_which_a_part_could_not_be_taken_is_not_whole() -> None:
