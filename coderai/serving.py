@@ -24,6 +24,9 @@ RESTART_SECONDS = 5.0
 # How long listening waits for AWS credentials, to spare the first request that wait; no longer, for the sake of the
 # other providers.
 LONGEST_PREPARATION_S = 3.0
+# What was relayed of an answer is read though its client has gone or was cut off: hundreds of thousands of events take
+# some seconds. What takes longer is left for others to end, as a dead process's is.
+LONGEST_READING_S = 10.0
 ENDING = (signal.SIGTERM, signal.SIGINT)
 # Whoever signals a process and then its group, as `timeout` and some shells do, means one signal.
 ONE_SIGNAL_S = 0.05
@@ -137,6 +140,7 @@ async def _stop(server: Server) -> None:
     if cut := await server.listener.stop(timeout):
         server.log.warn("requests cut off", count=cut)
     await _stop_api(server.api, until)
+    await server.gateway.limits.emptied(LONGEST_READING_S)
     server.upstreams.close()
     server.dumps.close()
 
@@ -163,6 +167,8 @@ async def _close_recorder(server: Server) -> None:
         except BadSpool as error:
             server.log.error("records are lost", records=len(left), error=str(error))
             raise CannotServe(f"records are lost that could be stored nowhere: {error}") from None
+        return
+    if not await server.gateway.limits.emptied(0):  # nobody would look for what one that ended in order has left open
         return
     with suppress(StoreUnavailable):  # another process will find that this one is gone
         await server.recovery.leave()

@@ -231,6 +231,7 @@ class TestMigration:
         [
             "created_at = 'soon'",
             "created_at = ''",
+            "created_at = replace(created_at, 'T', ' ')",  # it does, as what it takes it for
             "metadata = '{'",
             "content = x'00ff'",
             "content = CAST(x'66ff' AS TEXT)",
@@ -243,6 +244,7 @@ class TestMigration:
         done = coderai("db", "migrate-to-postgres", env=environment(path) | environment(empty), check=False)
         assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
         assert "Error: aibridge_model_thoughts: the target" in done.stderr
+        assert "`coderai audit verify` tells" in done.stderr
 
     @pytest.mark.parametrize(
         "meanwhile",

@@ -113,6 +113,28 @@ async def test_one_whose_heart_stands_still_is_taken_for_dead_and_comes_back(pla
     await other.close()
 
 
+async def test_one_that_comes_back_stores_what_waited_and_dies_leaves_nothing_open(place: Place) -> None:
+    """Before its next beat: its database had been out of reach for so long that it was taken for dead."""
+    log = open_logs(human="")
+    mine, other = await opened(place), await opened(place)
+    await other.write(exchange()[:2])
+    recorder = Recorder(mine, log)
+    recovery = Recovery(mine, recorder, log)
+    open_ones = "SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NULL"
+    for _ in range(DEAD_AFTER_LOOKS + 2):
+        await recovery.look()
+    assert query(place, open_ones) == [(0,)]
+    await other.write(exchange(call_id="b")[:2], late=True)
+    await other.close()
+    assert query(place, open_ones) == [(1,)]
+    for _ in range(DEAD_AFTER_LOOKS + 2):
+        await recovery.look()
+    assert query(place, open_ones) == [(0,)]
+    assert (await mine.verify("", "9999", {})).breaks == []
+    assert await recorder.close() == []
+    await mine.close()
+
+
 async def test_one_of_several_ends_what_a_dead_process_left(tmp_path: Path, place: Place) -> None:
     """The log has each line of it once; one that takes long goes on showing that it lives, and what it is at."""
     dead, *stores = [await opened(place) for _ in range(4)]

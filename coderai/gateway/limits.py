@@ -1,5 +1,6 @@
 """How much is taken at once: requests at a time in all, and requests per second of one user. For this process."""
 
+import asyncio
 import time
 from collections import deque
 
@@ -17,6 +18,8 @@ class Limits:
         self.max_concurrency = 0
         self.rate_limit = 0
         self._running = 0
+        self._emptied = asyncio.Event()
+        self._emptied.set()
         self._recent: dict[str, deque[float]] = {}  # of each user, the times of the last second's requests
 
     def enter(self) -> None:
@@ -24,9 +27,21 @@ class Limits:
         if self.max_concurrency and self._running >= self.max_concurrency:
             raise Refusal(503, "AI Gateway is currently at capacity. Please try again later.", retry=True)
         self._running += 1
+        self._emptied.clear()
 
     def leave(self) -> None:
         self._running -= 1
+        if not self._running:
+            self._emptied.set()
+
+    async def emptied(self, seconds: float) -> bool:
+        """Whether there is no request any more; waits for so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._emptied.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def alone(self) -> bool:
         """Whether there is no request but one."""

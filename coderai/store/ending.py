@@ -17,8 +17,9 @@ INTERRUPTED = "interrupted"
 HIGHEST = 2**62
 
 _HEAD = "SELECT seal_number, seal FROM aibridge_instances WHERE id = ?"
-# A commit of this process that was given up may still be under way in the database: it is waited for here.
-_LOCK_HEAD = "UPDATE aibridge_instances SET seal_number = seal_number WHERE id = ?"
+# A commit of this process that was given up may still be under way in the database: it is waited for here. Meanwhile
+# others may have taken this process for dead: if it dies before its next beat, they have to look after it again.
+_LOCK_HEAD = "UPDATE aibridge_instances SET ended_at = NULL WHERE id = ?"
 _MOVE_HEAD = "UPDATE aibridge_instances SET seal_number = ?, seal = ? WHERE id = ?"
 # Whoever else wants to end it waits here until this transaction is over.
 _LOCK = "UPDATE aibridge_interceptions SET model = model WHERE id = ?"

@@ -75,7 +75,8 @@ async def _same(source: Driver, target: Driver, table: _Table) -> int:
     if there != here:
         raise CannotCopy(
             f"{table.name}: the target holds {there[0]} rows, the source {here[0]}, or their contents differ; "
-            "stop whatever writes to either, and give an empty database with --postgres-url"
+            "stop whatever writes to either, and give an empty database with --postgres-url; "
+            "`coderai audit verify` tells whether the source itself was changed"
         )
     return here[0]
 

@@ -1,0 +1,56 @@
+"""A server is told to stop while an answer is still being read whose client has gone: no interception stays open."""
+
+import signal
+import sys
+from pathlib import Path
+
+from tests.databases import query
+from tests.gateway import Gateway
+from tests.provider import Provider, stream
+from tests.test_relay import CHAT, Reader
+from tests.test_workers import until
+
+ASK = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hello"}]}'
+EVENT = (
+    b'data: {"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"x"}}]}}]}\n\n'
+)
+# Whose reading takes more than a second.
+EVENTS = 150_000
+ENDS = "SELECT ended_at IS NOT NULL, error_type FROM aibridge_interceptions"
+
+
+def leave_amid(gateway: Gateway, provider: Provider) -> None:
+    """Returns when the answer is being read whose client has gone."""
+    provider.answers(stream(*[EVENT * 500] * (EVENTS // 500), b"data: last\n\n", ended=False))
+    with Reader(gateway, CHAT, ASK, gateway.user("alice")) as client:
+        client.until(b"data: last")
+    assert provider.closed.acquire(timeout=20)
+
+
+def test_it_is_read_to_its_end_before_the_server_ends(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, CODER_LOGGING_JSON="")
+    leave_amid(gateway, provider)
+    assert gateway.stop() == 0
+    assert query(gateway.database, ENDS) == [(1, "client_disconnected")]
+    assert query(gateway.database, "SELECT length(input) FROM aibridge_tool_usages") == [(EVENTS,)]
+
+
+class Hasty(Gateway):
+    """Waits for no reading: what it does where one takes longer than it waits."""
+
+    command = (
+        sys.executable,
+        "-c",
+        "from coderai import serving; serving.LONGEST_READING_S = 0; from coderai.cli import main; main()",
+        "server",
+    )
+
+
+def test_what_takes_too_long_is_ended_at_the_next_start(tmp_path: Path, provider: Provider) -> None:
+    gateway = Hasty(tmp_path, provider.url, CODER_LOGGING_JSON="")
+    leave_amid(gateway, provider)
+    assert gateway.stop(signal.SIGTERM) == 0
+    assert query(gateway.database, ENDS) == [(0, None)]
+    gateway.start()
+    until(lambda: query(gateway.database, ENDS) == [(1, "interrupted")])
+    assert gateway.stop() == 0
