@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,24 @@ def test_a_provider_that_nobody_vouches_for_gets_no_request(tmp_path: Path, secu
     assert "certificate" in answer.json()["error"]["message"].lower()
     assert secured.requests == []
     assert gateway.stop() == 0
+
+
+def test_a_provider_that_hangs_up_before_tls_has_begun(tmp_path: Path) -> None:
+    """As a sidecar does with nobody behind it; the client is told at once, whenever it comes."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def hang_up() -> None:
+        while True:
+            try:
+                listener.accept()[0].close()
+            except OSError:
+                return
+
+    threading.Thread(target=hang_up, daemon=True).start()
+    gateway = Gateway(tmp_path, f"https://localhost:{listener.getsockname()[1]}")
+    token = gateway.user("alice")
+    for _ in range(20):
+        answer = gateway.request("POST", CHAT, ASK, token=token)
+        assert (answer.status, "no connection to the provider" in answer.json()["error"]["message"]) == (502, True)
+    assert gateway.stop() == 0
+    listener.close()

@@ -31,7 +31,7 @@ class Sink(Protocol):
 class Source(Protocol):
     """The connection that an answer comes on."""
 
-    transport: asyncio.Transport
+    tcp: asyncio.Transport  # what reads it, below TLS where there is TLS
 
     def abandon(self) -> None:
         """Serves nothing more."""
@@ -120,12 +120,12 @@ class ReceivedAnswer:
     def pause(self) -> None:
         if self._over is None and not self._paused:
             self._paused = True
-            self._connection.transport.pause_reading()
+            self._connection.tcp.pause_reading()
 
     def resume(self) -> None:
         if self._over is None and self._paused:
             self._paused = False
-            self._connection.transport.resume_reading()
+            self._connection.tcp.resume_reading()
 
     def abandon(self) -> None:
         if self._over is None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple, Protocol
 
-from coderai.wire.chunked import beginning, several
+from coderai.wire.chunked import beginning, whole_chunks
 
 # A turn that took longer is felt by whoever needs several of them: a request takes six.
 LONG_TURN_SECONDS = 0.003
@@ -80,7 +80,7 @@ class Reads:
                     if begin and data.startswith(begin):
                         whole = data.endswith(suffix, len(begin))
                     else:
-                        whole = several(data, suffix)
+                        whole = whole_chunks(data, suffix)
                     if whole and search(data) is None:
                         for mark in marks:
                             if data.find(mark) >= 0:

@@ -134,11 +134,13 @@ class Upstreams:
         if origin.scheme == "http":
             at = origin if proxy is None else proxy
             return (await self.loop.create_connection(factory, at.host, at.port))[1]
-        tls = self._tls = self._tls or ssl.create_default_context()
         if proxy is None:
-            return (await self.loop.create_connection(factory, origin.host, origin.port, ssl=tls))[1]
-        way = await tunnel(proxy, origin)
-        return (await self.loop.create_connection(factory, sock=way, ssl=tls, server_hostname=origin.host))[1]
+            _, connection = await self.loop.create_connection(factory, origin.host, origin.port)
+        else:
+            _, connection = await self.loop.create_connection(factory, sock=await tunnel(proxy, origin))
+        self._tls = self._tls or ssl.create_default_context()
+        await connection.secure(self._tls, origin.host)
+        return connection
 
     def release(self, connection: UpstreamConnection) -> None:
         connection.idle_since = self.loop.time()

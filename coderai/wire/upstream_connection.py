@@ -1,6 +1,7 @@
 """A connection to a provider, and the exchanges over it, one at a time: a request out, an answer in. Spec: RFC 9112."""
 
 import asyncio
+import ssl
 from typing import Any, Protocol, cast
 
 import httptools
@@ -30,9 +31,13 @@ class Lost(Exception):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """`exchange` sets what is an exchange's anew: an object of its own for that would cost each request one more."""
+    """`exchange` sets what is an exchange's anew: an object of its own for that would cost each request one more.
 
-    transport: asyncio.Transport
+    It is `tcp` that is paused: paused above it, TLS would go on reading, and at the connection's end lose what it read.
+    """
+
+    tcp: asyncio.Transport
+    transport: asyncio.Transport  # TLS over `tcp`, or `tcp` itself
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
         # the connection's
@@ -63,7 +68,18 @@ class UpstreamConnection(asyncio.Protocol):
         self._keep_alive = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self.tcp = self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+
+    async def secure(self, tls: ssl.SSLContext, host: str) -> None:
+        """Speaks TLS from here on; raises OSError. When it fails, the connection is closed."""
+        if self.tcp.is_closing():  # as of a sidecar with nobody behind it; uvloop would wait for the handshake
+            raise ConnectionResetError
+        try:
+            secured = await self._pool.loop.start_tls(self.tcp, self, tls, server_hostname=host)
+        except BaseException:
+            self.tcp.abort()
+            raise
+        self.transport = cast(asyncio.Transport, secured)
 
     async def exchange(self, request: list[bytes]) -> ReceivedAnswer:
         """The answer once its head is there; raises Lost. Cancelled, it closes the connection."""
@@ -187,11 +203,11 @@ class UpstreamConnection(asyncio.Protocol):
             answer.over(whole=False)
 
     def rest(self) -> None:
-        self.transport.pause_reading()
+        self.tcp.pause_reading()
 
     def wake(self) -> None:
         if not self.closed and (self._answer is None or not self._answer.paused):
-            self.transport.resume_reading()
+            self.tcp.resume_reading()
 
     def eof_received(self) -> None:
         if self._answer is not None and self._until_close and not self.transport.is_closing():

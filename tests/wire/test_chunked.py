@@ -2,7 +2,7 @@
 
 import pytest
 
-from coderai.wire.chunked import content_at, framed, several
+from coderai.wire.chunked import FEW, content_at, framed, whole_chunks
 
 
 @pytest.mark.parametrize("size", [1, 9, 15, 16, 17, 224, 255, 256, 257, 4095, 4096, 65535, 65536, 1 << 20])
@@ -35,11 +35,11 @@ def test_anything_else(data: bytes) -> None:
 @pytest.mark.parametrize("sizes", [(1,), (1, 1), (15, 16, 17), (255, 256, 4095, 4096, 65536)])
 def test_several_whole_chunks(sizes: tuple[int, ...]) -> None:
     chunks = b"".join(framed(bytes(size - 1) + b".") for size in sizes)
-    assert several(chunks, b".\r\n")
-    assert not several(chunks, b"..\r\n")
+    assert whole_chunks(chunks, b".\r\n")
+    assert not whole_chunks(chunks, b"..\r\n")
     for cut in (1, 2, 3, 4):
-        assert not several(chunks[:-cut], b".\r\n")
-        assert not several(chunks[cut:], b".\r\n")
+        assert not whole_chunks(chunks[:-cut], b".\r\n")
+        assert not whole_chunks(chunks[cut:], b".\r\n")
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,12 @@ def test_several_whole_chunks(sizes: tuple[int, ...]) -> None:
     ],
 )
 def test_what_is_not_nothing_but_whole_chunks(behind: bytes) -> None:
-    assert not several(framed(b".") + behind, b"\r\n")
-    assert not several(framed(b".") + behind + framed(b"."), b"\r\n")
+    assert not whole_chunks(framed(b".") + behind, b"\r\n")
+    assert not whole_chunks(framed(b".") + behind + framed(b"."), b"\r\n")
+
+
+def test_of_many_chunks_it_is_not_asked() -> None:
+    """One read may hold tens of thousands, at each of which everybody would wait."""
+    chunk = framed(b".")
+    assert whole_chunks(chunk * FEW, b".\r\n")
+    assert not whole_chunks(chunk * (FEW + 1), b".\r\n")

@@ -3,8 +3,11 @@
 import asyncio
 import re
 import socket
+import ssl
 
 import pytest
+import trustme
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +15,7 @@ from coderai.wire.origin import Origin
 from coderai.wire.reads import Bypass, Skippable
 from coderai.wire.upstream import Upstreams
 from coderai.wire.upstream_connection import UpstreamConnection
-from tests.provider import Provider, whole
+from tests.provider import Pause, Provider, stream, whole
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 # Payloads that look like framing, and events that end where their chunk does.
@@ -177,6 +180,40 @@ async def test_a_stream_that_rests_is_read_again_when_nothing_stands_in_the_way(
     await asyncio.sleep(0)
     assert (sink.body, sink.ends) == (b"1234", ["lost"])
     theirs.close()
+
+
+@pytest.mark.parametrize("resting", [False, True])
+def test_over_tls_nothing_is_lost_of_what_came_while_it_was_not_read(resting: bool) -> None:
+    """Though the provider has closed the connection meanwhile. With uvloop, as that is what serves."""
+    authority, trusting, tls = trustme.CA(), ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.configure_trust(trusting)
+    authority.issue_cert("localhost").configure_cert(tls)
+    provider, sink, pause = Provider(tls), Sink(), Pause()
+    head, *rest = stream(b"one\n\n", b"two\n\n", headers=("Connection: close",))
+    provider.answers(head, pause, *rest)
+
+    async def read() -> None:
+        loop = asyncio.get_running_loop()
+        connection = UpstreamConnection(Upstreams(), Origin.of(provider.url))
+        await loop.create_connection(lambda: connection, "localhost", provider.port)
+        await connection.secure(trusting, "localhost")
+        answer = await connection.exchange([b"GET / HTTP/1.1\r\n\r\n"])
+        answer.pipe(sink)
+        (connection.rest if resting else answer.pause)()
+        pause.go()
+        await asyncio.to_thread(provider.closed.acquire)
+        for _ in range(4):  # turns of the loop, in one of which it would be read
+            await asyncio.sleep(0)
+        assert (sink.body, sink.ends) == (b"", [])
+        (connection.wake if resting else answer.resume)()
+        async with asyncio.timeout(10):
+            while not sink.ends:  # noqa: ASYNC110 - there is nothing to wait on
+                await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(read())
+    provider.close()
+    assert (sink.body, sink.ends) == (b"one\n\ntwo\n\n", ["end"])
 
 
 async def test_an_answer_of_which_a_part_could_not_be_taken_is_not_whole() -> None:
