@@ -4,9 +4,9 @@ Reading a socket and working on what it gave are different code over different m
 streams, each drives the other out of the processor's caches; one after the other they cost a tenth less an event.
 Most chunks tell nothing and go to their clients from here: each call and each object on a longer way costs 1 %.
 
-Behind a turn that took long, the streams in it are left unread for as long again. So what is not a stream's next event
-(a request that begins, an answer that ends) has half of the loop, and of a stream that has rested several events are
-read at once, for little more than one costs. Network cards spare a busy processor in the same way.
+Behind a turn that took long because of many streams, they are left unread for as long again. So what is not a stream's
+next event (a request that begins, an answer that ends) has half of the loop, and of a stream that has rested several
+events are read at once, for little more than one costs. Network cards spare a busy processor in the same way.
 """
 
 import asyncio
@@ -21,6 +21,9 @@ from coderai.wire.chunked import beginning, whole_chunks
 LONG_TURN_SECONDS = 0.003
 # Less than anybody sees of a stream of words.
 LONGEST_REST_SECONDS = 0.02
+# Of fewer streams, or of those that bring more at once, nothing is gained by letting more gather.
+MANY_STREAMS = 64
+LITTLE = 4096  # bytes in one read
 
 
 class Skippable(NamedTuple):
@@ -95,14 +98,15 @@ class Reads:
                     reader.break_off()
                 except Exception as another:
                     self._failed(another)
+        if len(waiting) >= MANY_STREAMS and (took := monotonic() - self._since) > LONG_TURN_SECONDS:
+            self._let_rest(waiting, min(took, LONGEST_REST_SECONDS))
 
-        if waiting and (took := monotonic() - self._since) > LONG_TURN_SECONDS:
-            self._let_rest([reader for reader, _ in waiting if reader.bypass is not None], took)
-
-    def _let_rest(self, readers: list[Reader], seconds: float) -> None:
-        for reader in readers:
-            reader.rest()
-        self._loop.call_later(min(seconds, LONGEST_REST_SECONDS), _wake, readers)
+    def _let_rest(self, read: list[tuple[Reader, bytes]], seconds: float) -> None:
+        readers = [reader for reader, data in read if reader.bypass is not None and len(data) < LITTLE]
+        if len(readers) >= MANY_STREAMS:
+            for reader in readers:
+                reader.rest()
+            self._loop.call_later(seconds, _wake, readers)
 
     def _failed(self, fault: Exception) -> None:
         self._loop.call_exception_handler({"message": "data was not taken", "exception": fault})

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from coderai.wire.chunked import framed
-from coderai.wire.reads import LONG_TURN_SECONDS, Bypass, Reads, Skippable
+from coderai.wire.reads import LITTLE, LONG_TURN_SECONDS, MANY_STREAMS, Bypass, Reads, Skippable
 
 ENDED = Skippable(b".\r\n", (b"one m", b"mark"), re.compile(rb"m\drk").search)
 
@@ -116,24 +116,44 @@ async def test_the_framing_is_no_part_of_what_a_chunk_ends_in() -> None:
     assert (one, client) == ([framed(b"\n")], [framed(b"\n\n")])
 
 
-async def test_behind_a_turn_that_took_long_the_streams_in_it_rest_for_as_long() -> None:
+def many(count: int) -> list[Taken]:
+    """Streams, whose turn takes long."""
+    streams = [Taken() for _ in range(count)]
+    for stream in streams:
+        stream.bypass = Bypass(ENDED, lambda chunk: None)
+    streams[0].bypass = Bypass(ENDED, lambda chunk: time.sleep(2 * LONG_TURN_SECONDS))
+    return streams
+
+
+async def test_behind_a_turn_that_took_long_its_many_streams_rest_for_as_long() -> None:
     loop = asyncio.get_running_loop()
-    reads, stream, read = Reads(loop), Taken(), Taken()
-    stream.bypass = Bypass(ENDED, lambda chunk: time.sleep(2 * LONG_TURN_SECONDS))
-    for reader in (stream, read):
+    reads, streams, looked_at = Reads(loop), many(MANY_STREAMS), Taken()
+    [large] = many(1)
+    for reader in (*streams, looked_at):
         reads.add(reader, framed(b"one."))
+    reads.add(large, framed(b"one." * LITTLE))
     began = loop.time()
     reads.hand_on()
-    assert (stream.resting, read.resting) == (True, False)  # one that is looked at may be at its end
+    assert all(stream.resting for stream in streams)
+    assert not (looked_at.resting or large.resting)
     async with asyncio.timeout(10):
-        while stream.resting:  # noqa: ASYNC110 - the subject is when it ends
+        while any(stream.resting for stream in streams):  # noqa: ASYNC110 - the subject is when it ends
             await asyncio.sleep(0)
     assert loop.time() - began > 3 * LONG_TURN_SECONDS
 
 
-async def test_behind_a_short_turn_none_rests() -> None:
-    reads, stream, client = Reads(asyncio.get_running_loop()), Taken(), Taken()
-    stream.bypass = Bypass(ENDED, client.take)
-    reads.add(stream, framed(b"one."))
+@pytest.mark.parametrize(("streams", "data"), [(MANY_STREAMS - 1, b"one."), (MANY_STREAMS, b"one." * LITTLE)])
+async def test_a_few_streams_do_not_rest_nor_many_that_bring_much(streams: int, data: bytes) -> None:
+    reads, readers = Reads(asyncio.get_running_loop()), many(streams)
+    for reader in (*readers, Taken()):
+        reads.add(reader, framed(data))
     reads.hand_on()
-    assert (client, stream.resting) == ([framed(b"one.")], False)
+    assert not any(reader.resting for reader in readers)
+
+
+async def test_behind_a_short_turn_none_rests() -> None:
+    reads, streams = Reads(asyncio.get_running_loop()), many(MANY_STREAMS + 1)[1:]
+    for stream in streams:
+        reads.add(stream, framed(b"one."))
+    reads.hand_on()
+    assert not any(stream.resting for stream in streams)
