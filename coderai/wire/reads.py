@@ -19,8 +19,8 @@ from coderai.wire.chunked import beginning, whole_chunks
 
 # A turn that took longer is felt by whoever needs several of them: a request takes six.
 LONG_TURN_SECONDS = 0.003
-# Less than anybody sees of a stream of words.
-LONGEST_REST_SECONDS = 0.02
+# Less than anybody sees of a stream of words. Where turns take longer than this, much gathers meanwhile anyway.
+LONGEST_REST_SECONDS = 0.01
 # Of fewer streams, or of those that bring more at once, nothing is gained by letting more gather.
 MANY_STREAMS = 64
 LITTLE = 4096  # bytes in one read
