@@ -1,16 +1,17 @@
-"""A connection to a provider, and the exchanges over it, one at a time: a request out, an answer in. Spec: RFC 9112."""
+"""A connection to a provider, and the exchanges over it, one at a time: a request out, an answer in.
+
+What comes of an answer is found by answer_parser.py, upon which it is built. Spec: RFC 9112.
+"""
 
 import asyncio
 import ssl
-from typing import Any, Protocol, cast
-
-import httptools
+from typing import Protocol, cast
 
 from coderai.wire import chunked
 from coderai.wire.answer import ReceivedAnswer
-from coderai.wire.headers import HEAD_LIMIT, Headers, named
+from coderai.wire.answer_parser import AnswerParser
 from coderai.wire.origin import Origin
-from coderai.wire.reads import Bypass, Reads
+from coderai.wire.reads import Reads
 
 
 class Pool(Protocol):
@@ -30,17 +31,13 @@ class Lost(Exception):
     """The connection ended before an answer's head."""
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """`exchange` sets what is an exchange's anew: an object of its own for that would cost each request one more.
+class UpstreamConnection(AnswerParser):
+    """Paused is `tcp`: if what is above it were, TLS would read on, and lose what it holds at the connection's end."""
 
-    It is `tcp` that is paused: paused above it, TLS would go on reading, and at the connection's end lose what it read.
-    """
-
-    tcp: asyncio.Transport
     transport: asyncio.Transport  # TLS over `tcp`, or `tcp` itself
 
     def __init__(self, pool: Pool, origin: Origin) -> None:
-        # the connection's
+        super().__init__()
         self._pool = pool
         self.origin = origin
         self.idle_since = 0.0  # by the loop's clock
@@ -50,22 +47,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._lately = False  # a byte has come since somebody looked
         self._silent_since = 0.0  # by the loop's clock
         self._unsent = 0  # bytes of the request, when somebody looked
-        # an exchange's; between two there is no parser, answer or head
-        self._parser: Any = None
-        self._answer_head: asyncio.Future[ReceivedAnswer] | None = None
-        self._answer: ReceivedAnswer | None = None  # once its head has come
-        self._reason = b""
-        self._headers: Headers = []
-        self._head_size = 0  # bytes that came until the head was whole
-        self._heard = False  # a byte of the answer has come
-        self._parts: list[bytes] = []  # of the body, from the bytes that are being parsed
-        self.on_body = self._parts.append  # the parser's callback: called by itself, without a method between
-        self._chunked = False
-        self._between = False  # all that has come of a chunked body is whole chunks
-        self.bypass: Bypass | None = None  # only amid a chunked body, behind a whole chunk
-        self._complete = False
-        self._until_close = False  # the body has no other end
-        self._keep_alive = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.tcp = self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
@@ -83,15 +64,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def exchange(self, request: list[bytes]) -> ReceivedAnswer:
         """The answer once its head is there; raises Lost. Cancelled, it closes the connection."""
-        self._parser = httptools.HttpResponseParser(self)
-        self._answer = None
-        self._reason, self._headers = b"", []
-        self._complete = self._until_close = self._heard = self._chunked = self._between = False
-        self.bypass = None
-        self._head_size = 0
-        self._lately = True  # the time that counts begins now
         head: asyncio.Future[ReceivedAnswer] = self._pool.loop.create_future()
-        self._answer_head = head
+        self._expect(head)
+        self._lately = True  # the time that counts begins now
         self.transport.writelines(request)
         try:
             return await head
@@ -120,65 +95,14 @@ class UpstreamConnection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         if self._parser is None:  # what nobody asked for
             return self.abandon()
-        self._heard = self._lately = True
-        broken = False
-        if self._answer is None:
-            self._head_size += len(data)
-            broken = self._head_size > HEAD_LIMIT
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            broken = True
-        self._between = False
-        if self._parts:
-            parts = self._parts
-            body = parts[0] if len(parts) == 1 else b"".join(parts)
-            # Only behind a LF: else the next chunk's size may look like this one's end ("2\r\n12\r\n12\r\n").
-            if self._chunked and not broken and data.endswith(b"\n\r\n"):
-                self._between = data.endswith(chunked.framed(parts[-1]))
-            parts.clear()
-            if self._answer is not None:
-                self._answer.take(body, b"")
+        self._lately = True
+        sound = self._feed(data)
         if self._complete:
-            self._keep_alive = self._keep_alive and not broken  # what is broken came after the answer's end
+            self._keep_alive = self._keep_alive and sound  # what is not came after the answer's end
             self._finish()
-        elif broken:
+        elif not sound:
             self.malformed = True
             self.break_off()
-
-    # -- parser
-
-    def on_message_begin(self) -> None:
-        if self._complete:
-            self._keep_alive = False  # a second answer, which nobody asked for
-
-    def on_status(self, reason: bytes) -> None:
-        self._reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._answer is None:  # later ones are trailers, which are hop-by-hop here
-            self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if 100 <= status < 200 and status != 101:
-            self._reason, self._headers = b"", []  # interim: the answer proper follows (RFC 9110, 15.2)
-            return
-        if self._answer is not None or status < 200:  # 101, or what is no status (RFC 9110, section 15)
-            raise ValueError("an answer that nobody asked for")
-        headers = self._headers
-        self._keep_alive = self._parser.should_keep_alive()
-        fields = named(headers)
-        self._chunked = chunked.in_chunks(headers, fields)
-        self._until_close = not self._chunked and b"content-length" not in fields
-        self._answer = ReceivedAnswer(self, status, self._reason, headers, fields)
-        if self._answer_head is not None and not self._answer_head.done():
-            self._answer_head.set_result(self._answer)
-
-    def on_message_complete(self) -> None:
-        self._complete = self._answer is not None
-
-    # -- ends
 
     def _finish(self) -> None:
         answer = self._answer
