@@ -11,6 +11,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coderai.wire.answer import ReceivedAnswer
 from coderai.wire.origin import Origin
 from coderai.wire.reads import Bypass, Skippable
 from coderai.wire.upstream import Upstreams
@@ -124,15 +125,21 @@ async def test_the_way_past_a_sink_ends_with_the_first_read_that_is_no_whole_chu
     assert sink.passed == 2  # "three" and "seven": behind what the parser has seen, "six" finds the way anew
 
 
-async def test_nothing_passes_a_sink_when_its_connection_has_been_given_up() -> None:
+async def answering(upstreams: Upstreams, begun: bytes) -> tuple[UpstreamConnection, ReceivedAnswer, socket.socket]:
+    """A connection on which an answer has begun so, and the provider's end of it."""
     loop = asyncio.get_running_loop()
-    upstreams, sink = Upstreams(), Sink(bypassed=True)
     ours, theirs = socket.socketpair()
     connection = UpstreamConnection(upstreams, Origin.of("http://127.0.0.1:9/"))
     await loop.create_connection(lambda: connection, sock=ours)
     asked = loop.create_task(connection.exchange([b"GET / HTTP/1.1\r\n\r\n"]))
-    theirs.sendall(HEAD + chunked([b"one\n\n"]))
-    (await asked).pipe(sink)
+    theirs.sendall(begun)
+    return connection, await asked, theirs
+
+
+async def test_nothing_passes_a_sink_when_its_connection_has_been_given_up() -> None:
+    upstreams, sink = Upstreams(), Sink(bypassed=True)
+    connection, answer, theirs = await answering(upstreams, HEAD + chunked([b"one\n\n"]))
+    answer.pipe(sink)
     for _ in range(2):
         connection.data_received(chunked([b"two\n\n"]))
     upstreams.reads.hand_on()
@@ -146,14 +153,8 @@ async def test_nothing_passes_a_sink_when_its_connection_has_been_given_up() -> 
 
 
 async def test_a_stream_that_rests_is_read_again_when_nothing_stands_in_the_way() -> None:
-    loop = asyncio.get_running_loop()
-    upstreams, sink = Upstreams(), Sink(bypassed=True)
-    ours, theirs = socket.socketpair()
-    connection = UpstreamConnection(upstreams, Origin.of("http://127.0.0.1:9/"))
-    await loop.create_connection(lambda: connection, sock=ours)
-    asked = loop.create_task(connection.exchange([b"GET / HTTP/1.1\r\n\r\n"]))
-    theirs.sendall(HEAD)
-    answer = await asked
+    sink = Sink(bypassed=True)
+    connection, answer, theirs = await answering(Upstreams(), HEAD)
     answer.pipe(sink)
 
     async def after(event: bytes) -> bytes:
