@@ -140,7 +140,7 @@ async def _stop(server: Server) -> None:
     if cut := await server.listener.stop(timeout):
         server.log.warn("requests cut off", count=cut)
     await _stop_api(server.api, until)
-    await server.gateway.limits.emptied(LONGEST_READING_S)
+    await server.gateway.limits.wait_until_idle(LONGEST_READING_S)
     server.upstreams.close()
     server.dumps.close()
 
@@ -168,7 +168,7 @@ async def _close_recorder(server: Server) -> None:
             server.log.error("records are lost", records=len(left), error=str(error))
             raise CannotServe(f"records are lost that could be stored nowhere: {error}") from None
         return
-    if not await server.gateway.limits.emptied(0):  # nobody would look for what one that ended in order has left open
+    if not server.gateway.limits.idle():  # nobody would look for what one that ended in order has left open
         return
     with suppress(StoreUnavailable):  # another process will find that this one is gone
         await server.recovery.leave()

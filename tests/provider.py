@@ -57,6 +57,18 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
+def contents(chunks: bytes) -> list[bytes]:
+    """Of these whole chunks."""
+    found = []
+    while chunks:
+        size, _, rest = chunks.partition(b"\r\n")
+        end = int(size, 16)
+        assert rest[end : end + 2] == b"\r\n"
+        found.append(rest[:end])
+        chunks = rest[end + 2 :]
+    return found
+
+
 SSE = ("Content-Type: text/event-stream; charset=utf-8",)
 LAST_CHUNK = b"0\r\n\r\n"
 

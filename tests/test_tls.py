@@ -192,4 +192,5 @@ def test_a_provider_that_hangs_up_before_tls_has_begun(tmp_path: Path) -> None:
         answer = gateway.request("POST", CHAT, ASK, token=token)
         assert (answer.status, "no connection to the provider" in answer.json()["error"]["message"]) == (502, True)
     assert gateway.stop() == 0
+    listener.shutdown(socket.SHUT_RDWR)  # which wakes its thread
     listener.close()

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 
 from coderai.gateway.refusal import Refusal
 
@@ -18,8 +19,7 @@ class Limits:
         self.max_concurrency = 0
         self.rate_limit = 0
         self._running = 0
-        self._emptied = asyncio.Event()
-        self._emptied.set()
+        self._emptied: asyncio.Event | None = None  # once somebody waits for it
         self._recent: dict[str, deque[float]] = {}  # of each user, the times of the last second's requests
 
     def enter(self) -> None:
@@ -27,21 +27,22 @@ class Limits:
         if self.max_concurrency and self._running >= self.max_concurrency:
             raise Refusal(503, "AI Gateway is currently at capacity. Please try again later.", retry=True)
         self._running += 1
-        self._emptied.clear()
 
     def leave(self) -> None:
         self._running -= 1
-        if not self._running:
+        if self._emptied is not None and not self._running:
             self._emptied.set()
 
-    async def emptied(self, seconds: float) -> bool:
-        """Whether there is no request any more; waits for so long."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._emptied.wait()
-        except TimeoutError:
-            return False
-        return True
+    async def wait_until_idle(self, seconds: float) -> None:
+        """No longer than that."""
+        if self._running:
+            self._emptied = asyncio.Event()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), seconds)
+
+    def idle(self) -> bool:
+        """Whether there is no request."""
+        return not self._running
 
     def alone(self) -> bool:
         """Whether there is no request but one."""

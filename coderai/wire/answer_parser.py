@@ -1,6 +1,7 @@
 """What llhttp finds in a provider's bytes: the answer to one request. Spec: RFC 9112."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any
 
 import httptools
@@ -11,7 +12,7 @@ from coderai.wire.headers import HEAD_LIMIT, Headers, named
 from coderai.wire.reads import Bypass
 
 
-class AnswerParser(asyncio.Protocol):
+class AnswerParser(asyncio.Protocol, ABC):
     """The callbacks of an UpstreamConnection's parser, and what they have found; upstream_connection.py feeds it.
 
     `_expect` sets what is an exchange's anew: an object of its own for that would cost each request one more.
@@ -37,8 +38,9 @@ class AnswerParser(asyncio.Protocol):
         self._until_close = False  # the body has no other end
         self._keep_alive = False
 
+    @abstractmethod
     def abandon(self) -> None:
-        raise NotImplementedError
+        """Serves nothing more."""
 
     def _expect(self, head: asyncio.Future[ReceivedAnswer]) -> None:
         """An answer; `head` is done with it once its head is there."""

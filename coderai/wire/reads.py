@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from coderai.wire.chunked import beginning, whole_chunks
 
-# A turn that took longer is felt by whoever needs several of them: a request takes six.
+# A turn that took longer is felt by whoever needs several of them, as a request does.
 LONG_TURN_SECONDS = 0.003
 # Less than anybody sees of a stream of words. Where turns take longer than this, much gathers meanwhile anyway.
 LONGEST_REST_SECONDS = 0.01

@@ -10,6 +10,7 @@ from coderai.stream_tap import StreamTap
 from coderai.tap import Tap, WholeTap
 from coderai.wire.chunked import framed
 from coderai.wire.reads import Bypass, Reads
+from tests.provider import contents
 
 FORMATS = (CHAT_COMPLETIONS, RESPONSES, MESSAGES)
 CODINGS = (None, b"identity", b"gzip", b"deflate", b"br", b"zstd", b"unknown")
@@ -28,13 +29,13 @@ class Fed:
         self.passed = 0
 
     def take(self, chunks: bytes) -> None:
-        self.out.append(self.tap.feed(b"".join(_contents(chunks))))
+        self.out.append(self.tap.feed(b"".join(contents(chunks))))
         while self.tap.behind:
             self.out.append(self.tap.feed(b""))
         self.bypass = None if self.tap.skippable is None else Bypass(self.tap.skippable, self.send)
 
     def send(self, chunks: bytes) -> None:
-        self.out += _contents(chunks)
+        self.out += contents(chunks)
         self.passed += 1
 
     def break_off(self) -> None:
@@ -44,13 +45,6 @@ class Fed:
         """It is asked to, behind what took long."""
 
     def wake(self) -> None: ...
-
-
-def _contents(chunks: bytes) -> Iterator[bytes]:
-    while chunks:
-        size, _, rest = chunks.partition(b"\r\n")
-        yield rest[: int(size, 16)]
-        chunks = rest[int(size, 16) + 2 :]
 
 
 def feed(fed: Fed, pieces: Iterator[bytes]) -> None:

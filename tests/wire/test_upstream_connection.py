@@ -16,7 +16,7 @@ from coderai.wire.origin import Origin
 from coderai.wire.reads import Bypass, Skippable
 from coderai.wire.upstream import Upstreams
 from coderai.wire.upstream_connection import UpstreamConnection
-from tests.provider import Pause, Provider, stream, whole
+from tests.provider import Pause, Provider, contents, stream, whole
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 # Payloads that look like framing, and events that end where their chunk does.
@@ -42,13 +42,9 @@ class Sink:
         return Bypass(EVENTS, self.send) if framed and self._bypassed else None
 
     def send(self, chunks: bytes) -> None:
-        while chunks:
-            size, _, rest = chunks.partition(b"\r\n")
-            end = int(size, 16)
-            assert rest[end : end + 2] == b"\r\n"
-            self.body += rest[:end]
-            self.passed += 1
-            chunks = rest[end + 2 :]
+        passed = contents(chunks)
+        self.body += b"".join(passed)
+        self.passed += len(passed)
 
     def end(self) -> None:
         self.ends.append("end")
@@ -202,7 +198,7 @@ def test_over_tls_nothing_is_lost_of_what_came_while_it_was_not_read(resting: bo
         answer.pipe(sink)
         (connection.rest if resting else answer.pause)()
         pause.go()
-        await asyncio.to_thread(provider.closed.acquire)
+        assert await asyncio.to_thread(provider.closed.acquire, timeout=10)
         for _ in range(4):  # turns of the loop, in one of which it would be read
             await asyncio.sleep(0)
         assert (sink.body, sink.ends) == (b"", [])
