@@ -1,0 +1,64 @@
+"""How a stream's end is known, and what is none."""
+
+import json
+
+import pytest
+
+from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
+from coderai.formats.format import Format
+from coderai.stream_tap import StreamTap
+from tests.formats.every import each
+
+
+@each
+def test_json_that_holds_no_answer_is_no_whole_one(format: Format) -> None:
+    tap = StreamTap(format, None)
+    tap.feed(b"{\n\n}")
+    tap.read()
+    assert not tap.terminal
+
+
+def test_many_comments_before_a_stream() -> None:
+    stream = b": a\n\n" * 1000 + b': b\ndata: {"id":"c","choices":[]}\n\n' + b": d\n\n" * 10 + b"data: [DONE]\n\n"
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    assert tap.feed(stream) + tap.held() == stream
+    assert (tap.read().message_id, tap.terminal) == ("c", True)
+
+
+EMPTY = [b'{"code":0,"message":""}', b'{"message":null}', b'{"code":0}', b'{"type":""}', b"{}", b'""']
+
+
+@each
+@pytest.mark.parametrize("empty", EMPTY)
+@pytest.mark.parametrize("ended", [b"\n\n", b"\r\n\r\n", b""])
+@pytest.mark.parametrize("size", [1, 40, 1000])
+def test_an_error_that_tells_nothing_is_no_end(format: Format, empty: bytes, ended: bytes, size: int) -> None:
+    line = b'data: {"error":%b,"id":"c"}' % empty
+    told = b'data: {"error":{"code":5},"id":"c"}'
+    for last, terminal in ((line, False), (told, True)):
+        stream = (line + (ended or b"\n\n")) * 2 + last + ended
+        tap = StreamTap(format, None)
+        sent = b"".join(tap.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+        reading = tap.read()
+        assert (tap.terminal, reading.error_type) == (terminal, "error" if terminal else None)
+        assert sent + tap.held() == stream
+
+
+@pytest.mark.parametrize(
+    ("format", "last"),
+    [
+        (MESSAGES, {"type": "message_stop"}),
+        (MESSAGES, {"error": {"type": "overloaded_error"}}),
+        (RESPONSES, {"type": "response.completed", "response": {"id": "r"}}),
+        (CHAT_COMPLETIONS, {"id": "c", "code": 5, "error": {"message": "no"}}),
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_an_end_in_several_lines_is_one(format: Format, last: dict, end: bytes, size: int) -> None:
+    lines = [b"data: " + line for line in json.dumps(last, indent=1).encode().splitlines()]
+    stream = b"data: {" + end * 2 + b'data: "type": "message_stop"}' + end * 2 + end.join([*lines, b"", b""])
+    tap = StreamTap(format, None)
+    sent = b"".join(tap.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+    assert tap.terminal and len(sent) < len(stream)
+    assert sent + tap.held() == stream
