@@ -11,9 +11,10 @@ import pytest
 from coderai.formats import CHAT_COMPLETIONS
 from coderai.formats import MESSAGES as MESSAGES_FORMAT
 from coderai.stream_tap import StreamTap
+from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 from tests.gateway import Gateway
 from tests.provider import CUT, LAST_CHUNK, Pause, Provider, chunk, stream, whole
-from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post, wait_for_end
+from tests.waiting import wait_for_end
 
 OK = b'{"id":"1"}'
 CONVERSATION = "/api/v2/aibridge/openai/v1/responses/resp_1"

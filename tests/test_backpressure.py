@@ -4,9 +4,9 @@ import socket
 import threading
 from pathlib import Path
 
+from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, Reader
 from tests.gateway import Gateway
 from tests.provider import Provider, chunk, stream
-from tests.test_relay import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, Reader
 
 EVENTS = 1024
 EVENT = TEXT * 8000  # about a megabyte, of many events

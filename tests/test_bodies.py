@@ -15,9 +15,9 @@ import pytest
 import zstandard
 
 from coderai.wire.encodings import LONG_CODED
+from tests.exchange import CHAT, MESSAGES, post
 from tests.gateway import Gateway
 from tests.provider import Pause, Provider, whole
-from tests.test_relay import CHAT, MESSAGES, post
 
 ASK = b'{"model":"gpt-4.1","stream":false,"messages":[{"role":"user","content":"hello"}]}'
 

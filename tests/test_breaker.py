@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from coderai.breaker import MOST_BREAKERS, Breaker, BreakerLimits, Breakers, Open, State
+from tests.exchange import ASK, CHAT, MESSAGES, post
 from tests.gateway import Gateway
 from tests.provider import CUT, Provider, whole
-from tests.test_relay import ASK, CHAT, MESSAGES, post
 
 LIMITS = BreakerLimits(failure_threshold=3, interval=10.0, timeout=30.0, max_requests=2)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.exchange import ASK, CHAT, MESSAGES, post
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.provider import Provider, whole
-from tests.test_relay import ASK, CHAT, MESSAGES, post
 
 TOKEN = "X-Coder-AI-Governance-Token"
 OWN = "sk-own-0123456789abcdefghij"

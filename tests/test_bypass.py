@@ -3,9 +3,9 @@
 import socket
 from pathlib import Path
 
+from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, unchunked
 from tests.gateway import Gateway
 from tests.provider import LAST_CHUNK, Pause, Provider, Step, chunk, stream
-from tests.test_relay import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, unchunked
 
 TOOL = (
     b'event: content_block_start\ndata: {"type":"content_block_start","index":1,'

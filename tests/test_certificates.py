@@ -12,8 +12,8 @@ import trustme
 from coderai.wire.tls import BadCertificate, ServerTLS
 from tests.gateway import Gateway
 from tests.provider import Provider
-from tests.test_lifecycle import reload
 from tests.test_tls import tls_port
+from tests.waiting import reload
 
 RSA, ECDSA = trustme.KeyType.RSA, trustme.KeyType.ECDSA
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3

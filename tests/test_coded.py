@@ -12,10 +12,10 @@ from coderai.coded import TURN
 from coderai.formats import MESSAGES
 from coderai.records import ToolCall
 from coderai.stream_tap import StreamTap
+from tests.exchange import ASK_STREAM, DELTA, START, STOP, post
+from tests.exchange import MESSAGES as PATH
 from tests.gateway import Gateway
 from tests.provider import Provider, stream
-from tests.test_relay import ASK_STREAM, DELTA, START, STOP, post
-from tests.test_relay import MESSAGES as PATH
 
 ENCODE: dict[bytes, Callable[[bytes], bytes]] = {
     b"gzip": gzip.compress,

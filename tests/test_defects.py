@@ -9,9 +9,9 @@ from contextlib import closing
 
 import pytest
 
+from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, RESPONSES, START, STOP, TEXT, Reader, post
 from tests.gateway import Gateway
 from tests.provider import CUT, Pause, Provider, chunk, stream, whole
-from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, RESPONSES, START, STOP, TEXT, Reader, post
 
 CHAT_STREAM = (
     b'{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"q"}]}'

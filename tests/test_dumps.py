@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from coderai.dumps import CUT, FILE_LIMIT, WAITING_LIMIT, Dump, Dumps, intercepted, safe
+from tests.exchange import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, post
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.logs import open_logs
 from tests.provider import Provider, stream, whole
-from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, post
 
 LOG = open_logs(human="")
 ASK = b'{"model":"org/gpt-4.1","messages":[{"role":"user","content":"hello"}],"a":1}'

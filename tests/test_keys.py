@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from coderai.keys import Key
+from tests.exchange import ASK, post
 from tests.gateway import Gateway
 from tests.provider import Pause, Provider, whole
-from tests.test_lifecycle import reload
-from tests.test_relay import ASK, post
+from tests.waiting import reload
 
 CHAT = "/api/v2/aibridge/pool/v1/chat/completions"
 OK = whole(b'{"id":"1"}')

@@ -17,12 +17,12 @@ import pytest
 from coderai import serving
 from coderai.serving import SUPERVISOR_PIPE
 from tests.databases import Place, counts, environment, query
+from tests.exchange import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 from tests.gateway import PROVIDER_KEY, Gateway, coderai
 from tests.logs import open_logs
 from tests.postgres import drop, fresh
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
-from tests.test_relay import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
-from tests.test_workers import until
+from tests.waiting import reload, until
 
 ASK = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"hello"}]}'
 ANSWER = b'{"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
@@ -282,15 +282,6 @@ def test_logrotate(tmp_path: Path, provider: Provider) -> None:
     gateway.process.send_signal(signal.SIGHUP)
     until(lambda: gateway.log.exists() and "settings read again" in gateway.log.read_text())
     assert gateway.stop() == 0
-
-
-def reload(gateway: Gateway, message: str) -> None:
-    def told() -> int:
-        return sum(message in line["msg"] for line in gateway.lines())
-
-    seen = told()
-    gateway.process.send_signal(signal.SIGHUP)
-    until(lambda: told() > seen)
 
 
 async def test_a_part_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 from tests.gateway import Gateway
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
-from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 
 MODELS = "/api/v2/aibridge/openai/v1/models"
 

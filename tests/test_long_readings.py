@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from tests.databases import query
+from tests.exchange import CHAT, Reader
 from tests.gateway import Gateway
 from tests.provider import Provider, stream
-from tests.test_relay import CHAT, Reader
-from tests.test_workers import until
+from tests.waiting import until
 
 ASK = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hello"}]}'
 EVENT = (

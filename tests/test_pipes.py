@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.exchange import ASK, CHAT
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.provider import Provider, whole
 from tests.test_certificates import client, issue, shown
-from tests.test_lifecycle import reload
-from tests.test_relay import ASK, CHAT
 from tests.test_tls import tls_port
+from tests.waiting import reload
 
 FLAGGED = "sk-flag-0123456789abcdef"
 FILED = "sk-filed-0123456789abcdef"

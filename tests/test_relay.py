@@ -7,58 +7,17 @@ import os
 import signal
 import socket
 import struct
-import threading
 
 import pytest
 import zstandard
 
+from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post, unchunked
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.provider import CUT, LAST_CHUNK, Pause, Provider, chunk, stream, whole
+from tests.waiting import wait_for_end
 
-CHAT = "/api/v2/aibridge/openai/v1/chat/completions"
-MESSAGES = "/api/v2/aibridge/anthropic/v1/messages"
-RESPONSES = "/api/v2/aibridge/openai/v1/responses"
-ASK = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"hello"}]}'
-ASK_STREAM = b'{"model":"claude-x","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hello"}]}'
 # Odd spacing, a duplicate key, a lone number format: all of it has to survive.
 ODD = b'{ "id":"x",  "id":"chatcmpl-1","choices":[ ],"n":1.0e0,"u":"\\u00e9","usage":{"prompt_tokens":3,"completion_tokens":2}}\n'
-
-START = b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","content":[],"usage":{"input_tokens":7,"output_tokens":1}}}\n\n'
-TEXT = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}\n\n'
-DELTA = b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}}\n\n'
-STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
-
-
-def post(gateway: Gateway, path: str, body: bytes, token: str, **headers: str):
-    fields = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
-    return gateway.request("POST", path, body, fields, token)
-
-
-class Reader:
-    """A client that reads what has come so far."""
-
-    def __init__(
-        self, gateway: Gateway, path: str, body: bytes, token: str, connected: socket.socket | None = None
-    ) -> None:
-        self.socket = connected or socket.create_connection((gateway.host, gateway.port), timeout=30)
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        self.socket.sendall(head.encode() + body)
-        self.got = b""
-
-    def until(self, end: bytes) -> bytes:
-        while end not in self.got:
-            data = self.socket.recv(65536)
-            assert data, f"the connection ended after {self.got!r}"
-            self.got += data
-        return self.got
-
-    def __enter__(self) -> "Reader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
 
 
 def test_a_whole_answer_comes_back_byte_for_byte(gateway: Gateway, provider: Provider, token: str) -> None:
@@ -127,15 +86,6 @@ def test_a_stream_is_not_held_back_but_for_its_terminal_event(gateway: Gateway, 
         client.until(LAST_CHUNK)
     body = client.got.partition(b"\r\n\r\n")[2]
     assert unchunked(body) == START + TEXT + DELTA + STOP
-
-
-def unchunked(data: bytes) -> bytes:
-    out = b""
-    while data:
-        size, _, data = data.partition(b"\r\n")
-        out += data[: int(size, 16)]
-        data = data[int(size, 16) + 2 :]
-    return out
 
 
 def test_an_event_is_stored_and_logged_before_its_terminal_event_goes_out(
@@ -262,16 +212,6 @@ def test_what_came_of_a_long_answer_is_recorded(gateway: Gateway, provider: Prov
         client.socket.close()
     thought = next(r for r in reversed(gateway.records()) if r["record_type"] == "model_thought")
     assert len(thought["content"]) == 300 * 900 + len("the last ") - len("think ")
-
-
-def wait_for_end(gateway: Gateway, error_type: str) -> None:
-    done = threading.Event()
-    for _ in range(500):
-        records = gateway.records()
-        if records and records[-1]["record_type"] == "interception_end" and records[-1]["error_type"] == error_type:
-            return
-        done.wait(0.01)  # polls a file: there is nothing to wait on
-    raise AssertionError(f"no end with {error_type}: {gateway.records()[-1]}")
 
 
 def test_hanging_up_after_the_terminal_event_is_a_success(gateway: Gateway, provider: Provider, token: str) -> None:

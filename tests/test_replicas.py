@@ -14,11 +14,11 @@ from coderai.recovery import BATCH, DEAD_AFTER_LOOKS, Recovery
 from coderai.store import Store
 from coderai.store.postgres import ALONE_LOCK, COMMIT_SECONDS
 from tests.databases import Place, change, environment, opened, query
+from tests.exchange import MESSAGES, post
 from tests.gateway import Gateway, coderai
 from tests.logs import open_logs
 from tests.postgres import drop, fresh
 from tests.provider import Provider
-from tests.test_relay import MESSAGES, post
 from tests.test_threads import call, thread
 from tests.trail import AT, exchange
 

@@ -16,8 +16,8 @@ from coderai.store.selection import Filter
 from tests.databases import Place, change, opened, query, read_only
 from tests.logs import open_logs
 from tests.sealed import HOUR, five, verify
-from tests.test_workers import until
 from tests.trail import AT, ended, exchange, found, listed, started
+from tests.waiting import until
 
 
 async def test_an_untouched_trail_verifies(store: Store) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from tests import databases, secrets
 from tests.databases import Place
+from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
 from tests.gateway import PROVIDER_KEY, Answer, Gateway, coderai
 from tests.provider import CUT, Pause, Provider, stream, whole
 from tests.proxy import Proxy
-from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
 
 BASE = "/api/v2/aibridge"
 TOKEN = "X-Coder-AI-Governance-Token"

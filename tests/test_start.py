@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.exchange import ASK, CHAT
 from tests.gateway import PROVIDER_KEY, Gateway, clean
 from tests.provider import Provider, whole
-from tests.test_relay import ASK, CHAT
-from tests.test_workers import until
+from tests.waiting import until
 
 FIRST, SECOND = "sk-first-0123456789", "sk-second-0123456789"
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from tests.databases import Place, environment
+from tests.exchange import MESSAGES, post
 from tests.gateway import Gateway
 from tests.provider import Provider, whole
-from tests.test_relay import MESSAGES, post
 
 
 def call(

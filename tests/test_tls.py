@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider, stream, whole
-from tests.test_lifecycle import reload
-from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
-from tests.test_workers import until
+from tests.waiting import reload, until
 
 
 @pytest.fixture(scope="module")

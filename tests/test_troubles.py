@@ -6,10 +6,10 @@ import pytest
 
 from coderai.gateway import troubles
 from coderai.gateway.troubles import Troubles
+from tests.exchange import ASK, CHAT, MESSAGES, post
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.logs import open_logs
 from tests.provider import Provider, whole
-from tests.test_relay import ASK, CHAT, MESSAGES, post
 
 
 def warnings(gateway: Gateway) -> list[dict]:

@@ -13,10 +13,10 @@ import trustme
 from coderai.wire.origin import Origin
 from coderai.wire.proxy import Proxies
 from coderai.wire.upstream import LONGEST_LOOK_S, SHORTEST_LOOK_S, STALE_S, between_looks
+from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 from tests.gateway import Gateway, coderai
 from tests.provider import CUT, Pause, Provider, stream, whole
 from tests.proxy import Proxy
-from tests.test_relay import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 
 OK = whole(b'{"id":"1"}')
 UNAVAILABLE = whole(b'{"error":{"message":"busy"}}', "503 Busy", ("retry-after: 7",))

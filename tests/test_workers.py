@@ -13,8 +13,8 @@ from tests.databases import Place, environment, query
 from tests.faults.load import CHAT, WHOLE, Load, check, provider, unended
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider
+from tests.waiting import until
 
-WAIT_S = 20
 REPLACED = "a worker has ended, and this one takes its place"
 
 
@@ -28,15 +28,6 @@ def upstream() -> Iterator[Provider]:
 def workers(gateway: Gateway) -> list[int]:
     pid = gateway.process.pid
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def until(condition) -> None:
-    waiting = threading.Event()
-    for _ in range(WAIT_S * 100):
-        if condition():
-            return
-        waiting.wait(0.01)  # polls processes and files: there is nothing to wait on
-    raise AssertionError("it does not come")
 
 
 def listening(gateway: Gateway) -> int:
