@@ -7,6 +7,7 @@ import pytest
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
 from coderai.stream_tap import StreamTap
+from tests.exchange import DELTA, START, STOP, TEXT
 from tests.formats.every import each
 
 
@@ -62,3 +63,20 @@ def test_an_end_in_several_lines_is_one(format: Format, last: dict, end: bytes, 
     sent = b"".join(tap.feed(stream[at : at + size]) for at in range(0, len(stream), size))
     assert tap.terminal and len(sent) < len(stream)
     assert sent + tap.held() == stream
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_no_byte_of_the_last_blank_line_goes_out_early(size: int, line_end: bytes) -> None:
+    data = (START + TEXT + DELTA + STOP).replace(b"\n", line_end)
+    tap = StreamTap(MESSAGES, None)
+    out = b"".join(tap.feed(data[at : at + size]) for at in range(0, len(data), size))
+    assert tap.terminal or line_end == b"\r"
+    assert len(out) <= len(data) - len(line_end)
+    assert out + tap.held() == data
+
+
+def test_half_a_blank_line_keeps_its_place_in_a_stream_that_is_given_up() -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, b"unknown")
+    chunks = [b"data: x\r\n\r", b"\n", b"data: y\r\n\r"]
+    assert b"".join([*map(tap.feed, chunks), tap.held()]) == b"".join(chunks)
