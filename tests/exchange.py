@@ -10,6 +10,7 @@ CHAT = "/api/v2/aibridge/openai/v1/chat/completions"
 MESSAGES = "/api/v2/aibridge/anthropic/v1/messages"
 RESPONSES = "/api/v2/aibridge/openai/v1/responses"
 ASK = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"hello"}]}'
+ANSWER = b'{"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}'
 ASK_STREAM = b'{"model":"claude-x","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hello"}]}'
 
 

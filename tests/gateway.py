@@ -144,6 +144,11 @@ class Gateway:
         """The structured log so far: the fields of each `interception log` line."""
         return [line["fields"] for line in self.lines() if line["msg"] == "interception log"]
 
+    def end(self) -> tuple[int | None, str | None]:
+        """Status and error type of the interception that ended last."""
+        end = [record for record in self.records() if record["record_type"] == "interception_end"][-1]
+        return end["status"], end["error_type"]
+
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
         listed = secrets.process_list(self.process.pid)
         if self.process.poll() is None:

@@ -3,21 +3,20 @@
 import gzip
 import http.client
 import json
-import os
-import signal
 import socket
-import struct
 
 import pytest
 import zstandard
 
-from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post, unchunked
+from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, event, post, unchunked
 from tests.gateway import PROVIDER_KEY, Gateway
-from tests.provider import CUT, LAST_CHUNK, Pause, Provider, chunk, stream, whole
-from tests.waiting import wait_for_end
+from tests.provider import LAST_CHUNK, Pause, Provider, chunk, stream, whole
 
 # Odd spacing, a duplicate key, a lone number format: all of it has to survive.
-ODD = b'{ "id":"x",  "id":"chatcmpl-1","choices":[ ],"n":1.0e0,"u":"\\u00e9","usage":{"prompt_tokens":3,"completion_tokens":2}}\n'
+ODD = (
+    b'{ "id":"x",  "id":"chatcmpl-1","choices":[ ],"n":1.0e0,"u":"\\u00e9",'
+    b'"usage":{"prompt_tokens":3,"completion_tokens":2}}\n'
+)
 
 
 def test_a_whole_answer_comes_back_byte_for_byte(gateway: Gateway, provider: Provider, token: str) -> None:
@@ -99,48 +98,6 @@ def test_an_event_is_stored_and_logged_before_its_terminal_event_goes_out(
     assert kinds == ["interception_start", "prompt_usage", "token_usage", "interception_end"]
 
 
-def test_a_cut_stream_is_cut_likewise(gateway: Gateway, provider: Provider, token: str) -> None:
-    provider.answers(stream(START, TEXT, ended=False), CUT)
-    answer = post(gateway, MESSAGES, ASK_STREAM, token)
-    assert answer.broken
-    assert START.startswith(answer.body[: len(START)])
-    assert gateway.records()[-1]["error_type"] == "upstream_disconnected"
-
-
-def test_a_clean_end_without_terminal_event_is_relayed_and_recorded(
-    gateway: Gateway, provider: Provider, token: str
-) -> None:
-    provider.answers(stream(START, TEXT))
-    answer = post(gateway, MESSAGES, ASK_STREAM, token)
-    assert answer.body == START + TEXT and not answer.broken
-    assert gateway.records()[-1]["error_type"] == "incomplete_stream"
-
-
-def test_an_unreachable_provider_is_a_502_in_its_shape(gateway: Gateway, provider: Provider, token: str) -> None:
-    """facts.md E13.17: not an empty 200"""
-    provider.answers(CUT)
-    provider.answers(CUT)  # a kept-alive connection is tried once more
-    answer = post(gateway, MESSAGES, ASK, token)
-    assert answer.status == 502
-    assert answer.json()["type"] == "error"
-    assert gateway.records()[-1] | {"ended_at": ""} == {
-        "record_type": "interception_end",
-        "interception_id": gateway.records()[-1]["interception_id"],
-        "ended_at": "",
-        "status": 502,
-        "error_type": "upstream_unreachable",
-        "error_message": "the provider closed the connection before it answered",
-    }
-
-
-def test_a_stale_kept_alive_connection_is_tried_once_more(gateway: Gateway, provider: Provider, token: str) -> None:
-    provider.answers(whole(b"{}"))
-    post(gateway, CHAT, ASK, token)
-    provider.answers(CUT)  # on the kept-alive connection, before any byte
-    provider.answers(whole(b'{"id":"2"}'))
-    assert post(gateway, CHAT, ASK, token).body == b'{"id":"2"}'
-
-
 @pytest.mark.parametrize("status", ["400 Bad Request", "429 Too Many Requests", "529 Site Overloaded", "500 Oh No"])
 def test_a_provider_error_is_relayed_word_for_word(
     gateway: Gateway, provider: Provider, token: str, status: str
@@ -158,71 +115,6 @@ def test_a_provider_error_is_relayed_word_for_word(
     assert (end["status"], end["error_type"], end["error_message"]) == (
         int(status[:3]), "some_error", "words that tools know",
     )  # fmt: skip
-
-
-def test_a_client_that_hangs_up_closes_the_providers_request(gateway: Gateway, provider: Provider, token: str) -> None:
-    silent = Pause()
-    provider.answers(stream(START, TEXT, ended=False), silent, LAST_CHUNK)
-    client = Reader(gateway, MESSAGES, ASK_STREAM, token)
-    client.until(b"text_delta")
-    silent.reached.wait(10)
-    client.socket.close()
-    wait_for_end(gateway, "client_disconnected")
-    silent.go()
-    assert provider.closed.acquire(timeout=5)
-
-
-def test_a_client_that_goes_as_the_next_event_comes(gateway: Gateway, provider: Provider, token: str) -> None:
-    """The server learns of both in one turn of its loop."""
-    before, after = Pause(), Pause()
-    provider.answers(stream(START, TEXT, ended=False), before, chunk(DELTA), after)
-    client = Reader(gateway, MESSAGES, ASK_STREAM, token)
-    client.until(b"text_delta")
-    os.kill(gateway.process.pid, signal.SIGSTOP)
-    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.socket.close()
-    before.go()
-    assert after.reached.wait(10)
-    os.kill(gateway.process.pid, signal.SIGCONT)
-    wait_for_end(gateway, "client_disconnected")
-    after.go()
-    assert "not taken" not in gateway.log.read_text()
-
-
-@pytest.mark.parametrize("leaves", [True, False], ids=["the client leaves", "the provider breaks off"])
-def test_what_came_of_a_long_answer_is_recorded(gateway: Gateway, provider: Provider, token: str, leaves: bool) -> None:
-    """So much of it that it is read in a thread of its own."""
-    begin = b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"thinking"}}\n\n'
-    some = b'data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"%b"}}\n\n' % (
-        b"think " * 150
-    )
-    silent = Pause()
-    provider.answers(
-        stream(START, begin, *[some] * 299, some.replace(b"think ", b"the last ", 1), ended=False), silent, CUT
-    )
-    client = Reader(gateway, MESSAGES, ASK_STREAM, token)
-    client.until(b"the last ")
-    if leaves:
-        silent.reached.wait(10)
-        client.socket.close()
-        wait_for_end(gateway, "client_disconnected")
-    silent.go()
-    if not leaves:
-        wait_for_end(gateway, "upstream_disconnected")
-        client.socket.close()
-    thought = next(r for r in reversed(gateway.records()) if r["record_type"] == "model_thought")
-    assert len(thought["content"]) == 300 * 900 + len("the last ") - len("think ")
-
-
-def test_hanging_up_after_the_terminal_event_is_a_success(gateway: Gateway, provider: Provider, token: str) -> None:
-    late = Pause()
-    provider.answers(stream(START, TEXT, DELTA, STOP, ended=False), late, LAST_CHUNK)
-    client = Reader(gateway, MESSAGES, ASK_STREAM, token)
-    client.until(b"message_stop")
-    end = gateway.records()[-1]
-    client.socket.close()
-    late.go()
-    assert (end["record_type"], end["error_type"]) == ("interception_end", None)
 
 
 def test_the_usage_chunk_that_nobody_asked_for_is_left_out(gateway: Gateway, provider: Provider, token: str) -> None:
@@ -343,14 +235,12 @@ def test_json_in_the_place_of_a_stream_is_read(gateway: Gateway, provider: Provi
 
 
 def test_a_tool_call_of_thousands_of_events(gateway: Gateway, provider: Provider, token: str) -> None:
-    begin = b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_long","name":"Write","input":{}}}\n\n'
-    end = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+    block = b'{"type":"tool_use","id":"toolu_long","name":"Write","input":{}}'
+    begin = event(b"content_block_start", b',"index":0,"content_block":' + block)
+    end = event(b"content_block_stop", b',"index":0')
     pieces = [json.dumps(f"line {n} of a file; ") for n in range(3000)]
-    deltas = [
-        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":%b}}\n\n'
-        % piece.encode()
-        for piece in pieces
-    ]
+    delta = b',"index":0,"delta":{"type":"input_json_delta","partial_json":%b}'
+    deltas = [event(b"content_block_delta", delta % piece.encode()) for piece in pieces]
     events = [START, begin, *deltas, end, DELTA, STOP]
     provider.answers(*stream(*events))
     assert post(gateway, MESSAGES, ASK_STREAM, token).body == b"".join(events)
