@@ -24,7 +24,7 @@ from coderai.store import Store, open_sqlite, times
 from coderai.store.selection import Filter
 from coderai.user_tokens import new_token
 from tests.databases import Place, change
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.trail import AT, ended, exchange, found, listed, started
 
 LOG = open_logs(human="")

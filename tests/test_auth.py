@@ -11,7 +11,7 @@ from coderai.store import Store, StoreUnavailable
 from coderai.user_tokens import Unauthenticated, new_token, presented, token_of
 from tests import databases
 from tests.databases import Place, rows, tables
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.trail import now
 
 LOG = open_logs(human="")

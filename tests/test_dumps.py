@@ -11,7 +11,7 @@ import pytest
 from coderai.dumps import CUT, FILE_LIMIT, WAITING_LIMIT, Dump, Dumps, intercepted, safe
 from tests.exchange import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, post
 from tests.gateway import PROVIDER_KEY, Gateway
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.provider import Provider, stream, whole
 
 LOG = open_logs(human="")

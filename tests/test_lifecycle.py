@@ -19,7 +19,7 @@ from coderai.serving import SUPERVISOR_PIPE
 from tests.databases import Place, counts, environment, query
 from tests.exchange import ANSWER, ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 from tests.gateway import PROVIDER_KEY, Gateway, coderai
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.postgres import drop, fresh
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
 from tests.waiting import until

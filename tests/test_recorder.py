@@ -13,7 +13,7 @@ from coderai.recorder import NotStored, Recorder
 from coderai.records import Prompt, Record, Thread
 from coderai.store import Store, StoreUnavailable
 from tests.databases import Place, query, read_only
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.trail import exchange, found, started
 
 

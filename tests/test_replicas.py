@@ -16,7 +16,7 @@ from coderai.store.postgres import ALONE_LOCK, COMMIT_SECONDS
 from tests.databases import Place, change, environment, opened, query
 from tests.exchange import MESSAGES, post
 from tests.gateway import Gateway, coderai
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.postgres import drop, fresh
 from tests.provider import Provider
 from tests.test_threads import call, thread

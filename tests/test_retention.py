@@ -14,7 +14,7 @@ from coderai.store.purge import BATCH, BATCH_BYTES, CHILD_TABLES, CONTENT_TABLES
 from coderai.store.selection import Filter
 from coderai.store.sqlite_care import RECLAIMED_PAGES
 from tests.databases import Place, change, counts, opened, query, read_only, tables
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.trail import AT, exchange, found, now
 
 HOUR = 3600

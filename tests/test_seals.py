@@ -14,7 +14,7 @@ from coderai.store.audit import FIRST_CHUNK, MOST_CHUNK, Verdict
 from coderai.store.seals import ChainHead
 from coderai.store.selection import Filter
 from tests.databases import Place, change, opened, query, read_only
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.sealed import HOUR, five, verify
 from tests.trail import AT, ended, exchange, found, listed, started
 from tests.waiting import until

@@ -8,7 +8,7 @@ from coderai.gateway import troubles
 from coderai.gateway.troubles import Troubles
 from tests.exchange import ASK, CHAT, MESSAGES, post
 from tests.gateway import PROVIDER_KEY, Gateway
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.provider import Provider, whole
 
 

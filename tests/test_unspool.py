@@ -14,7 +14,7 @@ from coderai.store import Store
 from coderai.unspool import PART, Unspool
 from tests.databases import Place, opened, query
 from tests.gateway import coderai
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 from tests.trail import AT, exchange, now
 
 DAY_S = 86_400

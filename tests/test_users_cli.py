@@ -14,7 +14,7 @@ from coderai.cli.tokens import tokens
 from coderai.cli.users import users
 from coderai.user_tokens import Unauthenticated
 from tests.databases import Place, change, environment, opened, query
-from tests.logs import open_logs
+from tests.logs.opened import open_logs
 
 TOKEN = re.compile(r"[A-Za-z0-9]{10}-[A-Za-z0-9]{22,}\n")
 
