@@ -28,12 +28,8 @@ def provider(_provider: Provider) -> Provider:
     return _provider
 
 
-# What a client sees is the same whatever database stands behind it.
-ON_BOTH = ("test_relay", "test_routes", "test_sdks")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.module.__name__.rpartition(".")[2] in ON_BOTH and "gateway" in metafunc.fixturenames:
+    if "gateway" in metafunc.fixturenames and metafunc.definition.get_closest_marker("on_both_databases"):
         metafunc.parametrize("gateway", ["sqlite", "postgres"], indirect=True, scope="session")
 
 

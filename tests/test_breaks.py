@@ -12,6 +12,8 @@ from tests.gateway import Gateway
 from tests.provider import CUT, LAST_CHUNK, Pause, Provider, chunk, stream, whole
 from tests.waiting import wait_for_end
 
+pytestmark = pytest.mark.on_both_databases
+
 
 def test_a_cut_stream_is_cut_likewise(gateway: Gateway, provider: Provider, token: str) -> None:
     provider.answers(stream(START, TEXT, ended=False), CUT)

@@ -8,6 +8,8 @@ import pytest
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.provider import Provider, whole
 
+pytestmark = pytest.mark.on_both_databases
+
 OPENAI = "/api/v2/aibridge/openai"
 
 

@@ -12,6 +12,8 @@ from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, 
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.provider import LAST_CHUNK, Pause, Provider, chunk, stream, whole
 
+pytestmark = pytest.mark.on_both_databases
+
 # Odd spacing, a duplicate key, a lone number format: all of it has to survive.
 ODD = (
     b'{ "id":"x",  "id":"chatcmpl-1","choices":[ ],"n":1.0e0,"u":"\\u00e9",'

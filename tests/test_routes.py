@@ -10,6 +10,8 @@ import pytest
 from tests.gateway import PROVIDER_KEY, Gateway, coderai
 from tests.provider import Provider, whole
 
+pytestmark = pytest.mark.on_both_databases
+
 OPENAI = "/api/v2/aibridge/openai"
 ANTHROPIC = "/api/v2/aibridge/anthropic"
 CHAT = f"{OPENAI}/v1/chat/completions"

@@ -11,6 +11,8 @@ import pytest
 from tests.gateway import Gateway
 from tests.provider import Provider, stream, whole
 
+pytestmark = pytest.mark.on_both_databases
+
 TOOL = {"type": "object", "properties": {"path": {"type": "string"}}}
 
 
