@@ -17,7 +17,7 @@ TABLES = (
 )
 
 
-async def test_every_kind_of_record_has_its_row(store: Store, place: Place) -> None:
+async def test_an_interception_s_row(store: Store, place: Place) -> None:
     batch = exchange(client_session_id="session", credential_hint="sk-a...efgh")
     start = batch[0]
     assert await store.write(batch) == {}
@@ -50,22 +50,21 @@ async def test_every_kind_of_record_has_its_row(store: Store, place: Place) -> N
             "seal": store.head.seal,
         }
     ]
+
+
+async def test_what_was_found_has_its_rows(store: Store, place: Place) -> None:
+    batch = exchange()
+    start = batch[0]
+    await store.write(batch)
     (prompt,) = rows(place, "aibridge_user_prompts")
     assert (prompt["prompt"], prompt["provider_response_id"]) == ("fix the bug", "resp_1")
     assert prompt["metadata"] == '{"images":1}'
     (tokens,) = rows(place, "aibridge_token_usages")
-    assert [tokens[f"{kind}_tokens"] for kind in ("input", "output", "cache_read_input", "cache_write_input")] == [
-        5,
-        7,
-        3,
-        0,
-    ]
+    counts = [tokens[f"{kind}_tokens"] for kind in ("input", "output", "cache_read_input", "cache_write_input")]
+    assert counts == [5, 7, 3, 0]
     (tool,) = rows(place, "aibridge_tool_usages")
-    assert (tool["provider_tool_call_id"], tool["tool"], tool["input"]) == (
-        "call_1",
-        "shell",
-        '{"command": "ls"}',
-    )
+    called = (tool["provider_tool_call_id"], tool["tool"], tool["input"])
+    assert called == ("call_1", "shell", '{"command": "ls"}')
     assert (tool["injected"], tool["server_url"], tool["invocation_error"]) == (0, None, None)
     (thought,) = rows(place, "aibridge_model_thoughts")
     assert (thought["content"], thought["interception_id"]) == ("I should look", start.id)
