@@ -6,7 +6,6 @@ from coderai.bedrock import AccessKey, Bedrock
 from coderai.breaker import BreakerLimits
 from coderai.config import ProviderSettings, Settings
 from coderai.config.bedrock import BedrockSettings
-from coderai.config.providers import SINGLE
 from coderai.logs import Logger
 from coderai.providers import TYPES, Provider
 from coderai.routes import Routes
@@ -26,9 +25,17 @@ def routes(settings: Settings) -> Routes:
             models=provider.models,
             bedrock=_bedrock(provider.bedrock) if provider.bedrock else None,
             dump_dir=Path(folder) if (folder := provider.dump_dir or settings.aibridge_dump_dir) else None,
+            key_option=_key_option(provider),
         )
         for provider in (settings.providers if settings.aibridge_enabled else ())
     )
+
+
+def _key_option(provider: ProviderSettings) -> str:
+    """An indexed one may have the name of its type; the options of that name must not be set then."""
+    if provider.number is not None:
+        return f"CODER_AIBRIDGE_PROVIDER_{provider.number}_KEY"
+    return f"--aibridge-{provider.name}-key or CODER_AIBRIDGE_{provider.name.upper()}_KEY"
 
 
 def _bedrock(settings: BedrockSettings) -> Bedrock:
@@ -83,10 +90,11 @@ def warn(settings: Settings, log: Logger) -> None:
         log.warn("the AI gateway is off: set --aibridge-enabled=true or CODER_AIBRIDGE_ENABLED=true")
         return
     keyless = [one for one in settings.providers if not (one.keys or one.bedrock or one.byok_only)]
-    if len(keyless) == len(settings.providers):
-        log.warn("no provider has a key: set --aibridge-openai-key or --aibridge-anthropic-key, or their variables")
+    single = [f"--aibridge-{one.name}-key" for one in keyless if one.number is None]
+    if single and len(keyless) == len(settings.providers):
+        log.warn(f"no provider has a key: set {' or '.join(single)}, or their variables")
     for provider in keyless:
-        if provider.name not in SINGLE:  # which are there even where nobody wants them
+        if provider.number is not None:  # the others are there even where nobody wants them
             why = "a provider has no key: set its KEY, or only users with keys of their own get through"
             log.warn(why, provider_name=provider.name)
     for provider in settings.providers:

@@ -104,10 +104,12 @@ class Provider:
         models: Sequence[str] = (),
         dump_dir: Path | None = None,
         bedrock: Bedrock | None = None,
+        key_option: str = "",
     ) -> None:
         """byok_only: its users bring their own credential.
         models: patterns (`*`, `?`, `[a-z]`), one of which a model's name has to match; none: any model.
         bedrock: it is reached there, and `keys` are not used.
+        key_option: what gives it a key, for the message that says that none was given.
         """
         self.kind = kind
         self.name = name
@@ -118,6 +120,7 @@ class Provider:
         self.keys = Keys.pool(bedrock.key_ids if bedrock else keys, kind.key_header, kind.key_scheme)
         self._secrets = tuple(keys)
         self.byok_only = byok_only
+        self.key_option = key_option
         self._models = re.compile("|".join(map(fnmatch.translate, models))) if models else None
         self.authority = self.origin.authority
         self.dump_dir = dump_dir  # where its requests and responses are dumped; None: nowhere
@@ -133,13 +136,6 @@ class Provider:
     def secrets(self) -> tuple[str, ...]:
         """Those that are known now: AWS's default chain gets others from time to time."""
         return (*self._secrets, *self.bedrock.secrets) if self.bedrock else self._secrets
-
-    @property
-    def key_option(self) -> str:
-        """What gives it a key, for the message that says that none was given."""
-        if self.name == self.kind.name:
-            return f"--aibridge-{self.name}-key or CODER_AIBRIDGE_{self.name.upper()}_KEY"
-        return f"CODER_AIBRIDGE_PROVIDER_<N>_KEY of the provider named {self.name}"
 
     @property
     def restricted(self) -> bool:

@@ -253,7 +253,11 @@ class TestSearch:
         ("q", "field", "detail"),
         [
             ("colour:blue", "colour", '"colour" is not a valid query param'),
-            ("model:a:b", "q", "Query element \"model:a:b\" can only contain 1 ':'"),
+            (
+                "model:a:b",
+                "q",
+                "Query element \"model:a:b\" can only contain 1 ':'; put a value that holds one in double quotes",
+            ),
             (":gpt", "q", "Query element \":gpt\" cannot start or end with ':'"),
             ("model:", "q", "Query element \"model:\" cannot start or end with ':'"),
             ('model:"gpt', "q", "not closed"),

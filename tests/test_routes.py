@@ -284,6 +284,29 @@ def test_without_a_key_the_answer_is_503_and_names_the_option(tmp_path: Path, pr
     assert bare.stop() == 0
 
 
+def test_without_a_key_an_indexed_provider_names_the_variable_that_gives_it_one(
+    tmp_path: Path, provider: Provider
+) -> None:
+    """Of one with the name of its type, too: the options of that name would keep the server from starting."""
+    env = {"CODER_AIBRIDGE_ANTHROPIC_KEY": "", "CODER_AIBRIDGE_ANTHROPIC_BASE_URL": ""}
+    env |= {"CODER_AIBRIDGE_PROVIDER_0_TYPE": "openai", "CODER_AIBRIDGE_PROVIDER_0_NAME": "z-ai"}
+    env |= {"CODER_AIBRIDGE_PROVIDER_1_TYPE": "anthropic", "CODER_AIBRIDGE_PROVIDER_1_BASE_URL": provider.url}
+    bare = Gateway(tmp_path, provider.url, **env)
+    assert "a provider has no key" in bare.stderr.read_text()
+    assert "provider_name=anthropic" in bare.stderr.read_text()
+    token = bare.user("alice")
+    for path, variable in ((MESSAGES, "CODER_AIBRIDGE_PROVIDER_1_KEY"), (CHAT.replace("openai", "z-ai"), "_0_KEY")):
+        message = bare.request("POST", path, ASK, token=token).json()["error"]["message"]
+        assert message.endswith(variable)
+        assert "--aibridge-anthropic-key" not in message
+    assert bare.stop() == 0
+
+    given = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_PROVIDER_1_KEY=PROVIDER_KEY, **env)
+    provider.answers(whole(b"{}"))
+    assert given.request("POST", MESSAGES, ASK, token=token).status == 200
+    assert given.stop() == 0
+
+
 def test_a_base_url_keeps_its_path(tmp_path: Path, provider: Provider) -> None:
     based = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_ANTHROPIC_BASE_URL=f"{provider.url}/some/proxy")
     token = based.user("alice")

@@ -42,7 +42,9 @@ def terms(query: str) -> dict[str, str]:
         if not parts[0] or not parts[-1]:
             problems.append(Validation("q", f"Query element \"{shown}\" cannot start or end with ':'"))
         elif len(parts) > 2:
-            problems.append(Validation("q", f"Query element \"{shown}\" can only contain 1 ':'"))
+            # Coder's words, and what to do: all models of Bedrock have a colon.
+            why = f"Query element \"{shown}\" can only contain 1 ':'; put a value that holds one in double quotes"
+            problems.append(Validation("q", why))
         elif key not in KEYS:
             problems.append(Validation(key, f'"{key}" is not a valid query param; there are {", ".join(KEYS)}'))
         elif key in found:

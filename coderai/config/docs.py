@@ -66,7 +66,8 @@ Reserved names: {", ".join(f"`{name}`" for name in RESERVED_NAMES)}. An indexed 
 
 ## Values
 
-- **bool**: `--flag`, `--flag=true` or `--flag=false`; variables take `true`, `false`, `1`, `0`, `t`, `f`.
+- **bool**: `--flag`, or `--flag=true` and `--flag=false`; `1`, `t`, `T`, `TRUE`, `True` are `true`, and `0`, `f`, `F`,
+  `FALSE`, `False` are `false`, in variables and YAML as well.
 - **duration**: `1h30m`, `90s`, `1.5h`, `60d`, `2w`, `0`; the units are `ns us ms s m h d w`.
 - **size**: a number of bytes, or `500KB`, `256MB`, `1GB` (powers of 1000), `1MiB`, `1GiB` (powers of 1024).
 - **host:port**: `127.0.0.1:3000`, `[::1]:3000`; `:3000` is every interface.
@@ -78,8 +79,12 @@ Reserved names: {", ".join(f"`{name}`" for name in RESERVED_NAMES)}. An indexed 
 ## Other names
 
 Each `--aibridge-x`, `CODER_AIBRIDGE_X` and `aibridge.x` may be written `--ai-gateway-x`, `CODER_AI_GATEWAY_X`
-and `ai_gateway.x`. Both with different values is an error. A configuration file of `coder server` is read as
-it is: what has no effect here is named in one warning.
+and `ai_gateway.x`. Both with different values is an error. So are Coder's own spellings read:
+`--aibridge-bedrock-small-fastmodel`, camelCase keys (`aibridge.rateLimit`) and `verbose` at the top of a file.
+
+A configuration file of `coder server` is read as it is: what has no effect here is named in one warning. So are
+variables of the AI gateway, of metrics and of tracing; those of Coder's other parts are left alone. Of flags, only
+those of metrics and tracing (`--prometheus-enable`, `--trace`) may stay without effect; Coder's others are refused.
 
 ## Secrets
 

@@ -28,7 +28,7 @@ BOOLEANS |= dict.fromkeys(("", "0", "f", "F", "FALSE", "false", "False"), False)
 
 PEM = "-----BEGIN "
 
-STR, BOOL_TAG = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool"
+STR, BOOL_TAG, INT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int"
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ WHOLE = Kind("int", "a whole number such as 0 or 100", _whole, plain=int, yaml_t
 ABOVE_ZERO = Kind("int", "a whole number above 0", _above_zero, plain=int, yaml_tags=())
 COUNT = Kind("int", "a whole number from 1 to 256", _count, plain=int, yaml_tags=())
 OPTIONAL_URL = Kind("url", URL.expected, lambda text: url(text) if text else "", empty_is_value=True)
-BOOL = Kind("bool", "true or false", _boolean, plain=bool, yaml_tags=(STR, BOOL_TAG))
+BOOL = Kind("bool", "true or false", _boolean, plain=bool, yaml_tags=(STR, BOOL_TAG, INT))  # 1 and 0, too
 DURATION = Kind("duration", "a duration such as 60d, 1h30m, 90s or 0", Duration, yaml_tags=())
 SIZE = Kind("size", "a size such as 500000, 256MB or 1GiB", Size, yaml_tags=())
 HOST_PORT = Kind("host:port", "host:port such as 127.0.0.1:3000", host_port, yaml_tags=())

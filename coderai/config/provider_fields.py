@@ -115,6 +115,7 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
         models=_models(fields),
         dump_dir=_parsed(fields.get("DUMP_DIR", Given("", "")), PATH),
         key_file=key_file,
+        number=number,
     )
 
 
@@ -134,6 +135,7 @@ def _on_bedrock(number: int, fields: dict[str, Given], where: str) -> ProviderSe
         bedrock=settings,
         models=_models(fields),
         dump_dir=_parsed(fields.get("DUMP_DIR", Given("", "")), PATH),
+        number=number,
     )
 
 

@@ -26,6 +26,7 @@ class ProviderSettings:
     dump_dir: str = ""  # where its API dumps go, if not to --aibridge-dump-dir
     bedrock: BedrockSettings | None = None  # then base_url and keys are none of Anthropic's
     key_file: str = ""  # where the keys came from, if from a file
+    number: int | None = None  # of an indexed one; None: of the options of its type
 
     @property
     def byok_only(self) -> bool:

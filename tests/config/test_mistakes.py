@@ -104,7 +104,7 @@ def test_nobody_is_sent_to_the_group_where_a_key_stands_already():
          ":1: aibrige: unknown key, with the value a group of keys; did you mean aibridge?"),
         ("aibridge:\n  enabled: true\n  enabled: true\n",
          ":3: aibridge.enabled: the key was given before, on line 2; remove one"),
-        ("aibridge: {enabled: 3}", ':1: aibridge.enabled: "3": YAML reads it as int; expected true'),
+        ("aibridge: {enabled: 3}", ':1: aibridge.enabled: "3": it is neither true nor false; expected true'),
         ("aibridge: {enabled: [true]}", ":1: aibridge.enabled: it is a list; expected true or false"),
         ("aibridge: true", ':1: aibridge: "true" was given; expected a group of keys'),
         ("aibridge:\n  retention: {days: 60}", ":2: aibridge.retention: it is a group"),

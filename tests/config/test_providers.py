@@ -40,7 +40,7 @@ def test_indexed_ones_in_numeric_order():
 def test_all_fields():
     environ = variables(TYPE="openai", NAME="z-ai", BASE_URL="https://z.ai/v4", KEYS="a, b", STREAM_OPTIONS="false")
     expected = ProviderSettings(
-        type="openai", name="z-ai", base_url="https://z.ai/v4", keys=("a", "b"), refuses_stream_options=True
+        type="openai", name="z-ai", base_url="https://z.ai/v4", keys=("a", "b"), refuses_stream_options=True, number=0
     )
     assert resolved(environ).indexed == (expected,)
     newer = {name.replace("AIBRIDGE", "AI_GATEWAY"): text for name, text in environ.items()}

@@ -111,6 +111,16 @@ def test_camel_case_and_the_older_path_of_verbose(yaml):
     assert settings.aibridge_structured_logging and settings.verbose
 
 
+@pytest.mark.parametrize(
+    "text", ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False", "''"]
+)
+def test_a_boolean_in_yaml_is_spelt_as_in_a_variable(yaml, text):
+    given = resolve({"config": yaml(f"aibridge: {{enabled: {text}}}\n")}, {})
+    assert given.origins["aibridge_enabled"].kind == "yaml"
+    meant = resolve({}, {"CODER_AIBRIDGE_ENABLED": text.strip("'")}).settings.aibridge_enabled
+    assert given.settings.aibridge_enabled == meant == (text[0] in "1tT")
+
+
 def test_null_counts_as_absent(yaml):
     file = yaml("aibridge:\nnetworking:\n  http: ~\nintrospection: {logging: {humanPath: }}\n")
     resolved = resolve({"config": file}, {})
