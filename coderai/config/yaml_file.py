@@ -125,9 +125,7 @@ def text_of(leaf: Leaf, kind: Kind[object]) -> str | None:
     node = leaf.node
     if _is_null(node):
         return None
-    if kind.is_list:
-        if not isinstance(node, SequenceNode):
-            raise ValueError("it is not a list")
+    if kind.is_list and isinstance(node, SequenceNode):  # else a line of commas, as in a variable
         return _csv_line([_item(item, number) for number, item in enumerate(node.value, 1)])
     return _scalar(node, kind.yaml_tags)
 

@@ -54,6 +54,13 @@ def test_an_empty_flag_turns_the_human_log_off():
         resolve({"log-human": ""}, {})
 
 
+def test_a_list_in_yaml_may_be_a_line_of_commas(yaml):
+    """As in a variable, and as Coder reads one."""
+    file = yaml("networking: {tls: {certFiles: /a.pem, keyFiles: '/b.pem, \"/c,d.pem\"'}}\n")
+    settings = resolve({"config": file}, {}).settings
+    assert (settings.tls_cert_file, settings.tls_key_file) == (("/a.pem",), ("/b.pem", "/c,d.pem"))
+
+
 def test_a_tilde_is_the_home_folder(yaml, monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
     file = yaml("sqlitePath: ~/c.db\nnetworking: {tls: {certFiles: [~/a.pem], keyFiles: [/b.pem]}}\n")
