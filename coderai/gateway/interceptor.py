@@ -30,7 +30,7 @@ from coderai.routes import Route
 from coderai.stream_tap import StreamTap
 from coderai.tap import Tap, WholeTap, last_held
 from coderai.wire.answer import Answer
-from coderai.wire.encodings import LONG_CODED, Undecodable, decode
+from coderai.wire.encodings import Undecodable, decoded
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 
@@ -116,7 +116,7 @@ class Interceptor:
         """What was asked; a body in an unknown coding is forwarded if nothing hangs on it, and noted without prompt."""
         coding = request.head.fields.get(b"content-encoding")
         try:
-            plain = await _decoded(coding, body)
+            plain = await decoded(coding, body)
         except Undecodable as fault:
             # it has to be translated, or may build on what is another's
             if route.provider.bedrock is not None or format.answers_kept:
@@ -161,12 +161,6 @@ class Interceptor:
         elif isinstance(tap, StreamTap) and not tap.terminal and not tap.unread:
             error_type = "incomplete_stream"
         await interception.end(answer.status, reading, error_type, key=key, then=relay.release)
-
-
-async def _decoded(coding: bytes | None, body: bytes) -> bytes:
-    if coding is None or len(body) <= LONG_CODED:
-        return decode(coding, body)
-    return await asyncio.to_thread(decode, coding, body)
 
 
 def _understood(format: Format, provider: Provider, plain: bytes, include_usage: bool) -> tuple[Ask, Iterable[str]]:

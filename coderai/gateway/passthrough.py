@@ -25,7 +25,7 @@ from coderai.store import times
 from coderai.tap import NoTap, Tap, WholeTap, last_held
 from coderai.user_tokens import without_token
 from coderai.wire.answer import Answer
-from coderai.wire.encodings import Undecodable, decode
+from coderai.wire.encodings import Undecodable, decoded
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 
@@ -47,7 +47,7 @@ class Passthrough:
         try:
             if route.owned is not None:
                 await require_owned(self._owners, route, user, route.owned.decode("latin-1"))
-            if built_on := _built_on(request, route, body):
+            if built_on := await _built_on(request, route, body):
                 await refuse_foreign(self._owners, route, user, built_on)
             if route.provider.bedrock is not None:
                 path = route.path.decode("latin-1")
@@ -104,12 +104,12 @@ class Passthrough:
         )
 
 
-def _built_on(request: Request, route: Route, body: bytes) -> tuple[str, ...]:
+async def _built_on(request: Request, route: Route, body: bytes) -> tuple[str, ...]:
     """Counting the tokens of a response means to read what it goes on from. Raises Refusal."""
     if route.path != INPUT_TOKENS:
         return ()
     try:
-        return builds_on(decode(request.head.fields.get(b"content-encoding"), body))
+        return builds_on(await decoded(request.head.fields.get(b"content-encoding"), body))
     except Undecodable as fault:
         raise Refusal(415, f"the request's body cannot be read: {fault}") from None
     except NotUnderstood as fault:
