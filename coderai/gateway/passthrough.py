@@ -75,13 +75,14 @@ class Passthrough:
         """Returns with the end of the answer still to be released."""
         creates = request.head.method == "POST" and route.path in _CREATING and answer.status == 200
         streamed = is_stream(answer.fields)
-        tap: Tap = WholeTap(_CREATED, answer.fields.get(b"content-encoding")) if creates else NoTap(streamed)
+        created = WholeTap(_CREATED, answer.fields.get(b"content-encoding")) if creates else None
+        tap: Tap = created or NoTap(streamed)
         if streamed:
             tap = last_held(tap, answer.fields)
         relay = Relay(request, answer, tap if dump is None else DumpingTap(tap, dump, answer, route))
         relay.start(at_once=streamed, resized=False)
         await relay.settled
-        if creates and (object_id := tap.read().message_id):
+        if created is not None and (object_id := created.read().message_id):
             owned = ProviderObject(object_id=object_id, provider_name=route.provider.name, initiator_id=user.id)
             await self._recorder.put([Record(new_id(), NO_INTERCEPTION, times.now(), owned)])
         return relay
