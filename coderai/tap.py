@@ -14,6 +14,7 @@ from coderai.wire.encodings import LONG_CODED, Undecodable, decode
 from coderai.wire.headers import Named
 from coderai.wire.reads import Skippable
 
+# Of a stream that nobody reads: every whole chunk.
 _ANYTHING = Skippable(b"\r\n", (), re.compile(rb"(?!)").search)
 
 # What is kept of one answer for reading: more than any model writes in one, and a bound on memory.
