@@ -83,7 +83,7 @@ class Gathering:
             self._arrived.set()
 
     async def batch(self, *, after: int) -> list[Waiter]:
-        """Waits for the next batch, after one of so many; at least one waiter's, whose records are never parted."""
+        """Waits for the next batch, of one waiter at least; nobody's records are parted. after: waiters in the last."""
         await self._arrived.wait()
         if after > ALONE:
             await self._busy()

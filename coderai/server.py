@@ -65,7 +65,7 @@ class Server:
             self.recorder.alone = self.gateway.limits.alone
         self.retention = Retention(store, log.named("retention"))
         self.recovery = Recovery(store, self.recorder, log.named("recovery"))
-        self.seal_log = SealLog(store, log.named("aibridge"))
+        self.seal_log = SealLog(store, bridge)
         self.spool = Spool(spool_folder(resolved.settings), store.instance_id)
         self.unspool = Unspool(self.spool, store, self.recorder, log)
         self.draining = False

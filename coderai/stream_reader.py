@@ -28,7 +28,7 @@ class StreamReader:
         self._pieces_size = 0
         self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
         self._half = b""  # the end of a line, which waits for what follows (sse.open_end)
-        self._held: list[bytes] = []
+        self._held: list[bytes] = []  # from the terminal event on, for the client later
 
     @property
     def fault(self) -> str | None:

@@ -24,7 +24,7 @@ _FIRST = 4
 
 
 class StreamTap(StreamReader):
-    """A Tap of tap.py."""
+    """A ReadingTap of tap.py."""
 
     _beginning: Beginning  # of a coded stream
 

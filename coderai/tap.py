@@ -14,6 +14,7 @@ from coderai.wire.encodings import LONG_CODED, Undecodable, decode
 from coderai.wire.headers import Named
 from coderai.wire.reads import Skippable
 
+# Of a stream that nobody reads: every whole chunk.
 _ANYTHING = Skippable(b"\r\n", (), re.compile(rb"(?!)").search)
 
 # What is kept of one answer for reading: more than any model writes in one, and a bound on memory.
@@ -21,17 +22,11 @@ KEPT_LIMIT = 64 * 1024 * 1024
 
 
 class Tap(Protocol):
+    """What the relay knows of one."""
+
     @property
     def terminal(self) -> bool:
         """Whether the terminal event has come: nothing goes out until `held`."""
-
-    @property
-    def fault(self) -> str | None:
-        """Why this answer could not be read, for one log line."""
-
-    @property
-    def long(self) -> bool:
-        """Whether `read` takes so long that no other stream should have to wait for it."""
 
     @property
     def skippable(self) -> Skippable | None:
@@ -47,15 +42,26 @@ class Tap(Protocol):
     def held(self) -> bytes:
         """What was held back; call it once, when the records are stored and no more `feed` holds."""
 
+
+class ReadingTap(Tap, Protocol):
+    """One that keeps what there is to record."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why this answer could not be read, for one log line."""
+
+    @property
+    def long(self) -> bool:
+        """Whether `read` takes so long that no other stream should have to wait for it."""
+
     def read(self) -> Reading:
         """What was found, as far as the answer came; `terminal` then tells of an event without its end, too."""
 
 
 class NoTap:
-    """Relays and reads nothing; of an answer that is no stream it holds the latest chunk back as WholeTap does."""
+    """Reads nothing; of an answer that is no stream it holds the latest chunk back as WholeTap does."""
 
-    terminal = long = behind = False
-    fault: str | None = None
+    terminal = behind = False
 
     def __init__(self, streamed: bool) -> None:
         self.skippable = _ANYTHING if streamed else None
@@ -71,9 +77,6 @@ class NoTap:
     def held(self) -> bytes:
         return self._last
 
-    def read(self) -> Reading:
-        return Reading()
-
 
 class WholeReader(Protocol):
     """The part of a Format that reads whole bodies."""
@@ -85,7 +88,7 @@ class WholeReader(Protocol):
 
 
 class WholeTap:
-    """A whole body: kept for reading, and its latest chunk held back until the next one or the end."""
+    """A ReadingTap of a whole body: kept for reading, and its latest chunk held back until the next one or the end."""
 
     terminal = behind = False
     skippable = None
@@ -134,7 +137,7 @@ class WholeTap:
 
 
 class TapWrapper:
-    """Another tap, which is fed everything."""
+    """What the relay knows of another tap, which is fed everything."""
 
     skippable = None
 
@@ -146,14 +149,6 @@ class TapWrapper:
         return self._tap.terminal
 
     @property
-    def fault(self) -> str | None:
-        return self._tap.fault
-
-    @property
-    def long(self) -> bool:
-        return self._tap.long
-
-    @property
     def behind(self) -> bool:
         return self._tap.behind
 
@@ -162,9 +157,6 @@ class TapWrapper:
 
     def held(self) -> bytes:
         return self._tap.held()
-
-    def read(self) -> Reading:
-        return self._tap.read()
 
 
 class SizedTap(TapWrapper):

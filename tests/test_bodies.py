@@ -16,7 +16,7 @@ import zstandard
 
 from coderai.wire.encodings import LONG_CODED
 from tests.exchange import CHAT, MESSAGES, post
-from tests.gateway import Gateway
+from tests.gateway import Answer, Gateway
 from tests.provider import Pause, Provider, whole
 
 ASK = b'{"model":"gpt-4.1","stream":false,"messages":[{"role":"user","content":"hello"}]}'
@@ -230,17 +230,34 @@ def test_others_are_served_while_a_large_body_is_read(
     """One of nothing but short messages kept them waiting for half a minute at 256 MB."""
     body = b'{"model":"m","messages":[%b]}' % b",".join([b'{"role":"user","content":[{}]}'] * 600_000)
     provider.answers(whole(b'{"id":"1"}'))
+    served_meanwhile(gateway, lambda: post(gateway, path, body, token))
+    provider.reset()
+
+
+def test_others_are_served_while_a_coded_body_is_read_whose_tokens_are_to_be_counted(
+    gateway: Gateway, provider: Provider, token: str
+) -> None:
+    """Sixty kilobytes that hold sixty megabytes."""
+    body = gzip.compress(b'{"input":"' + b"x" * 60_000_000 + b'"}')
+    provider.answers(whole(b'{"input_tokens":1}'))
+    count = "/api/v2/aibridge/openai/v1/responses/input_tokens"
+    served_meanwhile(gateway, lambda: post(gateway, count, body, token, Content_Encoding="gzip"))
+    assert provider.requests[0].body == body
+    provider.reset()
+
+
+def served_meanwhile(gateway: Gateway, ask: Callable[[], Answer]) -> None:
+    """No other request waits for half as long as this one takes."""
     waits = []
     began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
-        posted = pool.submit(post, gateway, path, body, token)
+        posted = pool.submit(ask)
         while not posted.done():
             asked = time.monotonic()
             assert gateway.request("GET", "/healthz").status == 200
             waits.append(time.monotonic() - asked)
     assert posted.result().status == 200
     assert max(waits) < (time.monotonic() - began) / 2
-    provider.reset()
 
 
 def test_nothing_of_an_image_is_stored(gateway: Gateway, provider: Provider, token: str) -> None:

@@ -13,7 +13,7 @@ from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Ask, Reading
 from coderai.records import Thought, Tokens, ToolCall
 from coderai.stream_tap import StreamTap
-from coderai.tap import Tap, WholeTap
+from coderai.tap import ReadingTap, WholeTap
 from tests.gateway import Gateway
 from tests.provider import CUT, Provider, stream, whole
 from tests.recording import KINDS, Recording, recordings
@@ -29,13 +29,13 @@ def format_of(recording: Recording):
     return FORMATS[recording.path.partition("?")[0].removesuffix("/compact")]
 
 
-def tapped(recording: Recording, ask: Ask, coding: bytes | None = None) -> Tap:
+def tapped(recording: Recording, ask: Ask, coding: bytes | None = None) -> ReadingTap:
     if recording.streamed:
         return StreamTap(format_of(recording), coding, ask.withholds_usage)
     return WholeTap(format_of(recording), coding)
 
 
-def fed(tap: Tap, data: bytes, size: int) -> bytes:
+def fed(tap: ReadingTap, data: bytes, size: int) -> bytes:
     out = b"".join(tap.feed(data[at : at + size]) for at in range(0, len(data), size))
     return out
 

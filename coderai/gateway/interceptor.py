@@ -22,15 +22,15 @@ from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import EndedBy, Relay
 from coderai.gateway.turns import Turns
 from coderai.gateway.upcall import Call, Calls, Failed
-from coderai.keys import Key, Keys
+from coderai.keys import Keys
 from coderai.logs import Logger
 from coderai.providers import Provider
 from coderai.recorder import NotStored, Recorder
 from coderai.routes import Route
 from coderai.stream_tap import StreamTap
-from coderai.tap import Tap, WholeTap, last_held
+from coderai.tap import ReadingTap, WholeTap, last_held
 from coderai.wire.answer import Answer
-from coderai.wire.encodings import LONG_CODED, Undecodable, decode
+from coderai.wire.encodings import Undecodable, decoded
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 
@@ -65,7 +65,7 @@ class Interceptor:
             await self._refuse_model(interception, route, ask)
         call = self._call(request, route, keys, ask, user)
         passage = self._calls.passage(route, ask.model)
-        tap: Tap | None = None
+        tap: ReadingTap | None = None
         answer: Answer | None = None
         dump: Dump | None = None
         request.loop.call_soon(interception.begin)  # when the request is out, while the provider works on it
@@ -84,7 +84,7 @@ class Interceptor:
             ending = await relay.settled
             if (turn := self._turns.wait()) is not None:
                 await turn
-            await self._end(interception, answer, tap, ending, call.key, relay)
+            await self._end(interception, answer, tap, ending, call, relay)
             await relay.done
         except Failed as failed:
             if dump is not None:
@@ -116,7 +116,7 @@ class Interceptor:
         """What was asked; a body in an unknown coding is forwarded if nothing hangs on it, and noted without prompt."""
         coding = request.head.fields.get(b"content-encoding")
         try:
-            plain = await _decoded(coding, body)
+            plain = await decoded(coding, body)
         except Undecodable as fault:
             # it has to be translated, or may build on what is another's
             if route.provider.bedrock is not None or format.answers_kept:
@@ -150,7 +150,7 @@ class Interceptor:
         raise Refusal(403, message)
 
     async def _end(
-        self, interception: Interception, answer: Answer, tap: Tap, ending: EndedBy, key: Key | None, relay: Relay
+        self, interception: Interception, answer: Answer, tap: ReadingTap, ending: EndedBy, call: Call, relay: Relay
     ) -> None:
         reading = await asyncio.to_thread(tap.read) if tap.long else tap.read()
         if tap.fault is not None:
@@ -160,13 +160,7 @@ class Interceptor:
             error_type = "upstream_timeout" if answer.timed_out else "upstream_disconnected"
         elif isinstance(tap, StreamTap) and not tap.terminal and not tap.unread:
             error_type = "incomplete_stream"
-        await interception.end(answer.status, reading, error_type, key=key, then=relay.release)
-
-
-async def _decoded(coding: bytes | None, body: bytes) -> bytes:
-    if coding is None or len(body) <= LONG_CODED:
-        return decode(coding, body)
-    return await asyncio.to_thread(decode, coding, body)
+        await interception.end(answer.status, reading, error_type, key=call.key, then=relay.release)
 
 
 def _understood(format: Format, provider: Provider, plain: bytes, include_usage: bool) -> tuple[Ask, Iterable[str]]:
@@ -174,7 +168,7 @@ def _understood(format: Format, provider: Provider, plain: bytes, include_usage:
     return format.ask(plain, include_usage=include_usage), also_named(plain) if provider.restricted else ()
 
 
-async def _read_all_the_same(answer: Answer | None, tap: Tap | None) -> Reading:
+async def _read_all_the_same(answer: Answer | None, tap: ReadingTap | None) -> Reading:
     """What was found until the task was cancelled, even if it is cancelled again meanwhile."""
     if answer is None or tap is None:
         return Reading()
@@ -188,7 +182,7 @@ async def _read_all_the_same(answer: Answer | None, tap: Tap | None) -> Reading:
     return reading.result()
 
 
-def _tap(answer: Answer, format: Format, ask: Ask) -> Tap:
+def _tap(answer: Answer, format: Format, ask: Ask) -> ReadingTap:
     coding = answer.fields.get(b"content-encoding")
     # whoever asked for a stream reads it as one, whatever it calls itself; JSON that comes in its place is read as such
     if is_stream(answer.fields) or (ask.stream and answer.status == 200):

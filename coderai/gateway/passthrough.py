@@ -25,7 +25,7 @@ from coderai.store import times
 from coderai.tap import NoTap, Tap, WholeTap, last_held
 from coderai.user_tokens import without_token
 from coderai.wire.answer import Answer
-from coderai.wire.encodings import Undecodable, decode
+from coderai.wire.encodings import Undecodable, decoded
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
 
@@ -47,7 +47,7 @@ class Passthrough:
         try:
             if route.owned is not None:
                 await require_owned(self._owners, route, user, route.owned.decode("latin-1"))
-            if built_on := _built_on(request, route, body):
+            if built_on := await _built_on(request, route, body):
                 await refuse_foreign(self._owners, route, user, built_on)
             if route.provider.bedrock is not None:
                 path = route.path.decode("latin-1")
@@ -75,13 +75,14 @@ class Passthrough:
         """Returns with the end of the answer still to be released."""
         creates = request.head.method == "POST" and route.path in _CREATING and answer.status == 200
         streamed = is_stream(answer.fields)
-        tap: Tap = WholeTap(_CREATED, answer.fields.get(b"content-encoding")) if creates else NoTap(streamed)
+        created = WholeTap(_CREATED, answer.fields.get(b"content-encoding")) if creates else None
+        tap: Tap = created or NoTap(streamed)
         if streamed:
             tap = last_held(tap, answer.fields)
         relay = Relay(request, answer, tap if dump is None else DumpingTap(tap, dump, answer, route))
         relay.start(at_once=streamed, resized=False)
         await relay.settled
-        if creates and (object_id := tap.read().message_id):
+        if created is not None and (object_id := created.read().message_id):
             owned = ProviderObject(object_id=object_id, provider_name=route.provider.name, initiator_id=user.id)
             await self._recorder.put([Record(new_id(), NO_INTERCEPTION, times.now(), owned)])
         return relay
@@ -104,12 +105,12 @@ class Passthrough:
         )
 
 
-def _built_on(request: Request, route: Route, body: bytes) -> tuple[str, ...]:
+async def _built_on(request: Request, route: Route, body: bytes) -> tuple[str, ...]:
     """Counting the tokens of a response means to read what it goes on from. Raises Refusal."""
     if route.path != INPUT_TOKENS:
         return ()
     try:
-        return builds_on(decode(request.head.fields.get(b"content-encoding"), body))
+        return builds_on(await decoded(request.head.fields.get(b"content-encoding"), body))
     except Undecodable as fault:
         raise Refusal(415, f"the request's body cannot be read: {fault}") from None
     except NotUnderstood as fault:

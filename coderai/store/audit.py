@@ -47,13 +47,13 @@ class Verdict(Struct):
     breaks: list[Break] = []  # by time
 
 
-def verify(db: Connection, since: str = "", until: str = _LAST, anchors: Anchors | None = None) -> Verdict:
+def verify(db: Connection, since: str, until: str, anchors: Anchors) -> Verdict:
     """Times in the database's form: from `since`, before `until`."""
     with closing(Chains()) as chains:
         verification = _Verification(db, chains, since, until)
         verification.rows()
         verification.past_seals()
-        verification.chains(anchors or {})
+        verification.chains(anchors)
         verification.orphans()
     verdict = verification.verdict
     verdict.breaks.sort()

@@ -1,8 +1,8 @@
 """What a database has to offer: one kind of write transaction, and three kinds of reading.
 
 The SQL above it is the same for every database: `?` for parameters, standard types, `ON CONFLICT DO NOTHING`.
-Writing is a plain function over a DB-API connection (PEP 249), run by the driver in its one writing thread; a
-whole batch so costs one hop between threads, not one for each statement.
+Writing is a plain function over a DB-API connection (PEP 249), run by the driver in its one writing thread (or, where
+nobody else would wait, in the loop's): a whole batch so costs one hop between threads, not one for each statement.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -49,7 +49,7 @@ class SQLite:
 
     octets = "length(CAST({} AS BLOB))"  # whatever stands there; octet_length is known from 3.43 on
 
-    def __init__(self, path: Path, synchronous: str = "normal") -> None:
+    def __init__(self, path: Path, synchronous: str) -> None:
         self._synchronous = synchronous
         opened = Path(os.path.realpath(path))  # SQLite puts its WAL beside the file that a link leads to
         self._writer = SQLiteThread(opened, "writer")

@@ -66,7 +66,7 @@ def _prepare(writer: sqlite3.Connection, path: Path, synchronous: str) -> None:
     _migrate(writer, path)
 
 
-def open_lookups(path: Path, *, checked: bool = False) -> sqlite3.Connection:
+def open_lookups(path: Path, *, checked: bool) -> sqlite3.Connection:
     """For users, tokens and the like: what is no text is none of theirs, and is only shown."""
     reader = open_reader(path)
     reader.text_factory = lambda stored: stored.decode(errors="replace")

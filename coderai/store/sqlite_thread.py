@@ -11,8 +11,8 @@ from coderai.store.worker import Worker
 
 T = TypeVar("T")
 
-# Raised by sqlite3 for values, not for the state of the file. The last four come before SQLite sees the
-# value.
+# Raised by sqlite3 for values, not for the state of the file. The last five come before SQLite sees
+# the value.
 DATA_ERRORS = (
     sqlite3.IntegrityError,
     sqlite3.DataError,

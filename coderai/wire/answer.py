@@ -1,7 +1,7 @@
 """A provider's answer: its head, and its body as it arrives.
 
-`Answer.pipe(sink)` hands the body over, one call for each read from the socket, until exactly one of `sink.end` and
-`sink.lost`.
+`Answer.pipe(sink)` hands the body over, one call for each read from the socket (but for those that `Sink.data` lets
+pass it by), until exactly one of `sink.end` and `sink.lost`.
 """
 
 import asyncio

@@ -27,7 +27,7 @@ class AnswerParser(asyncio.Protocol, ABC):
         self._answer: ReceivedAnswer | None = None  # once its head has come
         self._reason = b""
         self._headers: Headers = []
-        self._head_size = 0  # bytes that came until the head was whole
+        self._head_size = 0  # bytes of the reads before the one that the head ends in
         self._heard = False  # a byte of the answer has come
         self._parts: list[bytes] = []  # of the body, from the bytes that are being parsed
         self.on_body = self._parts.append  # the parser's callback: called by itself, without a method between
@@ -57,8 +57,8 @@ class AnswerParser(asyncio.Protocol, ABC):
         self._heard = True
         sound = True
         if self._answer is None:
+            sound = self._head_size <= HEAD_LIMIT  # before these bytes: they may end it, and begin a long body
             self._head_size += len(data)
-            sound = self._head_size <= HEAD_LIMIT
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:

@@ -5,6 +5,7 @@ by and by, as it is asked for, and has to be asked for all before it gets more. 
 else.
 """
 
+import asyncio
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -40,6 +41,13 @@ def decode(coding: bytes | None, body: bytes) -> bytes:
     """A whole body, decoded."""
     decoding = decoder(coding)
     return decoding(body) if decoding else body
+
+
+async def decoded(coding: bytes | None, body: bytes) -> bytes:
+    """The same, in another thread where it takes long."""
+    if coding is None or len(body) <= LONG_CODED:
+        return decode(coding, body)
+    return await asyncio.to_thread(decode, coding, body)
 
 
 def decoder_in_steps(coding: bytes | None) -> Steps | None:

@@ -46,7 +46,7 @@ class Bypass(NamedTuple):
 class Reader(Protocol):
     """Who takes what was read."""
 
-    bypass: Bypass | None  # only while what came before are whole chunks: it is asked of nothing else
+    bypass: Bypass | None  # None unless all that came before are whole chunks: nothing else is looked at
 
     def take(self, data: bytes) -> None: ...
     def break_off(self) -> None:

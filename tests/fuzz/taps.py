@@ -7,7 +7,7 @@ from coderai import sse
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format, NotUnderstood, Reading
 from coderai.stream_tap import StreamTap
-from coderai.tap import Tap, WholeTap
+from coderai.tap import ReadingTap, Tap, WholeTap
 from coderai.wire.chunked import framed
 from coderai.wire.reads import Bypass, Reads
 from tests.provider import contents
@@ -69,7 +69,7 @@ def cut(data: bytes, sizes: Iterator[int]) -> Iterator[bytes]:
         at += size
 
 
-def relayed(tap: Tap, data: bytes, sizes: Iterator[int]) -> bytes:
+def relayed(tap: ReadingTap, data: bytes, sizes: Iterator[int]) -> bytes:
     """All that the client gets, in the order of the relay: what passes or `feed` lets out, then what was held."""
     fed = Fed(tap)
     feed(fed, cut(data, sizes))

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coderai.wire.answer import ReceivedAnswer
+from coderai.wire.headers import HEAD_LIMIT
 from coderai.wire.origin import Origin
 from coderai.wire.reads import Bypass, Skippable
 from coderai.wire.upstream import Upstreams
-from coderai.wire.upstream_connection import UpstreamConnection
+from coderai.wire.upstream_connection import Lost, UpstreamConnection
 from tests.provider import Pause, Provider, contents, stream, whole
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -103,6 +104,33 @@ async def test_a_size_line_that_looks_like_the_end_of_the_chunk_before() -> None
     assert (sink.body, sink.ends) == (b"125\r\nhello\r\n12345678", ["end"])
 
 
+async def test_what_comes_of_a_body_with_its_heads_end_does_not_count_as_head() -> None:
+    """One read may hold more of it than a head may have, where TLS has kept the beginning of a record."""
+    sink, upstreams, body = Sink(), Upstreams(), bytes(HEAD_LIMIT)
+    connection, asked, theirs = await asking(upstreams)
+    connection.data_received(b"HTTP/1.1 200 OK\r\n")
+    connection.data_received(b"Content-Length: %d\r\n\r\n%b" % (len(body) + 1, body))
+    (await asked).pipe(sink)
+    connection.data_received(b"1")
+    assert (sink.body, sink.ends) == (body + b"1", ["end"])
+    upstreams.close()
+    theirs.close()
+    await asyncio.sleep(0)
+
+
+async def test_a_head_has_an_end() -> None:
+    upstreams = Upstreams()
+    connection, asked, theirs = await asking(upstreams)
+    connection.data_received(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(HEAD_LIMIT // 1000 + 1):
+        connection.data_received(b"X: %b\r\n" % (b"x" * 1000))
+    with pytest.raises(Lost):
+        await asked
+    assert connection.malformed
+    theirs.close()
+    await asyncio.sleep(0)
+
+
 async def test_whole_chunks_pass_a_sink_until_one_is_its_own_to_take() -> None:
     sink = Sink(bypassed=True)
     events = [b"one\n\n", b"two\n\n", b"three\n\n", b"fo", b"ur\n\n", b"five\n\n", b"six\n\n"]
@@ -121,13 +149,20 @@ async def test_the_way_past_a_sink_ends_with_the_first_read_that_is_no_whole_chu
     assert sink.passed == 2  # "three" and "seven": behind what the parser has seen, "six" finds the way anew
 
 
-async def answering(upstreams: Upstreams, begun: bytes) -> tuple[UpstreamConnection, ReceivedAnswer, socket.socket]:
-    """A connection on which an answer has begun so, and the provider's end of it."""
+async def asking(upstreams: Upstreams) -> tuple[UpstreamConnection, asyncio.Task[ReceivedAnswer], socket.socket]:
+    """A connection on which an answer is awaited, and the provider's end of it."""
     loop = asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
     connection = UpstreamConnection(upstreams, Origin.of("http://127.0.0.1:9/"))
     await loop.create_connection(lambda: connection, sock=ours)
     asked = loop.create_task(connection.exchange([b"GET / HTTP/1.1\r\n\r\n"]))
+    await asyncio.sleep(0)
+    return connection, asked, theirs
+
+
+async def answering(upstreams: Upstreams, begun: bytes) -> tuple[UpstreamConnection, ReceivedAnswer, socket.socket]:
+    """The same, when the answer has begun so."""
+    connection, asked, theirs = await asking(upstreams)
     theirs.sendall(begun)
     return connection, await asked, theirs
 
