@@ -107,7 +107,7 @@ def _at_once(format: Format, events: bytes, wanted: Found, *, first: bool) -> Pi
         if (match := format.terminal.search(last)) is None or not _ends(match, last):
             return None
     kept: list[bytes] = []
-    at = 0
+    at = 0  # where the first event begins that is not decided yet
     if first and (begin := _silent(events, limit)) < limit:
         at = events.index(BLANK, begin) + 2
         if not sse.tells(events[begin:at]):

@@ -26,7 +26,7 @@ class StreamReader:
         self._kept = Kept(format)
         self._pieces: list[bytes] = []  # of an event that is not complete yet
         self._pieces_size = 0
-        self._tail = b""  # the last bytes of `pieces`: an event's end may be cut in two
+        self._tail = b""  # the last three bytes of `_pieces`: an event's end may be cut in two
         self._half = b""  # the end of a line, which waits for what follows (sse.open_end)
         self._held: list[bytes] = []  # from the terminal event on, for the client later
 

@@ -1,7 +1,17 @@
 """The tap of a stream of server-sent events: what of it goes to the client at once, and what waits.
 
 Chunks come cut anywhere. Most are whole events that tell nothing: `feed` finds that out with one look and passes them
-on. The rest is read (stream_reader.py), and from the terminal event on held back.
+on. The rest is read (stream_reader.py), and from the terminal event on held back. Where bytes are meanwhile, and
+whether the client has them:
+
+    _kept     whole events, to be read at the end                 yes, but for the terminal one
+    _pieces   of an event that has begun                          yes; not where events are withheld
+    _latest   the last chunk of what may be JSON, not events      no: `held`, or the next chunk, lets it out
+    _coded    coded chunks in which the terminal event may begin  no: `take`, when that is known
+    _half     the end of a line, which may be cut in two          no: it goes before the next chunk
+    _held     from the terminal event on                          no: `held` lets it out
+
+`_tail` is a copy of the end of `_pieces`.
 """
 
 import re

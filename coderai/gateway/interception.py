@@ -92,7 +92,6 @@ class Interception:
         key: with which it was served.
         """
         self.begin()
-        self.ended = True
         at = times.now()
         records = [self._record(at, finding) for finding in self._findings(reading)]
         if self._prompt is not None:
@@ -107,7 +106,9 @@ class Interception:
             credential_hint=None if key is None or key.hint == self._hint else key.hint,
         )
         records.append(Record(self.id, self.id, at, ended))
-        return self._recorder.put(records, then=then)
+        stored = self._recorder.put(records, then=then)
+        self.ended = True  # not before: what fails until then may be tried with less
+        return stored
 
     def _record(self, at: int, finding: Finding) -> Record:
         return Record(new_id(), self.id, at, finding)

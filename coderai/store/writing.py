@@ -35,7 +35,7 @@ class Outcome(Struct):
 
     threads: dict[str, Thread]
     head: ChainHead
-    closed: Sequence[str]  # interceptions of which nothing need be kept any more
+    closed: Sequence[str]  # interceptions of which what is in memory is of no more use, or may be wrong
 
 
 class Writing:

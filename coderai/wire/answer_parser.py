@@ -33,7 +33,8 @@ class AnswerParser(asyncio.Protocol, ABC):
         self.on_body = self._parts.append  # the parser's callback: called by itself, without a method between
         self._chunked = False
         self._between = False  # all that has come of a chunked body is whole chunks
-        self.bypass: Bypass | None = None  # only amid a chunked body, behind a whole chunk
+        # Set by `take`, behind a whole chunk of a body; gone with whatever else comes, and with the connection.
+        self.bypass: Bypass | None = None
         self._complete = False
         self._until_close = False  # the body has no other end
         self._keep_alive = False

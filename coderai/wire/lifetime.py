@@ -23,7 +23,11 @@ LINGER_S = 20.0
 
 
 class ConnectionLifetime(asyncio.Protocol):
-    """How long a ClientConnection lasts: what is built upon it tells it of requests and their answers."""
+    """How long a ClientConnection lasts: what is built upon it tells it of requests and their answers.
+
+    It is between two requests (`request` is None), serving one (`_task`), or behind its last answer (`_closing`). Amid
+    a request its body may still come (`_receiving`), even if the answer is out. `_deaf`: nothing more is served.
+    """
 
     transport: asyncio.Transport
 
@@ -45,7 +49,7 @@ class ConnectionLifetime(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether no answer is being worked on."""
+        """Whether no answer is being worked on: between two requests, or behind the last answer."""
         return self._task is None
 
     def overdue(self, now: float) -> bool:
@@ -132,7 +136,7 @@ class ConnectionLifetime(asyncio.Protocol):
 
     def close_idle(self) -> None:
         """Ends a connection on which no answer is being worked on; what was written goes out."""
-        if self._waits:
+        if self._waits:  # `_close` comes back here when that is over
             return self._close()
         self._deaf = self._closing = True
         self.since = self.loop.time()
