@@ -107,6 +107,23 @@ def test_what_a_user_asks_keeps_no_log_from_being_verified(tmp_path: Path, provi
     assert "1 seals of logs" in done.stdout
 
 
+@pytest.mark.parametrize("command", ["users list", "users list --json", "audit verify", "db check", "server --help"])
+def test_output_that_the_disk_does_not_take_is_told_in_a_line(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "c.db"
+    asyncio.run(fill(path))
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "coderai", *command.split()],
+            env=clean(environment(path)),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.stderr == "Error: the output could not be written: No space left on device\n"
+    assert done.returncode == 1
+
+
 @pytest.mark.parametrize("command", ["db check", "audit verify", "users list", "db backup {}"])
 async def test_reading_waits_for_no_writer(tmp_path: Path, command: str) -> None:
     """Not even for one that stands still amid a transaction."""
