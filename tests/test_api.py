@@ -455,6 +455,15 @@ async def test_any_bytes_are_answered(api: Api, q: str) -> None:
     assert status in (200, 400)
 
 
+async def test_no_cache_between_keeps_the_trail(api: Api) -> None:
+    """One that knows no token but that in Authorization (https://www.rfc-editor.org/rfc/rfc9111#section-3.5) would."""
+    await api.store.write(exchange())
+    for header in ("Coder-Session-Token", "X-Api-Key"):
+        for token, status in ((api.tokens["dora"], 200), ("", 401)):
+            answered = await api.request("GET", PATH, {header: token})
+            assert (answered[0], answered[1].get("Cache-Control")) == (status, "no-store")
+
+
 async def test_health(api: Api) -> None:
     assert (await api.request("GET", "/healthz"))[::2] == (200, b"OK")
     assert (await api.request("GET", "/readyz"))[::2] == (200, b"OK")

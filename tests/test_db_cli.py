@@ -18,8 +18,10 @@ from coderai.store.migrate import TABLES, CannotCopy
 from coderai.store.migrations import MIGRATIONS
 from coderai.store.selection import Filter
 from tests.databases import Place, change, counts, environment, opened, query, tables
-from tests.gateway import clean, coderai
+from tests.gateway import Gateway, clean, coderai
 from tests.postgres import drop, fresh
+from tests.provider import Provider, whole
+from tests.test_relay import CHAT, post
 from tests.trail import AT, exchange, listed, now, started
 
 RECORDS = (
@@ -73,6 +75,7 @@ async def test_what_would_verify_nothing_is_refused(tmp_path: Path) -> None:
         (["--from", "2026-11-28", "--to", "2026-11-27"], "give a time after --from"),
         (["--log", str(tmp_path / "log")], "it is no log of --log-json"),
         (["--log", str(tmp_path / "sealless")], "no line of it is an `interception seal`"),
+        (["--log", "/proc/self/mem"], "it cannot be read: Input/output error"),
         (["--from", "0001-01-01T00:00:00+14:00"], "write a date or a time"),
         (["--to", "9999-12-31T23:59:59-14:00"], "write a date or a time"),
     ):
@@ -90,6 +93,35 @@ async def test_a_log_may_come_through_a_pipe(tmp_path: Path) -> None:
     done = coderai("audit", "verify", "--log", str(pipe), env=environment(path), check=False)
     writing.join()
     assert (done.returncode, "no line of it is an `interception seal`" in done.stderr) == (1, True)
+
+
+def test_what_a_user_asks_keeps_no_log_from_being_verified(tmp_path: Path, provider: Provider) -> None:
+    """A prompt has the words by which seals are known: it is in the log, too."""
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_SEAL_LOG_INTERVAL="1h")
+    provider.answers(whole(b'{"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}'))
+    asked = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"what is an interception seal?"}]}'
+    assert post(gateway, CHAT, asked, gateway.user("alice")).status == 200
+    assert gateway.stop() == 0
+    done = coderai("audit", "verify", "--log", str(gateway.log), env=gateway.env)
+    assert done.stdout.startswith("1 interceptions verified, 1 seals followed")
+    assert "1 seals of logs" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["users list", "users list --json", "audit verify", "db check", "server --help"])
+def test_output_that_the_disk_does_not_take_is_told_in_a_line(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "c.db"
+    asyncio.run(fill(path))
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "coderai", *command.split()],
+            env=clean(environment(path)),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.stderr == "Error: the output could not be written: No space left on device\n"
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize("command", ["db check", "audit verify", "users list", "db backup {}"])

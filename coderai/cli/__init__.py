@@ -7,6 +7,10 @@ asked for wrongly (a bad value, an unknown option).
 from coderai.cli import first  # before anything else
 
 # isort: split
+import sys
+import traceback
+from typing import Any
+
 import click
 
 from coderai import __version__
@@ -19,7 +23,20 @@ from coderai.cli.tokens import tokens
 from coderai.cli.users import users
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Program(click.Group):
+    def main(self, *arguments: Any, **attributes: Any) -> Any:
+        """As Click's; a full disk under the output is told in one line, as a pipe without a reader is passed over."""
+        try:
+            return super().main(*arguments, **attributes)
+        except OSError as error:
+            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+            if frame.f_globals["__name__"] != click.echo.__module__:
+                raise
+            click.echo(f"Error: the output could not be written: {error.strerror}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="coderai %(version)s")
 def main() -> None:
     """An AI gateway: relays every byte between coding tools and LLM providers, and keeps an audit trail."""

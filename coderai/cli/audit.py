@@ -1,7 +1,7 @@
 """`coderai audit verify`: whether the trail is as coderai has written it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -95,16 +95,24 @@ def _is_json_log(line: bytes) -> bool:
 def _anchors(logs: Sequence[Path]) -> Anchors:
     anchors: dict[tuple[str, int], Anchor] = {}
     for log in logs:
-        with log.open("rb") as lines:
-            begin = list(islice(lines, 2))
-            _check(log, begin)
-            for number, line in enumerate(chain(begin, lines), 1):
-                if MESSAGE.encode() in line:
-                    anchors.update([_anchor(f"{log}:{number}", line)])
+        try:
+            with log.open("rb") as lines:
+                anchors.update(_anchors_in(log, lines))
+        except OSError as error:
+            raise CannotDo(f"--log {log}: it cannot be read: {error.strerror}") from None
     if logs and not anchors:
         names = ", ".join(map(str, logs))
         raise CannotDo(f"--log {names}: no line of it is an `{MESSAGE}`; set --aibridge-seal-log-interval")
     return anchors
+
+
+def _anchors_in(log: Path, lines: Iterable[bytes]) -> Iterator[tuple[tuple[str, int], Anchor]]:
+    rest = iter(lines)
+    begin = list(islice(rest, 2))
+    _check(log, begin)
+    for number, line in enumerate(chain(begin, rest), 1):
+        if MESSAGE.encode() in line and (anchor := _anchor(f"{log}:{number}", line)):
+            yield anchor
 
 
 def _check(log: Path, begin: Sequence[bytes]) -> None:
@@ -112,9 +120,14 @@ def _check(log: Path, begin: Sequence[bytes]) -> None:
         raise CannotDo(f"--log {log}: it is no log of --log-json; give one, with --aibridge-seal-log-interval set")
 
 
-def _anchor(place: str, line: bytes) -> tuple[tuple[str, int], Anchor]:
+def _anchor(place: str, line: bytes) -> tuple[tuple[str, int], Anchor] | None:
+    """None for a record whose prompt, say, has these words: whoever writes one must not keep the trail from being
+    verified.
+    """
     try:
         entry = json.loads(line)
+        if entry["msg"] != MESSAGE:
+            return None
         fields = entry["fields"]
         anchor = Anchor(bytes.fromhex(fields["seal"]), _moment(entry["ts"]))
         return (fields["instance_id"], fields["seal_number"]), anchor
