@@ -5,11 +5,13 @@ Each request starts with the pool's first key that is not cooling down. A 429 co
 key nothing of this happens: the provider's answer is the answer. In memory, for this process.
 """
 
+import json
 import re
 import time
 from collections.abc import Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 from coderai.wire.headers import Named
 
@@ -21,6 +23,8 @@ REFUSED_S = 600.0
 LONGEST_S = 24 * 3600.0
 # A shorter part of a credential is no secret, and would be found everywhere.
 SHORTEST_SECRET = 8
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
+_ESCAPED = re.compile(r"[+&<>\"'`]")
 FAILOVER = frozenset((401, 429))
 
 CENTRALIZED = "centralized"
@@ -53,7 +57,7 @@ class Keys:
     def __init__(self, keys: Sequence[Key], kind: str = CENTRALIZED) -> None:
         self._keys = list(keys)
         self.kind = kind
-        self.secrets = tuple(dict.fromkeys(part for key in keys for part in _parts(key.value)))
+        self.secrets = tuple(dict.fromkeys(part for key in keys for part in secret_parts(key.value)))
         self.single = len(self._keys) == 1
 
     @classmethod
@@ -98,10 +102,21 @@ class Keys:
         return min((max(0.0, key.until - now) for key in self._keys if key.rate_limited), default=None)
 
 
-def _parts(value: str) -> list[str]:
+def secret_parts(value: str) -> list[str]:
     """The secret, and where it is a list (`token a=x, b=y`) what is secret in it; the longest first."""
     parts = {value, *(part for part in re.split(r"[\s,;=\"']+", value) if len(part) >= SHORTEST_SECRET)}
     return sorted(filter(None, parts), key=len, reverse=True)
+
+
+def spellings(secret: str) -> set[str]:
+    """As it stands in a field; in JSON, where some escape a slash by a backslash, and .NET a plus; in a query."""
+    if _PLAIN.fullmatch(secret):  # as nearly all are
+        return {secret}
+    in_json = json.dumps(secret)[1:-1]
+    of_dotnet = _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04X}", secret.replace("\\", "\\\\"))
+    in_query = quote(secret, safe="")
+    in_lower_case = re.sub("%..", lambda found: found[0].lower(), in_query)
+    return {secret, in_json, in_json.replace("/", r"\/"), of_dotnet, in_query, in_lower_case}
 
 
 def mask(secret: str) -> str:

@@ -110,7 +110,16 @@ def test_secrets_in_heads_are_masked_and_no_body_ends_the_dumping(tmp_path: Path
     assert (tmp_path / "one.req.txt").read_bytes().count(b"[") == 5000
 
 
-@pytest.mark.parametrize("written", [r"sk/secr\"et+1234", r"sk\/secr\"et+1234", "sk%2Fsecr%22et%2B1234"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        r"sk/secr\"et+1234",
+        r"sk\/secr\"et+1234",
+        r"sk/secr\u0022et\u002B1234",
+        "sk%2Fsecr%22et%2B1234",
+        "sk%2fsecr%22et%2b1234",
+    ],
+)
 def test_a_secret_is_masked_however_it_is_spelled(tmp_path: Path, written: str) -> None:
     dumps = Dumps(LOG)
     dump = Dump(dumps, tmp_path / "one", ['sk/secr"et+1234'])
@@ -145,13 +154,13 @@ def test_what_fields_call_a_credential_is_masked(tmp_path: Path) -> None:
     dumps = Dumps(LOG)
     dump = Dump(dumps, tmp_path / "one", [])
     dump.request(b"GET / HTTP/1.1", [*((name, b"Bearer hush") for name in names), *plain], None, b"")
-    dump.response(302, b"Found", [(b"Location", b"https://h/?api_key=hush&page=2"), *plain], None)
+    dump.response(302, b"Found", [(b"Location", b"https://h/?api_key=hush&page=2#access_token=hush"), *plain], None)
     dump.close()
     dumps.close()
     request, response = ((tmp_path / f"one.{kind}.txt").read_bytes() for kind in ("req", "resp"))
     assert b"hush" not in request + response
     assert all(b"%b: ***" % name in request for name in names)
-    assert b"Location: https://h/?api_key=***&page=2" in response
+    assert b"Location: https://h/?api_key=***&page=2#access_token=***" in response
     assert all(b"%b: %b" % field in both for field in plain for both in (request, response))
 
 

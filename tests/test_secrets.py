@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -105,6 +106,56 @@ def test_no_secret_in_any_output(tmp_path: Path, place: Place, provider: Provide
     assert {name.rpartition(".")[2] for name in written} >= {"json", "txt"}
     assert any("dumps" in name for name in written)
     proxy.close()
+
+
+def test_nor_where_a_client_puts_what_it_brings(tmp_path: Path, provider: Provider) -> None:
+    """In names of models, paths and sessions: of these are made log lines, errors, rows and the names of dumps."""
+    gateway = Gateway(tmp_path, provider.url, "--verbose", CODER_AIBRIDGE_DUMP_DIR=str(tmp_path / "dumps"))
+    alice, other = gateway.user("alice"), "sk-other/0123456789+abcdef=="
+    own = {TOKEN: alice, "Authorization": f"Bearer {OWN}", "X-Api-Key": other}
+    answers = []
+    for secret in (alice, OWN, other):
+        in_path = quote(secret, safe="")
+        for method, path, body, headers in (
+            ("POST", CHAT, ASK.replace(b"gpt-4.1", secret.encode()), {}),
+            ("POST", CHAT, ASK, {"User-Agent": f"tool {secret}", "session-id": secret}),
+            ("POST", CHAT, ASK, {"Content-Encoding": f"x-{secret}"}),
+            ("GET", f"{BASE}/openai/v1/models/{in_path}", None, {}),
+            ("GET", f"{BASE}/openai/v1/responses/{secret}", None, {}),
+            ("POST", f"{BASE}/openai/v1/nowhere/{in_path}", ASK, {}),
+        ):
+            provider.reset()
+            provider.answers(whole(b"{}", headers=(f"Content-Encoding: {OWN}",)))
+            answers.append(gateway.request(method, path, body, {**own, **headers}))
+    gateway.secrets |= {other, quote(other, safe="")}
+    assert {answer.status for answer in answers} == {200, 404}
+    secrets.refuse(gateway.secrets, {f"answer {n}": answer.body for n, answer in enumerate(answers)})
+    assert gateway.stop() == 0  # which looks into the files
+    names = [str(path) for path in (tmp_path / "dumps").rglob("*")]
+    assert any("passthrough" in name for name in names)
+    secrets.refuse(gateway.secrets, {"names": "".join(names).encode()})
+
+
+def test_a_placeholder_is_no_secret(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url)
+    provider.answers(whole(b"{}"))
+    fields = {"Coder-Session-Token": gateway.user("alice"), "Authorization": "Bearer anthropic"}
+    gateway.request("POST", CHAT, ASK.replace(b"gpt-4.1", b"anthropic/claude"), fields)
+    assert gateway.records()[0]["model"] == "anthropic/claude"
+    gateway.secrets.clear()
+    assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [r"sk/0123456789\u002Babcdef", r"sk\/0123456789+abcdef", "sk%2F0123456789%2Babcdef", "sk%2f0123456789%2babcdef"],
+)
+def test_a_key_is_not_on_record_however_a_provider_spells_it(tmp_path: Path, provider: Provider, spelled: str) -> None:
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_OPENAI_KEY="sk/0123456789+abcdef")
+    provider.answers(whole(json.dumps({"error": {"message": f"no {spelled}"}}).encode(), "401 No"))
+    gateway.request("POST", CHAT, ASK, token=gateway.user("alice"))
+    assert gateway.records()[-1]["error_message"] == "no ***"
+    assert gateway.stop() == 0
 
 
 @pytest.mark.parametrize("where", ["log.json", "coderai.db", "dumps/a.req.txt"])

@@ -115,17 +115,17 @@ class _API:
             elsewhere = (
                 f"; a provider's routes are below {_PREFIXES[0]}NAME/" if error.status == HTTPStatus.NOT_FOUND else ""
             )
-            detail = f"{request.method} {request.path}{elsewhere}"
+            detail = f"{request.method} {without_tokens(request.path)}{elsewhere}"
             return Refused(error.status, f"{HTTPStatus(error.status).phrase}.", detail, headers=allow).response()
         except StoreUnavailable as error:
             if self._log is not None:
-                self._log.error("API request failed", path=request.path, error=str(error))
+                self._log.error("API request failed", path=without_tokens(request.path), error=str(error))
             return Refused(
                 503, "The database cannot be read.", "Try again shortly.", headers={"Retry-After": "5"}
             ).response()
         except Exception as fault:
             if self._log is not None:
-                self._log.fault("API request failed", fault, path=request.path)
+                self._log.fault("API request failed", fault, path=without_tokens(request.path))
             return Refused(500, "Internal error.", "The server's log says more.").response()
 
 

@@ -68,7 +68,15 @@ def _message(body: bytes, exception: str) -> str:
     if exception.lower() in _OF_SIGNATURES:
         return f"{exception}: AWS does not accept the signature; check access key, secret, region and clock of coderai"
     message = fields.get("message") or fields.get("Message") or ""
-    return ": ".join(part for part in (exception, str(message)[:LONGEST_MESSAGE]) if part)
+    return ": ".join(part for part in (exception, _shortened(str(message))) if part)
+
+
+def _shortened(message: str) -> str:
+    """Cut between two words: a secret's beginning would not be known for one where it is masked, and be on record."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    whole, *_ = message[:LONGEST_MESSAGE].rsplit(maxsplit=1)[:-1] or [""]
+    return whole
 
 
 def _error(kind: str, message: str, request_id: str = "") -> bytes:

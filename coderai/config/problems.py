@@ -14,6 +14,12 @@ SHOWN_OF_A_KEY = 4  # characters; as many as a credential's hint shows
 URL_CREDENTIALS = re.compile("(?<=://).*@")
 URL_QUERY = re.compile(r"(://.*?\?).*")
 PRIVATE_KEY = "PRIVATE KEY-----"  # in PEM
+# What is written as keys are, in the place of something else (KEY and BASE_URL mixed up): paths begin with a slash or
+# have a dot, URLs a colon. Keys begin as OpenAI's and Anthropic's, are hexadecimal, or have letters of both cases and
+# digits.
+KEY_LIKE = re.compile(r"[A-Za-z0-9_+=-][A-Za-z0-9_+/=-]{19,}", re.ASCII)
+KEYS_HAVE = re.compile(r"sk-|[0-9a-f]{32}|(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])")
+WORDS = re.compile(r"[^\s,;'\"]+")
 SECRET_WORDS = ("key", "secret", "token", "password", "credential")
 
 
@@ -46,9 +52,14 @@ def quoted(text: str, *, secret: bool = False) -> str:
     """A value for a message: on one line, not too long, and never a secret."""
     if secret or PRIVATE_KEY in text:
         return "(hidden)" if text else '""'
-    text = URL_QUERY.sub(r"\1***", URL_CREDENTIALS.sub("***@", text))
+    text = WORDS.sub(_unless_a_key, URL_QUERY.sub(r"\1***", URL_CREDENTIALS.sub("***@", text)))
     shown = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
     return f'"{one_line(shown)}"'
+
+
+def _unless_a_key(word: re.Match[str]) -> str:
+    text = word[0]
+    return f"{text[:SHOWN_OF_A_KEY]}…" if KEY_LIKE.fullmatch(text) and KEYS_HAVE.match(text) else text
 
 
 def begun(text: str) -> str:

@@ -7,20 +7,18 @@ Folders are 0700 and files 0600; credentials are masked, in fields and wherever 
 nobody waits for the disk. Where it does not keep up, or a file grows too long, the dump is cut and says so.
 """
 
-import json
 import re
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 
 from coderai.dumps.body import CUT, FILE_LIMIT, Body
 from coderai.dumps.writer import Dumps, Piece
-from coderai.keys import SHORTEST_SECRET
+from coderai.keys import SHORTEST_SECRET, spellings
 from coderai.user_tokens import TOKEN_HEADERS
 from coderai.wire.encodings import Undecodable, decode, decoder_in_steps
 from coderai.wire.headers import Headers
@@ -38,10 +36,10 @@ MASKED = TOKEN_HEADERS | {
 }
 # What other gateways and providers call theirs: Helicone-Auth, cf-aig-authorization, Ocp-Apim-Subscription-Key.
 _SECRET_FIELD = re.compile(rb"(?:key|token|secret|password|credentials?|authorization|auth|cookie)\Z", re.IGNORECASE)
-# What a query calls a credential, in the line and in fields such as Location. First the name is looked for as a whole,
-# so that a long one costs what it is long, not the third power of that.
+# What a query, or a fragment, calls a credential, in the line and in fields such as Location. First the name is looked
+# for as a whole, so that a long one costs what it is long, not the third power of that.
 _IN_QUERY = re.compile(
-    rb"([?&](?=[^?=&\s]*=)[^?=&\s]*?(?:key|token|secret|passw|credential|signature)[^?=&\s]*=)[^&\s]*",
+    rb"([?&#](?=[^?=&\s]*=)[^?=&\s]*?(?:key|token|secret|passw|credential|signature)[^?=&\s]*=)[^&\s]*",
     re.IGNORECASE,
 )
 # Characters that mean something in a path, or are invisible in one; a leading dot would hide the folder.
@@ -63,8 +61,9 @@ class Dump:
 
     def hide(self, secrets: Iterable[str]) -> None:
         """These, too, from now on."""
-        known = {written for secret in secrets if len(secret) >= SHORTEST_SECRET for written in _spellings(secret)}
-        self._hidden = sorted({*self._hidden, *known}, key=len, reverse=True)  # first those that hold others
+        known = {written for secret in secrets if len(secret) >= SHORTEST_SECRET for written in spellings(secret)}
+        hidden = {*self._hidden, *(written.encode("utf-8", "replace") for written in known)}
+        self._hidden = sorted(hidden, key=len, reverse=True)  # first those that hold others
         self._kept_back = max(map(len, self._hidden), default=1) - 1
 
     def request(self, line: bytes, headers: Headers, coding: bytes | None, body: bytes) -> None:
@@ -138,13 +137,6 @@ def passed(folder: Path, provider: str, path: str, at_ms: int) -> Path:
 def safe(name: str) -> str:
     """As a part of a path that leads nowhere else."""
     return _UNSAFE.sub("_", name)[:LONGEST_NAME] or "_"
-
-
-def _spellings(secret: str) -> set[bytes]:
-    """As it stands in a field, in JSON (where some write a slash with a backslash before it), and in a query."""
-    in_json = json.dumps(secret)[1:-1]
-    written = (secret, in_json, in_json.replace("/", r"\/"), quote(secret, safe=""))
-    return {spelling.encode("utf-8", "replace") for spelling in written}
 
 
 def _head(line: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -4,11 +4,11 @@ import time
 from pathlib import Path
 
 from coderai.dumps import Dump, Dumps, intercepted, passed
+from coderai.gateway.masking import brought, told
 from coderai.gateway.upcall import Call
 from coderai.keys import Keys
 from coderai.routes import Route
 from coderai.tap import Tap, TapWrapper
-from coderai.user_tokens import token_of
 from coderai.wire.answer import Answer
 from coderai.wire.headers import named
 from coderai.wire.request import Request
@@ -25,19 +25,20 @@ class Dumper:
         folder = route.provider.dump_dir
         if folder is None:
             return None
-        base = intercepted(folder, route.provider.name, model, time.time_ns() // 1_000_000, interception_id)
+        named_so = told(request.head, model)
+        base = intercepted(folder, route.provider.name, named_so, time.time_ns() // 1_000_000, interception_id)
         return self._begun(base, request, route, keys, call)
 
     def passthrough(self, request: Request, route: Route, keys: Keys, call: Call) -> Dump | None:
         folder = route.provider.dump_dir
         if folder is None:
             return None
-        path = route.path.decode("latin-1")
+        path = told(request.head, route.path.decode("latin-1"))
         base = passed(folder, route.provider.name, path, time.time_ns() // 1_000_000)
         return self._begun(base, request, route, keys, call)
 
     def _begun(self, base: Path, request: Request, route: Route, keys: Keys, call: Call) -> Dump:
-        hidden = {*keys.secrets, *route.provider.secrets, token_of(request.head.header) or ""}
+        hidden = {*keys.secrets, *route.provider.secrets, *request.head.once(brought)}
         dump = Dump(self._dumps, base, hidden)
         dump.request(call.line, call.headers, named(call.headers).get(b"content-encoding"), call.body)
         return dump

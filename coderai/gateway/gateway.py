@@ -10,6 +10,7 @@ from coderai.formats.format import Format
 from coderai.gateway.credential import Credentials
 from coderai.gateway.interceptor import Interceptor
 from coderai.gateway.limits import Limits
+from coderai.gateway.masking import told
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.turns import Turns
@@ -17,7 +18,7 @@ from coderai.logs import Logger
 from coderai.recorder import NotStored, Recorder
 from coderai.routes import NoRoute, Route, Routes
 from coderai.store import StoreUnavailable
-from coderai.user_tokens import MISSING, Unauthenticated, presented_in, without_tokens
+from coderai.user_tokens import MISSING, Unauthenticated, presented_in
 from coderai.wire.request import BodyTooLarge, NoRoomForBody, Request
 
 # Characters of a path that is no route, in its answer and its log line: what was meant can be told from them, and the
@@ -62,7 +63,9 @@ class Gateway:
         except asyncio.CancelledError:
             request.cut()
         except Exception as fault:
-            self._log.fault("request failed", fault, path=_shown(without_tokens(request.head.path.decode("latin-1"))))
+            self._log.fault(
+                "request failed", fault, path=_shown(told(request.head, request.head.path.decode("latin-1")))
+            )
             self._refuse(request, Refusal(500, "coderai failed on this request; its log says more", retry=True))
         finally:
             self.limits.leave()
@@ -116,8 +119,8 @@ class Gateway:
         except NoRoute as nowhere:
             if head.method == "HEAD" and nowhere.at_root:
                 return None
-            path = head.path.decode("latin-1")
-            self._log.warn("route not supported", method=head.method, path=_shown(without_tokens(path)))
+            path = told(head, head.path.decode("latin-1"))
+            self._log.warn("route not supported", method=head.method, path=_shown(path))
             meant = f"; did you mean {nowhere.meant.decode('latin-1')}?" if nowhere.meant else ""
             raise Refusal(404, f"route not supported: {head.method} {_shown(path)}{meant}") from None
 

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from coderai.auth import User
 from coderai.clients import caller
 from coderai.formats.format import Ask, Reading
-from coderai.keys import BYOK, SHORTEST_SECRET, Key, Keys
+from coderai.gateway.masking import as_written, brought, masked
+from coderai.keys import Key, Keys
 from coderai.recorder import Recorder
 from coderai.records import (
     AnsweredPrompt,
@@ -40,6 +41,7 @@ class Interception:
         self._recorder = recorder
         self._text_limit = text_limit
         self._request = request
+        self._brought = request.head.once(brought)
         self._user = user
         self._route = route
         self._keys = keys
@@ -101,8 +103,8 @@ class Interception:
             records.insert(0, Record(prompt.id, self.id, prompt.at, answered))
         ended = Ended(
             status=status,
-            error_type=error_type or self._without_secrets(reading.error_type),
-            error_message=self._without_secrets(error_message or reading.error_message),
+            error_type=error_type or self.without_secrets(reading.error_type),
+            error_message=self.without_secrets(error_message or reading.error_message),
             credential_hint=None if key is None or key.hint == self._hint else key.hint,
         )
         records.append(Record(self.id, self.id, at, ended))
@@ -126,16 +128,16 @@ class Interception:
 
     def _without_token(self, told: str) -> str:
         """Of what the client tells of itself: it may put its credentials anywhere."""
-        return told if self._user.token_id not in told and self._keys.kind != BYOK else self._masked(told)
+        shown = self._user.token_id in told or any(secret in told for secret in (*self._brought, *self._keys.secrets))
+        return self._masked(told) if shown else told
 
-    def _without_secrets(self, message: str | None) -> str | None:
+    def without_secrets(self, message: str | None) -> str | None:
         return self._masked(message) if message else message
 
     def _masked(self, message: str) -> str:
-        for secret in (*self._keys.secrets, *self._route.provider.secrets):
-            if len(secret) >= SHORTEST_SECRET:
-                message = message.replace(secret, "***")
-        return without_token(message, self._user.token_id)  # which a client may have put into its query or body
+        secrets = as_written((*self._keys.secrets, *self._route.provider.secrets))
+        # the user's token may be in the query or body
+        return without_token(masked(message, (*self._brought, *secrets)), self._user.token_id)
 
 
 def shortened(finding: Finding, limit: int) -> Finding:

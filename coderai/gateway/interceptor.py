@@ -17,6 +17,7 @@ from coderai.formats.format import Ask, Format, NotUnderstood, Reading
 from coderai.gateway.bedrock_call import BedrockCall
 from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.interception import Interception
+from coderai.gateway.masking import told
 from coderai.gateway.ownership import Owners, refuse_foreign
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import EndedBy, Relay
@@ -121,7 +122,8 @@ class Interceptor:
             # it has to be translated, or may build on what is another's
             if route.provider.bedrock is not None or format.answers_kept:
                 raise Refusal(415, f"the request's body cannot be read: {fault}") from None
-            self._log.warn("request body not read", path=route.path.decode("latin-1"), error=str(fault))
+            why = told(request.head, str(fault))
+            self._log.warn("request body not read", path=route.path.decode("latin-1"), error=why)
             return Ask(model=UNKNOWN_MODEL, body=body)
         provider = route.provider
         include_usage = provider.include_usage and plain is body
@@ -154,7 +156,9 @@ class Interceptor:
     ) -> None:
         reading = await asyncio.to_thread(tap.read) if tap.long else tap.read()
         if tap.fault is not None:
-            self._log.warn("answer not read", interception_id=interception.id, error=tap.fault)
+            self._log.warn(
+                "answer not read", interception_id=interception.id, error=interception.without_secrets(tap.fault)
+            )
         error_type = None
         if ending is EndedBy.BREAK:
             error_type = "upstream_timeout" if answer.timed_out else "upstream_disconnected"

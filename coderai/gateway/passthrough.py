@@ -11,6 +11,7 @@ from coderai.dumps import Dump
 from coderai.formats.format import NotUnderstood, Reading
 from coderai.formats.responses import builds_on
 from coderai.gateway.dumping import Dumper, DumpingTap
+from coderai.gateway.masking import told
 from coderai.gateway.ownership import Owners, refuse_foreign, require_owned
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import Relay
@@ -23,7 +24,6 @@ from coderai.records import NO_INTERCEPTION, ProviderObject, Record, new_id
 from coderai.routes import Route
 from coderai.store import times
 from coderai.tap import NoTap, Tap, WholeTap, last_held
-from coderai.user_tokens import without_token
 from coderai.wire.answer import Answer
 from coderai.wire.encodings import Undecodable, decoded
 from coderai.wire.headers import is_stream
@@ -88,7 +88,7 @@ class Passthrough:
         return relay
 
     async def _note(self, request: Request, route: Route, user: User, status: int | None) -> None:
-        path = without_token(route.path.decode("latin-1"), user.token_id)
+        path = told(request.head, route.path.decode("latin-1"))
         if self.record_log is None:
             method, name = request.head.method, route.provider.name
             self._log.info("passed through", method=method, route=path, status=status, provider_name=name, user=user.id)

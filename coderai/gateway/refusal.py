@@ -5,6 +5,7 @@ Clients retry by themselves, some of them hundreds of times: a refusal that no r
 """
 
 from coderai.formats.format import Format
+from coderai.gateway.masking import told
 from coderai.wire.headers import Headers
 from coderai.wire.request import Request
 
@@ -30,4 +31,4 @@ class Refusal(Exception):
             headers.append((b"Retry-After", b"%d" % self.retry_after))
         else:
             headers.append((b"x-should-retry", b"false"))
-        request.answer(self.status, format.error(self.status, self.message), headers)
+        request.answer(self.status, format.error(self.status, told(request.head, self.message)), headers)

@@ -128,6 +128,23 @@ def test_a_refused_signature_does_not_repeat_what_was_signed(aws: Gateway, provi
     assert b"access key, secret, region and clock" in answer.body
 
 
+@pytest.mark.parametrize("word", ["a ", "a", "a\n"])
+def test_a_long_error_is_not_cut_amid_a_secret(tmp_path, provider: Provider, word: str) -> None:
+    session = "IQoJ" + "session0" * 50
+    fields = variables(provider.url, **STATIC, BEDROCK_SESSION_TOKEN=session)
+    gateway = Gateway(tmp_path, provider.url, **fields)
+    body = json.dumps({"message": f"{(word * 3800)[:3800]} {session} is not good"})
+    provider.answers(whole(body.encode(), "400 No", ("x-amzn-ErrorType: ValidationException",)))
+    answer = ask(gateway, gateway.user("alice"))
+    assert gateway.stop() == 0
+    assert answer.status == 400
+    assert len(answer.json()["error"]["message"]) > 3800
+    (row,) = rows(gateway, "SELECT error_message FROM aibridge_interceptions")
+    for kept in (row[0], gateway.records()[-1]["error_message"]):
+        assert kept.startswith("ValidationException: a")
+        assert session[:12] not in kept
+
+
 def test_no_coding_is_asked_for_but_none(aws: Gateway, provider: Provider) -> None:
     """Without a word, a proxy before AWS may take any; what is coded could not be translated."""
     token = aws.user("alice")

@@ -88,6 +88,28 @@ def test_credentials_in_a_url_are_not_shown(url):
     assert "***@h" in problem and "pa" not in problem.split("expected")[0]
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["sk-proj-0123456789abcdef", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "0123456789abcdef0123456789abcdef",
+     "qSAP6TNjKr-yeOy3joagf5PIaUtnFkcM5iYh3GwVQxv"],
+)  # fmt: skip
+@pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "ENABLED", "RETENTION", "PROVIDER_0_TYPE"])
+def test_a_key_in_the_place_of_something_else_is_not_shown(variable, key):
+    """KEY and BASE_URL of a provider mixed up, say."""
+    environ = {"CODER_AIBRIDGE_PROVIDER_0_TYPE": "openai", f"CODER_AIBRIDGE_{variable}": key}
+    for given in (key, f'"{key}"', f"{key},{key}"):
+        for problem in problems(environ=environ | {f"CODER_AIBRIDGE_{variable}": given}):
+            assert key not in problem and key[:4] + "…" in problem
+
+
+@pytest.mark.parametrize(
+    "value", ["Some/Long/Path/To/Nowhere1", "2026-11-28T05:45:19.123Z", "host.Example.com:99999999"]
+)
+def test_what_cannot_be_a_key_is_shown_whole(value):
+    (problem,) = problems(environ={"CODER_HTTP_ADDRESS": f"/{value}"})
+    assert f'"/{value}"' in problem
+
+
 def test_nobody_is_sent_to_the_group_where_a_key_stands_already():
     (problem,) = problems(yaml="networking: {http: {http: 1}}")
     assert "did you mean networking.http?" not in problem
