@@ -75,8 +75,7 @@ def _shortened(message: str) -> str:
     """Cut between two words: a secret's beginning would not be known for one where it is masked, and be on record."""
     if len(message) <= LONGEST_MESSAGE:
         return message
-    whole, *_ = message[:LONGEST_MESSAGE].rsplit(maxsplit=1)[:-1] or [""]
-    return whole
+    return message[:LONGEST_MESSAGE].rpartition(" ")[0]
 
 
 def _error(kind: str, message: str, request_id: str = "") -> bytes:
