@@ -76,6 +76,14 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture
+def empty(postgres_url: str) -> Iterator[str]:
+    """A new database on PostgreSQL."""
+    url = fresh(postgres_url)
+    yield url
+    drop(url)
+
+
+@pytest.fixture
 async def store(place: Place) -> AsyncIterator[Store]:
     opened = await databases.opened(place)
     yield opened

@@ -1,4 +1,4 @@
-"""Records of one exchange, and a real store that can be made to fail."""
+"""Records of one exchange, and databases that hold some."""
 
 import time
 from typing import Any
@@ -18,6 +18,7 @@ from coderai.records import (
 from coderai.store import Store
 from coderai.store.selection import Filter
 from coderai.store.trail import Interception
+from tests.databases import Place, opened
 
 AT = 1_770_000_000_123_456  # 2026-02-02T02:40:00.123456Z
 
@@ -62,6 +63,21 @@ def exchange(at: int = AT, call_id: str = "call_1", **changes: Any) -> list[Reco
 
 def now() -> int:
     return time.time_ns() // 1000
+
+
+async def fill(place: Place, interceptions: int = 3) -> None:
+    """A new database with a user and a token, so many interceptions, one more that is under way, and one purged."""
+    store = await opened(place)
+    user = await store.people.create_user("alice", "alice@example.com", "member")
+    await store.people.create_token("abcdefghij", user.id, "laptop", "0" * 64, None)
+    old = exchange(AT - 10**9, call_id="old")
+    await store.write(old)
+    for n in range(interceptions):
+        await store.write(exchange(AT + n, call_id=f"call_{n}", initiator_id=user.id))
+    await store.write([started(now(), correlating_tool_call_id="call_1")])
+    await store.purge.contents(AT)
+    await store.purge.batch(AT)
+    await store.close()
 
 
 async def listed(store: Store, filter: Filter, **where: Any) -> list[Interception]:

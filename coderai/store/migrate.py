@@ -31,7 +31,7 @@ def _table(name: str, key: str, columns: str) -> _Table:
     return _Table(name, tuple(key.split()), tuple(columns.split()))
 
 
-# In the order in which they refer to each other. tests/test_db_cli.py fails if a table or a column is missing here.
+# In the order in which they refer to each other. tests/test_db_migrate.py fails if a table or a column is missing here.
 TABLES = (
     _table("users", "id", "id name email role status created_at deleted_at"),
     _table("tokens", "id", "id user_id name secret_sha256 created_at expires_at revoked_at"),
