@@ -15,6 +15,17 @@ from coderai.store.postgres_types import adapt
 Place = Path | str
 
 
+# The tables of records.
+RECORDS = (
+    "aibridge_interceptions",
+    "aibridge_token_usages",
+    "aibridge_user_prompts",
+    "aibridge_tool_usages",
+    "aibridge_model_thoughts",
+    "aibridge_provider_objects",
+)
+
+
 def database(place: Place) -> Database:
     return Database(place) if isinstance(place, Path) else Database(Path("/nowhere/coderai.db"), place)
 

@@ -5,9 +5,9 @@ import threading
 from pathlib import Path
 
 from tests.databases import environment
+from tests.exchange import CHAT, post
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider, whole
-from tests.test_relay import CHAT, post
 from tests.trail import fill
 
 

@@ -15,14 +15,6 @@ from tests.databases import Place, change, environment, query
 from tests.gateway import clean, coderai
 from tests.trail import AT, exchange, fill
 
-RECORDS = (
-    "aibridge_interceptions",
-    "aibridge_token_usages",
-    "aibridge_user_prompts",
-    "aibridge_tool_usages",
-    "aibridge_model_thoughts",
-    "aibridge_provider_objects",
-)
 NAMES = [table.name for table in TABLES]
 
 

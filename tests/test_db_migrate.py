@@ -9,14 +9,6 @@ from tests.databases import Place, change, counts, environment, opened, query, t
 from tests.gateway import coderai
 from tests.trail import fill
 
-RECORDS = (
-    "aibridge_interceptions",
-    "aibridge_token_usages",
-    "aibridge_user_prompts",
-    "aibridge_tool_usages",
-    "aibridge_model_thoughts",
-    "aibridge_provider_objects",
-)
 NAMES = [table.name for table in TABLES]
 
 

@@ -15,11 +15,10 @@ from coderai.store.migrations import MIGRATIONS
 from coderai.store.postgres_schema import VERSION_TABLE, _translated
 from coderai.store.postgres_types import STEPS, alteration
 from coderai.store.selection import Filter
-from tests.databases import Place, change, counts, environment, opened, query, tables
+from tests.databases import RECORDS, Place, change, counts, environment, opened, query, tables
 from tests.gateway import coderai
 from tests.postgres import drop, fresh
-from tests.test_db_cli import RECORDS, fill
-from tests.trail import exchange, listed, now
+from tests.trail import exchange, fill, listed, now
 
 ALL_SEALED = 4  # from this schema on; of those before it, rows may be without a seal
 TEXTS = 5  # the last schema whose times and metadata are texts in PostgreSQL

@@ -7,7 +7,7 @@ import anthropic
 import pytest
 
 from tests.bedrock.aws import KEY, REGION, SECRET, event, streamed
-from tests.bedrock.test_bedrock import ASK, PATH, SONNET, STATIC, rows, running, variables
+from tests.bedrock.running import ASK, PATH, SONNET, STATIC, rows, running, variables
 from tests.gateway import Gateway
 from tests.provider import Provider, stream
 

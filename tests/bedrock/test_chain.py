@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bedrock.aws import KEY, SECRET, signature_holds, streamed
-from tests.bedrock.test_bedrock import ASK, SSE, STREAM, WHOLE, ask, rows, running, variables
+from tests.bedrock.running import ASK, SSE, STREAM, WHOLE, ask, rows, running, variables
 from tests.gateway import Gateway
 from tests.provider import Provider, whole
 
