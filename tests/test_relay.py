@@ -119,9 +119,12 @@ def test_a_provider_error_is_relayed_word_for_word(
     )  # fmt: skip
 
 
-def test_the_usage_chunk_that_nobody_asked_for_is_left_out(gateway: Gateway, provider: Provider, token: str) -> None:
+@pytest.mark.parametrize("line", [b"", b"\ndata: "], ids=["a_line", "lines"])
+def test_the_usage_chunk_that_nobody_asked_for_is_left_out(
+    gateway: Gateway, provider: Provider, token: str, line: bytes
+) -> None:
     content = b'data: {"id":"c1","choices":[{"index":0,"delta":{"content":"hi"}}],"usage":null}\n\n'
-    usage = b'data: {"id":"c1","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4}}\n\n'
+    usage = b'data: {%b"id":"c1","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4}}\n\n' % line
     provider.answers(stream(content, usage, b"data: [DONE]\n\n"))
     answer = post(gateway, CHAT, b'{"model":"m","stream":true,"messages":[]}', token, Accept_Encoding="gzip")
     assert answer.body == content + b"data: [DONE]\n\n"

@@ -21,6 +21,7 @@ from coderai.formats.splice import with_usage
 from coderai.formats.terminal import DONE, GAP
 from coderai.formats.usage import chat_tokens
 from coderai.records import AnswerFinding, Metadata, Thought, ToolCall
+from coderai.sse import payload
 
 
 class _Request(Struct):
@@ -157,7 +158,7 @@ class ChatCompletions:
         """The chunk of usage alone; Azure's first chunk has no choices either, but no usage."""
         if b'"usage"' not in event:
             return False
-        chunk = mapping(event.partition(b"data:")[2])
+        chunk = mapping(payload(event))
         return chunk.get("choices") == [] and isinstance(chunk.get("usage"), dict)
 
     def error(self, status: int, message: str) -> bytes:
