@@ -7,9 +7,9 @@ import struct
 
 import pytest
 
-from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, event, post
+from tests.exchange import ANSWER, ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, event, post
 from tests.gateway import Gateway
-from tests.provider import CUT, LAST_CHUNK, Pause, Provider, chunk, stream, whole
+from tests.provider import CUT, LAST_CHUNK, Pause, Provider, Step, chunk, stream, whole
 from tests.waiting import wait_for_end
 
 pytestmark = pytest.mark.on_both_databases
@@ -21,6 +21,17 @@ def test_a_cut_stream_is_cut_likewise(gateway: Gateway, provider: Provider, toke
     assert answer.broken
     assert START.startswith(answer.body[: len(START)])
     assert gateway.records()[-1]["error_type"] == "upstream_disconnected"
+
+
+@pytest.mark.parametrize("begun", [stream(START[:-40], ended=False), [whole(ANSWER)[:-9]]], ids=["stream", "whole"])
+def test_an_answer_cut_amid_its_json_raises_no_second_alarm(
+    gateway: Gateway, provider: Provider, token: str, begun: list[Step]
+) -> None:
+    """that nothing could be read of it says no more than how it ended"""
+    provider.answers(begun, CUT)
+    assert post(gateway, MESSAGES, ASK_STREAM, token).broken
+    assert gateway.end() == (200, "upstream_disconnected")
+    assert [line["msg"] for line in gateway.lines() if line["level"] != "INFO"] == []
 
 
 def test_a_clean_end_without_terminal_event_is_relayed_and_recorded(

@@ -155,7 +155,7 @@ class Interceptor:
         self, interception: Interception, answer: Answer, tap: ReadingTap, ending: EndedBy, call: Call, relay: Relay
     ) -> None:
         reading = await asyncio.to_thread(tap.read) if tap.long else tap.read()
-        if tap.fault is not None:
+        if tap.fault is not None and ending is not EndedBy.BREAK:  # half an answer is no JSON: nothing is wrong with it
             self._log.warn(
                 "answer not read", interception_id=interception.id, error=interception.without_secrets(tap.fault)
             )
