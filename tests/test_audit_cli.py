@@ -16,10 +16,16 @@ async def test_what_would_verify_nothing_is_refused(tmp_path: Path) -> None:
     await fill(path)
     (tmp_path / "log").write_text("# README\n")
     (tmp_path / "sealless").write_text('{"msg":"listening"}\n')
+    numbers = ("[1]", '"1"', "null")
+    for number in numbers:
+        seal = f'{{"instance_id":"i","seal_number":{number},"seal":"00"}}'
+        line = f'{{"ts":"2026-11-28T06:00:00Z","msg":"interception seal","fields":{seal}}}'
+        (tmp_path / f"odd{number}").write_text(f"{line}\n")
     for words, remedy in (
         (["--from", "2026-11-28", "--to", "2026-11-27"], "give a time after --from"),
         (["--log", str(tmp_path / "log")], "it is no log of --log-json"),
         (["--log", str(tmp_path / "sealless")], "no line of it is an `interception seal`"),
+        *((["--log", str(tmp_path / f"odd{number}")], ":1: this `interception seal` line") for number in numbers),
         (["--log", "/proc/self/mem"], "it cannot be read: Input/output error"),
         (["--from", "0001-01-01T00:00:00+14:00"], "write a date or a time"),
         (["--to", "9999-12-31T23:59:59-14:00"], "write a date or a time"),
@@ -47,6 +53,9 @@ def test_what_a_user_asks_keeps_no_log_from_being_verified(tmp_path: Path, provi
     asked = b'{"model":"gpt-4.1","messages":[{"role":"user","content":"what is an interception seal?"}]}'
     assert post(gateway, CHAT, asked, gateway.user("alice")).status == 200
     assert gateway.stop() == 0
+    cut = b'{"msg":"interception log","fields":{"prompt":"what is an interception seal'  # by a disk that was full
+    nested = b'{"msg":"odd","fields":' + b"[" * 100_000 + b'"interception seal"' + b"]" * 100_000 + b"}"
+    gateway.log.write_bytes(b"\n".join((cut, gateway.log.read_bytes(), nested, cut)))
     done = coderai("audit", "verify", "--log", str(gateway.log), env=gateway.env)
     assert done.stdout.startswith("1 interceptions verified, 1 seals followed")
     assert "1 seals of logs" in done.stdout

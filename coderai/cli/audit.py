@@ -5,8 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
+from msgspec import Struct
 
 from coderai.cli.database import BadValue, CannotDo, require, with_store
 from coderai.cli.options import Commands, settings_options
@@ -85,13 +88,6 @@ def _moment(given: str) -> str:
     return times.text(times.microseconds(moment.isoformat()))
 
 
-def _is_json_log(line: bytes) -> bool:
-    try:
-        return "msg" in json.loads(line)
-    except (ValueError, TypeError):
-        return False
-
-
 def _anchors(logs: Sequence[Path]) -> Anchors:
     anchors: dict[tuple[str, int], Anchor] = {}
     for log in logs:
@@ -116,20 +112,34 @@ def _anchors_in(log: Path, lines: Iterable[bytes]) -> Iterator[tuple[tuple[str, 
 
 
 def _check(log: Path, begin: Sequence[bytes]) -> None:
-    if begin and not any(map(_is_json_log, begin)):  # the first may have been cut by a rotation
+    if begin and not any("msg" in _entry(line) for line in begin):  # the first may have been cut by a rotation
         raise CannotDo(f"--log {log}: it is no log of --log-json; give one, with --aibridge-seal-log-interval set")
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    """Empty for what is none: a line that a rotation or a full disk has cut, or that is being written."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+class _Seal(Struct):
+    instance_id: str
+    seal_number: int
+    seal: str
 
 
 def _anchor(place: str, line: bytes) -> tuple[tuple[str, int], Anchor] | None:
     """None for a record whose prompt, say, has these words: whoever writes one must not keep the trail from being
-    verified.
+    verified, not even where its line is cut.
     """
+    entry = _entry(line)
+    if entry.get("msg") != MESSAGE:
+        return None
     try:
-        entry = json.loads(line)
-        if entry["msg"] != MESSAGE:
-            return None
-        fields = entry["fields"]
-        anchor = Anchor(bytes.fromhex(fields["seal"]), _moment(entry["ts"]))
-        return (fields["instance_id"], fields["seal_number"]), anchor
-    except (ValueError, KeyError, TypeError, OverflowError):
+        given = msgspec.convert(entry["fields"], _Seal)
+        return (given.instance_id, given.seal_number), Anchor(bytes.fromhex(given.seal), _moment(entry["ts"]))
+    except (ValueError, KeyError, TypeError, OverflowError, msgspec.ValidationError):
         raise CannotDo(f"{place}: this `{MESSAGE}` line cannot be read; give a log of --log-json") from None

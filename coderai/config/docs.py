@@ -79,7 +79,7 @@ Reserved names: {", ".join(f"`{name}`" for name in RESERVED_NAMES)}. An indexed 
 ## Other names
 
 Each `--aibridge-x`, `CODER_AIBRIDGE_X` and `aibridge.x` may be written `--ai-gateway-x`, `CODER_AI_GATEWAY_X`
-and `ai_gateway.x`. Both with different values is an error. So are Coder's own spellings read:
+and `ai_gateway.x`. Both with different values is an error. Coder's own spellings are read as well:
 `--aibridge-bedrock-small-fastmodel`, camelCase keys (`aibridge.rateLimit`) and `verbose` at the top of a file.
 
 A configuration file of `coder server` is read as it is: what has no effect here is named in one warning. So are

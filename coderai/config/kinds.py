@@ -135,7 +135,8 @@ def _items(text: str) -> tuple[str, ...]:
     try:
         rows = list(csv.reader([text], strict=True, skipinitialspace=True))
     except csv.Error as error:
-        raise ValueError(f"it is not a comma-separated list ({error})") from None
+        what = str(error).partition(" - ")[0]  # behind it, of a line break, advice for programmers
+        raise ValueError(f"it is not a comma-separated list ({what})") from None
     return tuple(item for item in rows[0] if item) if rows else ()
 
 

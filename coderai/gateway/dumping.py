@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from coderai.dumps import Dump, Dumps, intercepted, passed
-from coderai.gateway.masking import brought, told
+from coderai.gateway.masking import shown, told
 from coderai.gateway.upcall import Call
 from coderai.keys import Keys
 from coderai.routes import Route
@@ -38,7 +38,7 @@ class Dumper:
         return self._begun(base, request, route, keys, call)
 
     def _begun(self, base: Path, request: Request, route: Route, keys: Keys, call: Call) -> Dump:
-        hidden = {*keys.secrets, *route.provider.secrets, *request.head.once(brought)}
+        hidden = {*keys.secrets, *route.provider.secrets, *shown(request.head)}
         dump = Dump(self._dumps, base, hidden)
         dump.request(call.line, call.headers, named(call.headers).get(b"content-encoding"), call.body)
         return dump

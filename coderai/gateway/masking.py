@@ -4,6 +4,7 @@ A client may put its credentials anywhere: into its path, its session's id, the 
 repeats any of that, in a log, an error, the trail or a file's name, they are left out.
 """
 
+import re
 from collections.abc import Iterable
 
 from coderai.keys import SHORTEST_SECRET, secret_parts, spellings
@@ -12,12 +13,19 @@ from coderai.wire.head import Head
 
 # Shorter ones are placeholders that a tool asks for, and may be the name of a model's maker: `anthropic`.
 SHORTEST_BROUGHT = 16
+_SCHEME = re.compile(r"\A[A-Za-z]{1,15} +(?=[^ ])")  # Bearer, Basic
+
+
+def shown(head: Head) -> tuple[str, ...]:
+    """Every credential that it shows, and what is secret in it."""
+    values = (value.decode("latin-1") for name, value in head.headers if name.lower() in TOKEN_HEADERS)
+    parts = (part for value in values for part in secret_parts(_SCHEME.sub("", value)))
+    return tuple(part for part in parts if len(part) >= SHORTEST_BROUGHT)
 
 
 def brought(head: Head) -> tuple[str, ...]:
-    """Every credential that it shows, as that may be written; for `head.once`."""
-    values = (value.decode("latin-1") for name, value in head.headers if name.lower() in TOKEN_HEADERS)
-    return as_written(part for value in values for part in secret_parts(value) if len(part) >= SHORTEST_BROUGHT)
+    """The same, as that may be written; for `head.once`."""
+    return as_written(shown(head))
 
 
 def as_written(secrets: Iterable[str]) -> tuple[str, ...]:

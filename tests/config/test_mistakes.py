@@ -134,6 +134,7 @@ def test_nobody_is_sent_to_the_group_where_a_key_stands_already():
         ("networking: {http: {httpAdress: ':1'}}", "did you mean networking.http.httpAddress?"),
         ("networking:\n  http:\n    port: 1\n", ':3: networking.http.port: unknown key, with the value "1"'),
         ("introspection: {logging: {filter: [a, 1]}}", 'filter: item 2, "1": YAML reads it as int; expected a list'),
+        (r'networking: {tls: {certFiles: "a\nb"}}', "(new-line character seen in unquoted field); expected a list"),
         ("networking: {tls: {certFiles: 5}}", 'certFiles: "5": YAML reads it as int; expected a list'),
         ("introspection: {logging: {humanPath: false}}", 'YAML reads it as bool; expected a path, in quotes'),
         ("introspection: {logging: {filter: ['(']}}", "is not a regular expression"),
