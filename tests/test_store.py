@@ -4,17 +4,8 @@ import pytest
 
 from coderai.records import Ended, Prompt, ProviderObject, Record, Thread, Tokens
 from coderai.store import BadData, Store, StoreUnavailable, times
-from tests.databases import Place, counts, opened, read_only, rows
+from tests.databases import RECORDS, Place, counts, opened, read_only, rows
 from tests.trail import AT, ended, exchange, found, started
-
-TABLES = (
-    "aibridge_interceptions",
-    "aibridge_token_usages",
-    "aibridge_user_prompts",
-    "aibridge_tool_usages",
-    "aibridge_model_thoughts",
-    "aibridge_provider_objects",
-)
 
 
 async def test_an_interception_s_row(store: Store, place: Place) -> None:
@@ -74,9 +65,9 @@ async def test_what_was_found_has_its_rows(store: Store, place: Place) -> None:
 async def test_writing_the_same_batch_again_changes_nothing(store: Store, place: Place) -> None:
     batch = exchange()
     await store.write(batch)
-    before = {table: rows(place, table) for table in TABLES}
+    before = {table: rows(place, table) for table in RECORDS}
     await store.write(batch)
-    assert {table: rows(place, table) for table in TABLES} == before
+    assert {table: rows(place, table) for table in RECORDS} == before
 
 
 async def test_first_owner_keeps_an_object(store: Store) -> None:
@@ -189,9 +180,9 @@ class TestValuesThatTheDatabaseRefuses:
         bad[2] = found(bad[0], Tokens(message_id="resp_1", input=2**70))
         with pytest.raises(BadData):
             await store.write([*bad, *good])
-        assert counts(place, TABLES) == dict.fromkeys(TABLES, 0)
+        assert counts(place, RECORDS) == dict.fromkeys(RECORDS, 0)
         await store.write_each([*bad, *good])
-        assert counts(place, TABLES) == {**dict.fromkeys(TABLES, 2), "aibridge_token_usages": 1}
+        assert counts(place, RECORDS) == {**dict.fromkeys(RECORDS, 2), "aibridge_token_usages": 1}
         errors = {row["id"]: row["error_type"] for row in rows(place, "aibridge_interceptions")}
         assert errors == {bad[0].id: "unstorable_record", good[0].id: None}
         assert store.unstorable == 1
@@ -221,7 +212,7 @@ class TestValuesThatTheDatabaseRefuses:
     async def test_a_finding_without_its_interception_stops_nobody(self, store: Store, place: Place) -> None:
         gone = started()
         await store.write_each([found(gone, Prompt("late")), *exchange()])
-        assert counts(place, TABLES) == dict.fromkeys(TABLES, 1)
+        assert counts(place, RECORDS) == dict.fromkeys(RECORDS, 1)
 
 
 async def test_a_store_that_cannot_write_says_so_and_recovers(store: Store, place: Place) -> None:
@@ -231,7 +222,7 @@ async def test_a_store_that_cannot_write_says_so_and_recovers(store: Store, plac
     await store.ping()
     read_only(place, store, False)
     await store.write(exchange())
-    assert counts(place, TABLES) == dict.fromkeys(TABLES, 1)
+    assert counts(place, RECORDS) == dict.fromkeys(RECORDS, 1)
 
 
 async def test_a_closed_store_says_so(place: Place) -> None:

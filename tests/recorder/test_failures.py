@@ -1,0 +1,130 @@
+"""When the store fails, or the record log, or the end comes: nothing is lost, and who waits is told."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from coderai.recorder import NotStored, Recorder
+from coderai.records import Record, Thread
+from coderai.store import Store, StoreUnavailable
+from tests.databases import Place, read_only
+from tests.recorder.watched import Lines, Log, ids
+from tests.trail import exchange, started
+
+
+async def test_nothing_is_lost_and_all_are_released_when_it_works_again(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger)
+    read_only(place, store, True)
+    batches = [exchange() for _ in range(10)]
+    waiting = [recorder.put(batch) for batch in batches]
+    await failing(recorder, store)
+    assert recorder.backlog == 80
+    assert not any(future.done() for future in waiting)
+    read_only(place, store, False)
+    await asyncio.gather(*waiting)
+    assert ids(place) == {batch[0].id for batch in batches}
+    assert (recorder.backlog, recorder.grace.failing_since, recorder.refusal()) == (0, None, None)
+    await recorder.close()
+    assert log.messages() == ["records cannot be stored, they wait in memory", "records are stored again"]
+
+
+async def test_new_requests_are_refused_after_the_grace(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger, grace=0.0)
+    assert recorder.refusal() is None
+    read_only(place, store, True)
+    first, second = started(), started()
+    with pytest.raises(NotStored):  # told once the grace is over: its answer is not to end at the client
+        await recorder.put([first])
+    assert "cannot be stored at the moment" in str(recorder.refusal())
+    with pytest.raises(NotStored):
+        await recorder.put([second])
+    read_only(place, store, False)
+    assert await recorder.close() == []
+    assert ids(place) == {first.id, second.id}
+    assert log.messages() == [
+        "records cannot be stored, they wait in memory",
+        "new requests are refused until records can be stored",
+        "records are stored again",
+    ]
+
+
+async def test_within_the_grace_requests_are_taken(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger, grace=60.0)
+    read_only(place, store, True)
+    waiting = recorder.put([started()])
+    await failing(recorder, store)
+    assert recorder.refusal() is None
+    read_only(place, store, False)
+    await waiting
+    await recorder.close()
+
+
+async def test_or_when_too_much_waits(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger, backlog_limit=3)
+    waiting = recorder.put([started(), started(), started()])
+    assert recorder.refusal() is None
+    also = recorder.put([started()])
+    assert "too many audit records" in str(recorder.refusal())
+    await asyncio.gather(waiting, also)
+    assert recorder.refusal() is None
+    await recorder.close()
+
+
+async def test_closing_does_not_wait_for_ever(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger)
+    read_only(place, store, True)
+    waiting = [recorder.put([started()]), recorder.put([started()])]
+    await failing(recorder, store)
+    assert len(await recorder.close(drain=0.01)) == 2
+    for future in waiting:
+        with pytest.raises(NotStored):
+            await future
+    assert log.messages()[-1] == "records could not be stored before the end"
+
+
+async def failing(recorder: Recorder, store: Store) -> None:
+    """Returns once the recorder's own try has failed: this one follows it in the only writing thread."""
+    await asyncio.sleep(0)  # one turn of the loop, in which the recorder begins
+    with pytest.raises(StoreUnavailable):
+        await store.write([started()])
+    assert recorder.grace.failing_since is not None
+
+
+async def test_a_process_that_stood_still_gives_the_store_its_time_anew(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger, grace=0.1)
+    records = exchange()
+    done = recorder.put(records)
+    await asyncio.sleep(0)
+    time.sleep(1.5)  # noqa: ASYNC251 - what SIGSTOP does to the loop
+    await done
+    assert ids(place) == {records[0].id}
+    assert recorder.refusal() is None
+    await recorder.close()
+
+
+async def test_closing_stores_what_waits(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger)
+    start = started()
+    waiting = recorder.put([start])
+    assert await recorder.close() == []
+    await waiting
+    assert ids(place) == {start.id}
+    with pytest.raises(NotStored):
+        await recorder.put([started()])
+
+
+async def test_a_record_log_that_fails_holds_up_nobody(store: Store, place: Place, log: Log) -> None:
+    class Broken(Lines):
+        async def write(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None:
+            raise OSError("no space left on device")
+
+    recorder = Recorder(store, log.logger, Broken(place))
+    await recorder.put([started()])
+    await recorder.put([started()])
+    recorder.record_log = None
+    await recorder.put([started()])
+    await recorder.close()
+    assert len(ids(place)) == 3
+    assert log.messages() == ["records cannot be logged"]
