@@ -11,7 +11,6 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from coderai.auth import User
-from coderai.dumps import Dump
 from coderai.formats.also_named import also_named
 from coderai.formats.format import Ask, Format, NotUnderstood, Reading
 from coderai.gateway.bedrock_call import BedrockCall
@@ -66,12 +65,11 @@ class Interceptor:
             await self._refuse_model(interception, route, ask)
         call = self._call(request, route, keys, ask, user)
         passage = self._calls.passage(route, ask.model)
+        dump = self._dumper.interception(request, route, keys, call, ask.model, interception.id)
         tap: ReadingTap | None = None
         answer: Answer | None = None
-        dump: Dump | None = None
         request.loop.call_soon(interception.begin)  # when the request is out, while the provider works on it
         try:
-            dump = self._dumper.interception(request, route, keys, call, ask.model, interception.id)
             answer = await call.answer(passage)
             started = interception.begin()
             tap = _tap(answer, format, ask)
