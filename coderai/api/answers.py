@@ -74,7 +74,5 @@ async def streamed(request: web.Request, pieces: AsyncIterator[bytes]) -> web.St
 
 def _as_json(response: Response) -> Response:
     response.headers["Content-Type"] = "application/json; charset=utf-8"
-    # A cache between may know no token but that in Authorization, and would give one user's trail to another.
-    response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"  # it holds what users and models wrote
     return response

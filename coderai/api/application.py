@@ -33,7 +33,7 @@ def application(
     """`unready` says why it should be left alone now: requests would be refused, or a log is not written."""
     api = _API(store, authenticator, enabled, unready, log)
     app = web.Application(middlewares=[api.answered])
-    app.on_response_prepare.append(_without_server)
+    app.on_response_prepare.append(_for_nobody_else)
     app.router.add_get("/healthz", api.healthz)
     app.router.add_get("/readyz", api.readyz)
     for prefix in _PREFIXES:
@@ -133,5 +133,7 @@ def _of_the_gateway(path: str) -> bool:
     return f"{path}/".startswith(_PREFIXES)
 
 
-async def _without_server(request: web.Request, response: web.StreamResponse) -> None:
+async def _for_nobody_else(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.pop("Server", None)  # which library answers is nobody's business
+    # A cache between may know no token but that in Authorization, and would give one user's trail to another.
+    response.headers["Cache-Control"] = "no-store"

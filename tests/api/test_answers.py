@@ -105,6 +105,8 @@ async def test_no_cache_between_keeps_the_trail(api: Api) -> None:
         for token, status in ((api.tokens["dora"], 200), ("", 401)):
             answered = await api.request("GET", PATH, {header: token})
             assert (answered[0], answered[1].get("Cache-Control")) == (status, "no-store")
+    for path in ("/healthz", "/readyz", "/nowhere"):
+        assert (await api.request("GET", path))[1].get("Cache-Control") == "no-store"
 
 
 async def test_health(api: Api) -> None:
