@@ -1,7 +1,12 @@
 """An intercepted exchange, from body to last byte.
 
 The order is the promise: the start is stored before the answer's first byte goes out, all findings and the
-end before its terminal event does (or its last bytes, where there is none).
+end before its terminal event does (or its last bytes, where there is none). `Interceptor.serve`, in time:
+
+    the request is out     interception.begin   the start waits a moment for others to be stored with
+    the answer's head      hurry, relay.start   the start is stored, then the head goes out; behind it all but the end
+    the end has come       tap.read, end        findings and end are stored
+    that is known          relay.release        in the same turn of the loop: the end goes out
 """
 
 import asyncio
