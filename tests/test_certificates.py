@@ -12,13 +12,8 @@ import trustme
 from coderai.wire.tls import BadCertificate, ServerTLS
 from tests.gateway import Gateway
 from tests.provider import Provider
-from tests.test_tls import tls_port
+from tests.tls import ECDSA, RSA, V12, V13, client, issue, shown, tls_port
 from tests.waiting import reload
-
-RSA, ECDSA = trustme.KeyType.RSA, trustme.KeyType.ECDSA
-V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
-# Of which an RSA key can do the one, and an elliptic one the other.
-CIPHERS = {RSA: "ECDHE-RSA-AES128-GCM-SHA256", ECDSA: "ECDHE-ECDSA-AES128-GCM-SHA256"}
 
 
 @pytest.fixture(scope="module")
@@ -26,52 +21,17 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def issue(authority: trustme.CA, folder: Path, name: str, *hosts: str, kind: trustme.KeyType = ECDSA) -> list[str]:
-    """The flags of a pair of files, in place of those that were there."""
-    issued = authority.issue_cert(*hosts, key_type=kind)
-    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
-    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    return [f"--tls-cert-file={certificate}", f"--tls-key-file={key}"]
-
-
 def serving(tmp_path: Path, provider: Provider, *flags: str) -> Gateway:
     return Gateway(tmp_path, provider.url, "--tls-enable", "--tls-address=127.0.0.1:0", *flags)
-
-
-def client(authority: trustme.CA, version: ssl.TLSVersion = V13, kind: trustme.KeyType | None = None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.minimum_version = context.maximum_version = version
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    authority.configure_trust(context)
-    if kind is not None:
-        context.set_ciphers(CIPHERS[kind])
-    return context
-
-
-def shown(
-    port: int, context: ssl.SSLContext, host: str | None, session: ssl.SSLSession | None = None
-) -> tuple[set[str], ssl.SSLSession | None]:
-    """The names in the certificate that a client is shown, and the session to go on with."""
-    plain = socket.create_connection(("127.0.0.1", port), timeout=10)
-    with context.wrap_socket(plain, server_hostname=host, session=session) as secured:
-        assert secured.selected_alpn_protocol() == "http/1.1"
-        assert secured.version() == ("TLSv1.2" if context.maximum_version == V12 else "TLSv1.3")
-        secured.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        answer = b"".join(iter(lambda: secured.recv(4096), b""))
-        assert answer.startswith(b"HTTP/1.1 200")
-        certificate = secured.getpeercert()
-        return {value for _, value in certificate["subjectAltName"]}, secured.session
 
 
 @pytest.mark.parametrize("version", [V12, V13])
 def test_the_first_whose_names_match(
     tmp_path: Path, provider: Provider, authority: trustme.CA, version: ssl.TLSVersion
 ) -> None:
-    one = issue(authority, tmp_path, "one", "one.example")
-    two = issue(authority, tmp_path, "two", "two.example", "*.two.example")
-    late = issue(authority, tmp_path, "late", "late.example", "a.two.example", kind=RSA)
+    one = issue(authority, tmp_path, "one", "one.example").flags
+    two = issue(authority, tmp_path, "two", "two.example", "*.two.example").flags
+    late = issue(authority, tmp_path, "late", "late.example", "a.two.example", kind=RSA).flags
     gateway = serving(tmp_path, provider, *one, *two, *late)
     port, context = tls_port(gateway), client(authority, version)
     for host, expected in {
@@ -100,7 +60,7 @@ def test_the_first_whose_names_match(
 def test_a_session_goes_on_after_a_reload(
     tmp_path: Path, provider: Provider, authority: trustme.CA, version: ssl.TLSVersion
 ) -> None:
-    gateway = serving(tmp_path, provider, *issue(authority, tmp_path, "tls", "one.example"))
+    gateway = serving(tmp_path, provider, *issue(authority, tmp_path, "tls", "one.example").flags)
     port, context = tls_port(gateway), client(authority, version)
     _, session = shown(port, context, "one.example")
     reload(gateway, "settings read again")
@@ -114,7 +74,7 @@ def test_a_session_goes_on_after_a_reload(
 def test_one_of_another_kind_of_key_takes_its_place(
     tmp_path: Path, provider: Provider, authority: trustme.CA, version: ssl.TLSVersion
 ) -> None:
-    gateway = serving(tmp_path, provider, *issue(authority, tmp_path, "tls", "old.example", kind=RSA))
+    gateway = serving(tmp_path, provider, *issue(authority, tmp_path, "tls", "old.example", kind=RSA).flags)
     port, context = tls_port(gateway), client(authority, version)
     assert shown(port, context, "old.example")[0] == {"old.example"}
     for kind in (ECDSA, RSA):
@@ -130,8 +90,8 @@ def test_one_of_another_kind_of_key_takes_its_place(
 
 def test_two_kinds_of_key_for_the_same_names(tmp_path: Path, provider: Provider, authority: trustme.CA) -> None:
     hosts = ("both.example", "*.both.example")
-    pairs = [issue(authority, tmp_path, kind.name, *hosts, kind=kind) for kind in (RSA, ECDSA)]
-    other = issue(authority, tmp_path, "other", "other.example", kind=ECDSA)
+    pairs = [issue(authority, tmp_path, kind.name, *hosts, kind=kind).flags for kind in (RSA, ECDSA)]
+    other = issue(authority, tmp_path, "other", "other.example", kind=ECDSA).flags
     gateway = serving(tmp_path, provider, *pairs[0], *other, *pairs[1])
     port = tls_port(gateway)
     for kind in (RSA, ECDSA):
@@ -143,7 +103,7 @@ def test_two_kinds_of_key_for_the_same_names(tmp_path: Path, provider: Provider,
 
 def test_a_name_that_is_no_name_makes_no_noise(tmp_path: Path, provider: Provider, authority: trustme.CA) -> None:
     """Python cannot tell us of it, and would print a traceback for everybody who sends one."""
-    one, two = (issue(authority, tmp_path, name, f"{name}.example") for name in ("one", "two"))
+    one, two = (issue(authority, tmp_path, name, f"{name}.example").flags for name in ("one", "two"))
     gateway = serving(tmp_path, provider, *one, *two, "--verbose")
     port, context = tls_port(gateway), client(authority)
     for name in (b"one.\xfc\xff", b"\x80", b"\xc3\xbcber.example", b"a" * 255, b".", b"..", b"*", b"%s\n\x1b"):

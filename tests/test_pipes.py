@@ -11,8 +11,7 @@ import trustme
 from tests.exchange import ASK, CHAT
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.provider import Provider, whole
-from tests.test_certificates import client, issue, shown
-from tests.test_tls import tls_port
+from tests.tls import client, issue, shown, tls_port
 from tests.waiting import reload
 
 FLAGGED = "sk-flag-0123456789abcdef"
@@ -81,7 +80,7 @@ def test_a_file_that_is_a_pipe_by_now(tmp_path: Path, provider: Provider) -> Non
 
 
 def test_certificates_that_are_pipes_by_now(tmp_path: Path, provider: Provider, authority: trustme.CA) -> None:
-    flags = issue(authority, tmp_path, "tls", "one.example")
+    flags = issue(authority, tmp_path, "tls", "one.example").flags
     gateway = Gateway(tmp_path, provider.url, "--tls-enable", "--tls-address=127.0.0.1:0", *flags)
     for file in (tmp_path / "tls.crt", tmp_path / "tls.key"):
         content = file.read_bytes()

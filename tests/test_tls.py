@@ -13,21 +13,13 @@ import trustme
 from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider, stream, whole
-from tests.waiting import reload, until
+from tests.tls import issue, tls_port
+from tests.waiting import reload
 
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()
-
-
-def issue(authority: trustme.CA, folder: Path, *names: str) -> tuple[Path, Path]:
-    """Certificate and key files, in place of those that were there."""
-    issued = authority.issue_cert(*names)
-    certificate, key = folder / "tls.crt", folder / "tls.key"
-    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    return certificate, key
 
 
 def served_certificate(gateway: Gateway, port: int, context: ssl.SSLContext) -> int:
@@ -45,7 +37,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def test_https_is_served_and_its_certificate_renewed(tmp_path: Path, provider: Provider, authority: trustme.CA) -> None:
-    certificate, key = issue(authority, tmp_path, "localhost", "127.0.0.1")
+    certificate, key = issue(authority, tmp_path, "tls", "localhost", "127.0.0.1")
     config = tmp_path / "c.yaml"
     config.write_text("")
     gateway = Gateway(
@@ -68,7 +60,7 @@ def test_https_is_served_and_its_certificate_renewed(tmp_path: Path, provider: P
     assert connection.getresponse().read() == b"OK"
     connection.close()
     before = served_certificate(gateway, port, context)
-    issue(authority, tmp_path, "localhost")
+    issue(authority, tmp_path, "tls", "localhost")
     config.write_text(f"introspection:\n  logging:\n    humanPath: {tmp_path}/no/log\n")
     reload(gateway, "new settings refused")
     assert served_certificate(gateway, port, context) == before
@@ -88,7 +80,7 @@ def test_plain_http_is_told_to_speak_https(
     tmp_path: Path, provider: Provider, authority: trustme.CA, sent: bytes
 ) -> None:
     """It would only see the connection end, as if the server were broken."""
-    certificate, key = issue(authority, tmp_path, "localhost")
+    certificate, key = issue(authority, tmp_path, "tls", "localhost")
     files = f"--tls-cert-file={certificate}", f"--tls-key-file={key}"
     gateway = Gateway(tmp_path, provider.url, "--tls-enable", "--tls-address=127.0.0.1:0", *files)
     port = tls_port(gateway)
@@ -105,7 +97,7 @@ def test_plain_http_is_told_to_speak_https(
 def test_certificates_are_not_taken_away_from_a_server_that_needs_them(
     tmp_path: Path, provider: Provider, authority: trustme.CA
 ) -> None:
-    certificate, key = issue(authority, tmp_path, "localhost")
+    certificate, key = issue(authority, tmp_path, "tls", "localhost")
     config = tmp_path / "c.yaml"
     tls = f"enable: true, address: '127.0.0.1:0', certFiles: ['{certificate}']"
     config.write_text(f"networking: {{tls: {{{tls}, keyFiles: ['{key}']}}}}")
@@ -117,12 +109,6 @@ def test_certificates_are_not_taken_away_from_a_server_that_needs_them(
     assert "1 certificates and 0 keys" in gateway.stderr.read_text()
     assert served_certificate(gateway, tls_port(gateway), trusting(authority)) == before
     assert gateway.stop() == 0
-
-
-def tls_port(gateway: Gateway) -> int:
-    until(lambda: "address=https://" in gateway.stderr.read_text())  # which comes after that of plain HTTP
-    (line,) = [line for line in gateway.stderr.read_text().splitlines() if "address=https://" in line]
-    return int(line.split("address=https://", 1)[1].split()[0].rsplit(":", 1)[1])
 
 
 def test_a_missing_certificate_is_one_line(tmp_path: Path) -> None:
