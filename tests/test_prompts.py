@@ -10,7 +10,7 @@ import pytest
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
 from coderai.records import Prompt
-from tests.test_typed_meanwhile import ANSWERED, RESULT
+from tests.tool_calls import ANSWERED, RESULT
 
 
 @pytest.mark.parametrize("format", [CHAT_COMPLETIONS, RESPONSES, MESSAGES], ids=lambda format: format.path)

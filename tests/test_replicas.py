@@ -19,7 +19,7 @@ from tests.gateway import Gateway, coderai
 from tests.logs.opened import open_logs
 from tests.postgres import drop, fresh
 from tests.provider import Provider
-from tests.test_threads import call, thread
+from tests.tool_calls import call, thread
 from tests.trail import AT, exchange
 
 

@@ -1,30 +1,11 @@
 """An interception that carries a tool's result hangs below the one whose answer called the tool."""
 
-import json
 from pathlib import Path
 
 from tests.databases import Place, environment
-from tests.exchange import MESSAGES, post
 from tests.gateway import Gateway
-from tests.provider import Provider, whole
-
-
-def call(
-    provider: Provider, gateway: Gateway, token: str, call_id: str, result_of: str | None = None, **headers: str
-) -> dict:
-    """One exchange, in which the model calls a tool; its start as recorded."""
-    content = [{"type": "tool_result", "tool_use_id": result_of, "content": "ok"}] if result_of else "go"
-    ask = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": content}]}
-    used = {"type": "tool_use", "id": call_id, "name": "Bash", "input": {}}
-    provider.answers(
-        whole(json.dumps({"id": f"msg_{call_id}", "content": [used], "usage": {"input_tokens": 1}}).encode())
-    )
-    post(gateway, MESSAGES, json.dumps(ask).encode(), token, **headers)
-    return [record for record in gateway.records() if record["record_type"] == "interception_start"][-1]
-
-
-def thread(start: dict) -> tuple[str, str]:
-    return start["thread_parent_id"], start["thread_root_id"]
+from tests.provider import Provider
+from tests.tool_calls import call, thread
 
 
 def test_a_line_of_tool_calls_is_one_thread_across_restarts(tmp_path: Path, provider: Provider, place: Place) -> None:

@@ -10,9 +10,8 @@ import pytest
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
 from coderai.records import Prompt
+from tests.tool_calls import ANSWERED, RESULT
 
-ANSWERED = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "Bash", "input": {}}]}
-RESULT = {"type": "tool_result", "tool_use_id": "t", "content": "done"}
 TYPED = (
     "The user sent a new message while you were working:\nalso drop\n\nthe table"
     "\n\nIMPORTANT: After completing your current task, you MUST address the user's message above."

@@ -14,8 +14,7 @@ from tests.faults.load import CHAT, WHOLE, Load, check, provider, unended
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider
 from tests.waiting import until
-
-REPLACED = "a worker has ended, and this one takes its place"
+from tests.workers import REPLACED, listening, workers
 
 
 @pytest.fixture
@@ -23,15 +22,6 @@ def upstream() -> Iterator[Provider]:
     running = provider()
     yield running
     running.close()
-
-
-def workers(gateway: Gateway) -> list[int]:
-    pid = gateway.process.pid
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def listening(gateway: Gateway) -> int:
-    return gateway.stderr.read_text().count("listening")
 
 
 def test_two_serve_record_and_stop_as_one(tmp_path: Path, upstream: Provider, place: Place) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from coderai.config import write_config
-from tests.config.test_providers import problems, resolved, variables
+from tests.config.resolving import problems, resolved, variables
 
 AWS = {"TYPE": "anthropic", "NAME": "aws"}
 PAIR = {"BEDROCK_ACCESS_KEY": "AKID", "BEDROCK_ACCESS_KEY_SECRET": "hush-hush"}

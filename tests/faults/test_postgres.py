@@ -16,8 +16,8 @@ from tests.faults.load import MESSAGES, STREAMED, Load, check, check_refusals, p
 from tests.gateway import Gateway, coderai
 from tests.postgres import Postgres, fresh
 from tests.provider import Provider
-from tests.test_workers import REPLACED, listening, workers
 from tests.waiting import until
+from tests.workers import REPLACED, listening, workers
 
 pytestmark = pytest.mark.faults
 
