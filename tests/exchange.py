@@ -54,12 +54,3 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         self.socket.close()
-
-
-def unchunked(data: bytes) -> bytes:
-    out = b""
-    while data:
-        size, _, data = data.partition(b"\r\n")
-        out += data[: int(size, 16)]
-        data = data[int(size, 16) + 2 :]
-    return out

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tests.listener import Listener
+
 
 @dataclass
 class Received:
@@ -90,16 +92,17 @@ class Provider:
         self._model = model or (lambda request: [whole(b"{}", "500 No Script")])
         self.requests: list[Received] = []
         self.closed = threading.Semaphore(0)  # released when a client's connection ends
-        self.connections = 0
         self._scripts: deque[Sequence[Step]] = deque()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        self._listener = Listener(self._serve)
+        self.port = self._listener.port
 
     @property
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://localhost:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        return self._listener.connections
 
     def answers(self, *steps: Step | Sequence[Step]) -> None:
         """The script of the next request that has none."""
@@ -119,15 +122,6 @@ class Provider:
 
     def close(self) -> None:
         self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

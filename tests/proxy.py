@@ -5,14 +5,15 @@ import socket
 import threading
 from urllib.parse import urlsplit
 
+from tests.listener import Listener
+
 
 class Proxy:
     def __init__(self, password: str | None = None, status: str = "200 OK") -> None:
         self.asked: list[tuple[str, str | None]] = []  # first line, Proxy-Authorization
         self._status = status
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._listener = Listener(self._serve)
+        self.port = self._listener.port
 
     @property
     def url(self) -> str:
@@ -20,14 +21,6 @@ class Proxy:
 
     def close(self) -> None:
         self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError):

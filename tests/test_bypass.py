@@ -3,9 +3,9 @@
 import socket
 from pathlib import Path
 
-from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, unchunked
+from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT
 from tests.gateway import Gateway
-from tests.provider import LAST_CHUNK, Pause, Provider, Step, chunk, stream
+from tests.provider import LAST_CHUNK, Pause, Provider, Step, chunk, contents, stream
 
 TOOL = (
     b'event: content_block_start\ndata: {"type":"content_block_start","index":1,'
@@ -61,7 +61,7 @@ def test_an_old_client_gets_no_chunks(gateway: Gateway, provider: Provider, toke
 def test_a_dump_has_all_of_them(tmp_path: Path, provider: Provider) -> None:
     folder = tmp_path / "dumps"
     gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_DUMP_DIR=str(folder))
-    assert unchunked(one_by_one(gateway, provider, gateway.user("alice"))) == b"".join(EVENTS)
+    assert b"".join(contents(one_by_one(gateway, provider, gateway.user("alice")))) == b"".join(EVENTS)
     assert gateway.stop() == 0
     (streamed,) = (folder / "anthropic").rglob("*.resp.txt")
     assert streamed.read_bytes().endswith(b"".join(EVENTS))

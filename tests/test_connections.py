@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.exchange import CHAT
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider, Received, Step, whole
 
-CHAT = "/api/v2/aibridge/openai/v1/chat/completions"
 _PAUSE = threading.Event()
 
 

@@ -52,14 +52,15 @@ def test_a_signal_to_the_process_and_to_its_group_is_one(tmp_path: Path, provide
 
 def refused(gateway: Gateway) -> None:
     """Returns when the server accepts no connection any more."""
-    waiting = threading.Event()
-    for _ in range(1000):
+
+    def connection_refused() -> bool:
         try:
             socket.create_connection((gateway.host, gateway.port), timeout=5).close()
         except ConnectionRefusedError:
-            return
-        waiting.wait(0.01)  # polls a port: there is nothing to wait on
-    raise AssertionError("it goes on accepting")
+            return True
+        return False
+
+    until(connection_refused)
 
 
 def test_what_takes_longer_than_the_limit_is_cut_and_recorded(tmp_path: Path, provider: Provider) -> None:
@@ -106,11 +107,8 @@ def test_what_a_killed_server_left_open_is_ended_at_the_next_start(tmp_path: Pat
         gateway.process.wait(10)
     silent.go()
     gateway.start()
-    waiting = threading.Event()
-    for _ in range(1000):  # until the last line of the recovery, which follows upon its last commit
-        if any(line["msg"] == "ended the interceptions of a dead process" for line in gateway.lines()):
-            break
-        waiting.wait(0.01)  # polls a file: there is nothing to wait on
+    recovered = "ended the interceptions of a dead process"  # the last line, which follows upon the last commit
+    until(lambda: any(line["msg"] == recovered for line in gateway.lines()))
     start, prompt, end = gateway.records()
     assert (prompt["record_type"], prompt["prompt"], prompt["msg_id"]) == ("prompt_usage", "hello", "")
     assert prompt["created_at"] == start["started_at"]

@@ -8,9 +8,9 @@ import socket
 import pytest
 import zstandard
 
-from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, event, post, unchunked
+from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, event, post
 from tests.gateway import PROVIDER_KEY, Gateway
-from tests.provider import LAST_CHUNK, Pause, Provider, chunk, stream, whole
+from tests.provider import LAST_CHUNK, Pause, Provider, chunk, contents, stream, whole
 
 pytestmark = pytest.mark.on_both_databases
 
@@ -86,7 +86,7 @@ def test_a_stream_is_not_held_back_but_for_its_terminal_event(gateway: Gateway, 
         second.go()
         client.until(LAST_CHUNK)
     body = client.got.partition(b"\r\n\r\n")[2]
-    assert unchunked(body) == START + TEXT + DELTA + STOP
+    assert b"".join(contents(body)) == START + TEXT + DELTA + STOP
 
 
 def test_an_event_is_stored_and_logged_before_its_terminal_event_goes_out(

@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
+from tests.listener import Listener
+
 # BackendKeyData, up to the process's id. https://www.postgresql.org/docs/current/protocol-message-formats.html
 KEY_DATA = b"K\x00\x00\x00\x0c"
 
@@ -24,10 +26,9 @@ class Way:
     def __post_init__(self) -> None:
         parts = urlsplit(self.to)
         self._server = (str(parts.hostname), int(parts.port or 0))
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = Listener(self._serve)
         user = parts.netloc.rpartition("@")[0]
-        self.url = urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{self._listener.getsockname()[1]}"))
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.url = urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{self._listener.port}"))
 
     def cut_after(self, word: bytes) -> None:
         """The server gets it and answers; the client only sees the connection end."""
@@ -44,14 +45,6 @@ class Way:
 
     def close(self) -> None:
         self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
         with client, socket.create_connection(self._server) as server, contextlib.suppress(OSError):

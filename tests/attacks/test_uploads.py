@@ -9,6 +9,7 @@ import pytest
 
 from tests.exchange import ASK, CHAT, post
 from tests.gateway import Gateway
+from tests.listener import Listener
 from tests.provider import whole
 
 OK = b'{"id":"1"}'
@@ -18,20 +19,9 @@ class Odd:
     """A provider whose connections are served by the function that the test gives."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.served: Callable[[socket.socket], None] = lambda connection: None
-        self.connections = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        self._listener = Listener(self._serve)
+        self.url = f"http://127.0.0.1:{self._listener.port}"
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:

@@ -9,11 +9,10 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.databases import Place, query
+from tests.exchange import CHAT, MESSAGES
 from tests.gateway import Gateway
 from tests.provider import Provider, Received, Step, stream, whole
 
-MESSAGES = "/api/v2/aibridge/anthropic/v1/messages"
-CHAT = "/api/v2/aibridge/openai/v1/chat/completions"
 STREAMED = b'{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hello"}]}'
 WHOLE = b'{"model":"m","messages":[{"role":"user","content":"hello"}]}'
 
