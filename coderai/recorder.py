@@ -8,19 +8,18 @@ commit, so no line tells of what is not stored.
 """
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from math import inf
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from coderai.commits import Commits
 from coderai.gathering import ALONE, Gathering, Waiter, failed
 from coderai.grace import GRACE_SECONDS, Grace
 from coderai.logs import Logger
 from coderai.records import Record, Thread
-from coderai.store import BadData, Store
-from coderai.store.storable import fitted, storable
+from coderai.store import Store
+from coderai.store.storable import fitted
 
 # Records in memory that are not stored yet: some 100 MB if all hold long prompts; at 200 requests a second
 # more than the grace period brings.
@@ -29,9 +28,6 @@ BACKLOG_LIMIT = 20_000
 AT_ONCE_LIMIT = 100
 # Records that have waited for longer are late: in that time another process may take this one for dead.
 LATE_SECONDS = 20.0
-# Waits between tries of a failed commit: short at first, for a lock that is held for a moment.
-FIRST_RETRY_SECONDS = 0.05
-LAST_RETRY_SECONDS = 2.0
 # A database that cannot be written must not hold up the end of the process for ever.
 DRAIN_SECONDS = 10.0
 
@@ -40,9 +36,6 @@ class RecordSink(Protocol):
     """Where records become log lines. Takes no longer than it is allowed to hold up the ends of answers."""
 
     async def write(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None: ...
-
-
-T = TypeVar("T")
 
 
 class NotStored(Exception):
@@ -59,7 +52,6 @@ class Recorder:
         grace: float = GRACE_SECONDS,
         backlog_limit: int = BACKLOG_LIMIT,
     ) -> None:
-        self._store = store
         self._log = log
         self.record_log = record_log  # may be changed at any time
         self.alone: Callable[[], bool] = lambda: False  # whether only one request is being served
@@ -73,6 +65,7 @@ class Recorder:
         self._closed = False
         self.backlog = 0  # records accepted and not yet stored
         self.grace = Grace(log, grace, backlog=lambda: self.backlog, over=self._give_all_up)
+        self._commits = Commits(store, log, self.grace)
         self._task = self._loop.create_task(self._write_on(), name="recorder")
 
     def put(
@@ -139,14 +132,9 @@ class Recorder:
             while True:
                 self._unstored = waiters = await self._gathering.batch(after=len(waiters))
                 batch = [record for waiter in waiters for record in waiter.records]
-                stored: Sequence[Record] = batch
                 late = waiters[0].since < self._loop.time() - LATE_SECONDS
-                try:
-                    at_once = len(waiters) <= ALONE and len(batch) <= AT_ONCE_LIMIT and self.alone()
-                    threads = await self._commit(batch, partial(self._store.write, at_once=at_once, late=late))
-                except BadData:
-                    batch = [storable(record) for record in batch]
-                    stored, threads = await self._commit(batch, partial(self._store.write_each, late=late))
+                at_once = len(waiters) <= ALONE and len(batch) <= AT_ONCE_LIMIT and self.alone()
+                stored, threads = await self._commits.commit(batch, at_once=at_once, late=late)
                 self._unstored = []
                 await self._write_log(stored, threads)
                 self._release(waiters, len(batch))
@@ -156,30 +144,6 @@ class Recorder:
             self._give_all_up()
             for waiter in waiters:
                 _give_up(waiter)
-
-    async def _commit(self, batch: Sequence[Record], write: Callable[[Sequence[Record]], Awaitable[T]]) -> T:
-        """Tries until it is done. Raises BadData, where `write` does."""
-        wait = FIRST_RETRY_SECONDS
-        refused = self._store.unstorable
-        began = time.monotonic()
-        self.grace.begin()
-        try:
-            while True:
-                try:
-                    written = await write(batch)
-                except BadData:
-                    raise
-                except Exception as error:  # whatever it is, the records are kept and tried again
-                    self.grace.failed(error, began)
-                else:
-                    self.grace.worked()
-                    if more := self._store.unstorable - refused:
-                        self._log.error("records hold values that the database refuses", records=more)
-                    return written
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, LAST_RETRY_SECONDS)
-        finally:
-            self.grace.end()
 
     def _give_all_up(self) -> None:
         for waiter in (*self._unstored, *self._gathering.waiting):

@@ -6,6 +6,7 @@ import pytest
 
 from coderai.gateway import troubles
 from coderai.gateway.troubles import Troubles
+from coderai.keys import Keys
 from tests.exchange import ASK, CHAT, MESSAGES, post
 from tests.gateway import PROVIDER_KEY, Gateway
 from tests.logs.opened import open_logs
@@ -42,10 +43,10 @@ def test_it_is_over_when_all_has_been_well_for_a_while(
     monkeypatch.setattr(troubles, "OVER_SECONDS", seconds)
     log = open_logs(human=str(tmp_path / "log"))
     seen = Troubles(log)
+    keys = Keys.pool([PROVIDER_KEY], b"Authorization", b"Bearer ")
     for _ in range(2):
-        seen.seen("openai", "the provider does not answer")
-        seen.over("openai", "the provider does not answer")
-        seen.over("openai", "the provider refuses its key")
+        seen.unanswered("openai", "upstream_unreachable", "refused")
+        seen.answered("openai", 200, keys)
     log.close()
     lines = (tmp_path / "log").read_text().splitlines()
     over = ["is over" in line for line in lines]

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from coderai.config.files import Files
+from coderai.config.given import Given, Indexed
 from coderai.config.kinds import PATH
 from coderai.config.problems import Report, did_you_mean, quoted
-from coderai.config.provider_fields import FIELDS, LIST_FIELDS, SECRET_FIELDS, Given, Indexed, build
+from coderai.config.provider_fields import FIELDS, LIST_FIELDS, SECRET_FIELDS, build
 from coderai.config.providers import ProviderSettings
 from coderai.config.secret_files import read_secret
 from coderai.config.sources import Origin

@@ -7,13 +7,12 @@ name and base URL while the environment holds the key.
 
 import fnmatch
 import re
-from dataclasses import dataclass
-from typing import TypeVar
 
 from coderai.config import bedrock as on_bedrock
 from coderai.config.bedrock import bedrock_settings
+from coderai.config.given import Given, Indexed, Invalid, parsed, source_of
 from coderai.config.keys import keys_in
-from coderai.config.kinds import BOOL, PATH, SECRET, URL, Kind
+from coderai.config.kinds import BOOL, PATH, SECRET, URL
 from coderai.config.problems import quoted
 from coderai.config.providers import (
     CHATGPT,
@@ -23,8 +22,6 @@ from coderai.config.providers import (
     ProviderSettings,
     is_byok_only,
 )
-
-T = TypeVar("T")
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NO_MODEL = re.compile(r"[\s\"'`;]")
@@ -46,21 +43,6 @@ SECRET_FIELDS = ("KEY", "KEYS")
 LIST_FIELDS = ("KEYS", "MODELS", "BEDROCK_ACCESS_KEYS", "BEDROCK_ACCESS_KEY_SECRETS")
 
 
-@dataclass(frozen=True)
-class Given:
-    """One field of an indexed provider, not empty."""
-
-    text: str
-    source: str  # the variable, or file:line
-
-
-Indexed = dict[int, dict[str, Given]]  # number -> FIELD -> value
-
-
-class Invalid(ValueError):
-    """One problem of one provider, ready to be shown."""
-
-
 def build(indexed: Indexed, problems: list[str]) -> tuple[ProviderSettings, ...]:
     """The indexed providers in order of their number; what is wrong with any goes to `problems`."""
     providers: list[ProviderSettings] = []
@@ -80,7 +62,7 @@ def build(indexed: Indexed, problems: list[str]) -> tuple[ProviderSettings, ...]
             continue
         if provider.name in named:
             problems.append(
-                f'{_source(number, fields, "NAME")}: duplicate NAME "{provider.name}", which is the name of '
+                f'{source_of(number, fields, "NAME")}: duplicate NAME "{provider.name}", which is the name of '
                 f"provider {named[provider.name]} too; give each its own NAME"
             )
         named[provider.name] = number
@@ -109,11 +91,11 @@ def _provider(number: int, fields: dict[str, Given]) -> ProviderSettings:
     return ProviderSettings(
         type=kind,
         name=name,
-        base_url=_parsed(base_url, URL),
+        base_url=parsed(base_url, URL),
         keys=keys,
-        refuses_stream_options=not _parsed(stream_options, BOOL),
+        refuses_stream_options=not parsed(stream_options, BOOL),
         models=_models(fields),
-        dump_dir=_parsed(fields.get("DUMP_DIR", Given("", "")), PATH),
+        dump_dir=parsed(fields.get("DUMP_DIR", Given("", "")), PATH),
         key_file=key_file,
         number=number,
     )
@@ -134,7 +116,7 @@ def _on_bedrock(number: int, fields: dict[str, Given], where: str) -> ProviderSe
         base_url=settings.base_url,
         bedrock=settings,
         models=_models(fields),
-        dump_dir=_parsed(fields.get("DUMP_DIR", Given("", "")), PATH),
+        dump_dir=parsed(fields.get("DUMP_DIR", Given("", "")), PATH),
         number=number,
     )
 
@@ -159,7 +141,7 @@ def _type(number: int, fields: dict[str, Given]) -> str:
     given = fields.get("TYPE")
     known = ", ".join(DEFAULT_BASE_URLS)
     if given is None:
-        where = _source(number, fields, "TYPE")
+        where = source_of(number, fields, "TYPE")
         raise Invalid(f"{where}: TYPE is required for provider {number}; expected {known}")
     if given.text not in DEFAULT_BASE_URLS:
         raise Invalid(f"{given.source}: unknown TYPE {quoted(given.text)}; expected {known}")
@@ -168,7 +150,7 @@ def _type(number: int, fields: dict[str, Given]) -> str:
 
 def _name(number: int, fields: dict[str, Given], kind: str) -> str:
     name = fields["NAME"].text if "NAME" in fields else kind
-    where = _source(number, fields, "NAME")
+    where = source_of(number, fields, "NAME")
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise Invalid(
             f"{where}: invalid provider name {quoted(name)}: must contain only lowercase alphanumeric "
@@ -185,7 +167,7 @@ def _keys(number: int, fields: dict[str, Given]) -> tuple[tuple[str, ...], str]:
     if not given:
         return (), ""
     if len(given) > 1:
-        where = _source(number, fields, "KEYS")
+        where = source_of(number, fields, "KEYS")
         raise Invalid(f"{where}: KEY and KEYS are mutually exclusive; keep one of them")
     found = fields[given[0]]
     try:
@@ -193,22 +175,6 @@ def _keys(number: int, fields: dict[str, Given]) -> tuple[tuple[str, ...], str]:
     except ValueError as reason:
         raise Invalid(f"{found.source}: {reason}") from None
     for index, key in enumerate(keys):
-        _parsed(Given(key, f"{found.source}: key at index {index}"), SECRET)
+        parsed(Given(key, f"{found.source}: key at index {index}"), SECRET)
     from_file = fields.get(f"{given[0]}_FILE")
     return keys, from_file.text if from_file else ""
-
-
-def _parsed(given: Given, kind: Kind[T]) -> T:
-    try:
-        return kind.parse(given.text)
-    except ValueError as reason:
-        value = quoted(given.text, secret=kind is SECRET)
-        raise Invalid(f"{given.source}: {value}: {reason}; expected {kind.expected}") from None
-
-
-def _source(number: int, fields: dict[str, Given], name: str) -> str:
-    """Where the field is, or would be, set."""
-    if name in fields:
-        return fields[name].source
-    yaml = next((given.source for given in fields.values() if not given.source.startswith("CODER_")), None)
-    return yaml or f"CODER_AIBRIDGE_PROVIDER_{number}_{name}"

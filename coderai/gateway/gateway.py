@@ -19,7 +19,8 @@ from coderai.recorder import NotStored, Recorder
 from coderai.routes import NoRoute, Route, Routes
 from coderai.store import StoreUnavailable
 from coderai.user_tokens import MISSING, Unauthenticated, presented_in
-from coderai.wire.request import BodyTooLarge, NoRoomForBody, Request
+from coderai.wire.request import Request
+from coderai.wire.request_body import BodyTooLarge, NoRoomForBody
 
 # Characters of a path that is no route, in its answer and its log line: what was meant can be told from them, and the
 # 64 kB that a path may have, sent without a token, fill neither the log nor memory.

@@ -10,7 +10,7 @@ from coderai.breaker import Breakers, Open, Passage, State
 from coderai.gateway.forwarded import forwarded, forwarded_plain
 from coderai.gateway.refusal import RETRY_AFTER_S, Refusal
 from coderai.gateway.troubles import Troubles
-from coderai.keys import BYOK, CENTRALIZED, FAILOVER, Key, Keys
+from coderai.keys import BYOK, FAILOVER, Key, Keys
 from coderai.logs import Logger
 from coderai.routes import Route
 from coderai.wire.answer import Answer
@@ -20,13 +20,6 @@ from coderai.wire.upstream import TimedOut, Unreachable, Upstreams
 
 # Answers that another try may mend, where --aibridge-max-retries allows one.
 _RETRIED = frozenset((502, 503, 504))
-# What is for whoever runs the gateway to mend; keys that rest are told of one by one.
-_TROUBLES = {
-    "upstream_unreachable": "the provider does not answer",
-    "upstream_timeout": "the provider does not answer in time",
-    "no_credentials": "there are no credentials for the provider",
-}
-_REFUSED = "the provider refuses its key"
 # Between two tries: half of it to all of it, at random, and twice as long each time.
 _BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 8.0
@@ -127,8 +120,7 @@ class Call:
             answer = await self._answer()
             status = answer.status
         except Failed as failed:
-            if (trouble := _TROUBLES.get(failed.error_type)) is not None:
-                self._calls.troubles.seen(self._provider, trouble, error=str(failed))
+            self._calls.troubles.unanswered(self._provider, failed.error_type, str(failed))
             # a connection that broke tells of no success; keys that all rest, of nothing
             if passage is not None and self.key is not None and failed.status in passage.failures:
                 status = failed.status
@@ -138,18 +130,8 @@ class Call:
                 own_limit = status == 429 and self._keys.kind == BYOK  # of a key that nobody else has
                 passage.tell(None if own_limit else status)
         if status == 401 or self._calls.troubles:
-            self._note(status)
+            self._calls.troubles.answered(self._provider, status, self._keys)
         return answer
-
-    def _note(self, status: int) -> None:
-        """What an answer of this status tells of the provider, and of the organisation's key."""
-        troubles, keys = self._calls.troubles, self._keys
-        for trouble in _TROUBLES.values():
-            troubles.over(self._provider, trouble)
-        if keys.kind == CENTRALIZED and status != 401:
-            troubles.over(self._provider, _REFUSED)
-        elif keys.kind == CENTRALIZED and keys.single:
-            troubles.seen(self._provider, _REFUSED, key=keys.hint)
 
     @property
     def _provider(self) -> str:

@@ -4,7 +4,6 @@
 the framing that the client's version of HTTP and the answer's headers ask for. Spec: RFC 9112.
 """
 
-import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
@@ -13,22 +12,10 @@ from coderai.wire import chunked
 from coderai.wire.carrier import Carrier
 from coderai.wire.head import Head
 from coderai.wire.headers import Headers, block, tokens
+from coderai.wire.request_body import BodyTooLarge, RequestBody
 
 # Statuses whose answers have no body (RFC 9110, section 6.4.1).
 NO_BODY = frozenset((204, 304))
-
-# A part of a body that is smaller is put to those before it, until they are so many bytes: by itself, a chunk of two
-# bytes takes the memory of fifty, and only bytes are counted. What usual clients send comes in few and large parts.
-SMALL_PART = 4 * 1024
-GATHERED = 64 * 1024
-
-
-class BodyTooLarge(Exception):
-    """The request's body is over the limit; what came of it was thrown away."""
-
-
-class NoRoomForBody(Exception):
-    """The bodies in flight together are over their limit: this one has to come again later."""
 
 
 class Flow(Protocol):
@@ -50,11 +37,7 @@ class Request:
         self.loop = connection.loop
         self._connection = connection
         self._length = length
-        self._parts: list[bytes | bytearray] = []
-        self._size = 0
-        self._refusal: type[BodyTooLarge] | type[NoRoomForBody] | None = None
-        self._complete = False
-        self._waiting: asyncio.Future[None] | None = None
+        self._incoming = RequestBody(connection.site, connection.loop)
         self._unsent_head: bytes | None = None  # of the answer
         self._chunked = False
 
@@ -62,18 +45,13 @@ class Request:
 
     async def body(self) -> bytes:
         """The whole body; raises BodyTooLarge or NoRoomForBody."""
-        if not self._complete and self._refusal is None:
+        incoming = self._incoming
+        if not incoming.complete and incoming.refusal is None:
             if self._length is not None and self._length > self._connection.site.max_body:
                 raise BodyTooLarge
             if self._expects_continue():
                 self._connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._waiting = self._connection.loop.create_future()
-            await self._waiting
-        if self._refusal is not None:
-            raise self._refusal
-        whole = b"".join(self._parts)  # a single one is not copied
-        self._parts = [whole]
-        return whole
+        return await incoming.whole()
 
     def _expects_continue(self) -> bool:
         """RFC 9110, section 10.1.1"""
@@ -82,47 +60,17 @@ class Request:
         return b"100-continue" in tokens(self.head.headers, b"expect")
 
     def receive(self, data: bytes) -> None:
-        if self._refusal is not None or self.answered:
-            return  # read to its end and thrown away, so that the client gets to read the answer
-        bodies = self._connection.site.bodies
-        if self._size + len(data) > self._connection.site.max_body:
-            self._refuse(BodyTooLarge)
-        elif bodies.used + len(data) > bodies.limit:
-            self._refuse(NoRoomForBody)
-        else:
-            self._size += len(data)
-            bodies.used += len(data)
-            if self._parts and len(data) < SMALL_PART:
-                self._gather(data)
-            else:
-                self._parts.append(data)
-
-    def _gather(self, data: bytes) -> None:
-        last = self._parts[-1]
-        if isinstance(last, bytearray) and len(last) < GATHERED:
-            last += data
-        else:
-            self._parts.append(bytearray(data))
-
-    def _refuse(self, refusal: type[BodyTooLarge] | type[NoRoomForBody]) -> None:
-        self._refusal = refusal
-        self.forget()
-        self._go_on()
+        """What comes behind the answer is read and thrown away, so that the client gets to read the answer."""
+        if not self.answered:
+            self._incoming.receive(data)
 
     def received(self) -> None:
-        self._complete = True
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        self._incoming.received()
 
     def forget(self) -> None:
         """Gives the body's room back, and lets go of the answer's flow."""
         self.flow = None
-        self._connection.site.bodies.used -= self._size
-        self._size = 0
-        self._parts = []
+        self._incoming.forget()
 
     # -- the way back
 
@@ -153,7 +101,7 @@ class Request:
                 self._chunked = True
                 framing = b"Transfer-Encoding: chunked\r\n"
         # The rest of a body, if it comes at all, would stand before the next request.
-        if connection.site.stopping or not self._complete:
+        if connection.site.stopping or not self._incoming.complete:
             connection.keep_alive = False
         if not connection.keep_alive:
             framing += b"Connection: close\r\n"

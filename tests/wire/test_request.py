@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from coderai.wire.listener import Listener
-from coderai.wire.request import GATHERED, SMALL_PART, Request
+from coderai.wire.request import Request
+from coderai.wire.request_body import GATHERED, SMALL_PART
 
 MANY = 1024 * 1024
 Opened = tuple[asyncio.StreamReader, asyncio.StreamWriter]
