@@ -108,7 +108,10 @@ class Server:
         self.listener.bodies.limit = settings.aibridge_max_body_memory.bytes
 
     def reload(self) -> None:
-        """Reads the settings again: all of them hold from now on, or, with one mistake in them, none."""
+        """Reads the settings again: all of them hold from now on, or, with one mistake in them, none. Log files are
+        opened anew in either case: whoever has moved them away will delete them some day.
+        """
+        self.log.reopen()
         try:
             resolved, applied, waiting = reload(self.resolved)
             settings = resolved.settings
@@ -123,7 +126,6 @@ class Server:
         if identities and identities is self.tls.identities:
             self.log.warn("a certificate from a pipe can be read only once: that of the start goes on to be served")
         self.tls.serve(identities)
-        self.log.reopen()
         self.apply()
         for warning in resolved.warnings:
             self.log.warn(warning)

@@ -4,14 +4,16 @@ One file for each process, JSON lines, readable by its owner only: `<folder>/cod
 that was stored after all is stored again without effect.
 """
 
+import errno
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, BinaryIO, get_args
 
 import msgspec
 
@@ -54,14 +56,17 @@ class Spool:
         begun = self._own.with_name(f".{self._own.name}")  # until it is whole, no other process finds it
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(begun, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-                file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-            begun.rename(self._own)
+            # O_EXCL: in a folder that others may write to, they might have put a file of theirs there, or a link
+            with os.fdopen(os.open(begun, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
+                with suppress(OSError):  # a file system without locks
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                try:
+                    file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
+                    file.flush()
+                    os.fsync(file.fileno())
+                finally:  # a disk that is full: what was written is better than nothing
+                    begun.rename(self._own)
         except OSError as error:
-            with suppress(OSError):  # a disk that is full: what was written is better than nothing
-                begun.rename(self._own)
             raise self._unwritable(error) from None
         return self._own
 
@@ -69,7 +74,12 @@ class Spool:
         return BadSpool(f"{self._own}: {error.strerror}; name a writable directory with --spool-dir")
 
     def files(self) -> list[Path]:
-        """What earlier processes left."""
+        """What earlier processes left, also amid saving it."""
+        for begun in self._folder.glob(f".{_PREFIX}*"):
+            with suppress(OSError), _opened(begun) as file:
+                if os.fstat(file.fileno()).st_size:  # whoever writes holds the lock since before the first byte
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    begun.rename(begun.with_name(begun.name.removeprefix(".")))
         return sorted(self._folder.glob(f"{_PREFIX}*"))
 
     def instance_of(self, path: Path) -> str:
@@ -93,7 +103,7 @@ class Spool:
         ends with the process, so that a file is never left for good.
         """
         try:
-            file = path.open("rb")
+            file = _opened(path)
         except OSError as error:  # `load` tells of it, unless another process was faster
             yield not isinstance(error, FileNotFoundError)
             return
@@ -114,7 +124,8 @@ class Spool:
         Interceptions of which it does not hold the end are ended: whoever served them is gone.
         """
         try:
-            lines = path.read_bytes().splitlines()
+            with _opened(path) as file:
+                lines = file.read().splitlines()
         except FileNotFoundError:  # where nothing can be claimed, another worker was faster
             return [], 0
         except OSError as error:
@@ -134,6 +145,15 @@ class Spool:
             return None
         except OSError as error:
             raise BadSpool(f"{path}: {error.strerror}; remove it, what can be stored of it is stored") from None
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Raises OSError. Others may have put a pipe there, which would be waited for, or a link to what never ends."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return os.fdopen(fd, "rb")
 
 
 def _is_still(path: Path, file: os.stat_result) -> bool:

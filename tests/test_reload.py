@@ -71,3 +71,22 @@ def test_logrotate(tmp_path: Path, provider: Provider) -> None:
     gateway.process.send_signal(signal.SIGHUP)
     until(lambda: gateway.log.exists() and "settings read again" in gateway.log.read_text())
     assert gateway.stop() == 0
+
+
+def test_logrotate_while_there_is_a_mistake_in_the_settings(tmp_path: Path, provider: Provider) -> None:
+    """It would be deleted some day, with every line since."""
+    config, rotated = tmp_path / "c.yaml", tmp_path / "log.json.1"
+    config.write_text("aibridge:\n  retention: 30d\n")
+    gateway = Gateway(tmp_path, provider.url, "--config", str(config))
+    config.write_text("aibridge:\n  retention: soon\n")
+    gateway.log.rename(rotated)
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: "new settings refused" in gateway.stderr.read_text())
+    until(gateway.log.exists)
+    token = gateway.user("alice")
+    moved = rotated.read_text()
+    provider.answers(whole(ANSWER))
+    assert gateway.request("POST", CHAT, ASK, token=token).status == 200
+    assert gateway.end() == (200, None)
+    assert rotated.read_text() == moved
+    assert gateway.stop() == 0

@@ -1,6 +1,8 @@
 """What earlier processes left in spool files is stored; what cannot be is kept."""
 
 import asyncio
+import fcntl
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from coderai.spool import Spool
 from coderai.store import Store
 from coderai.unspool import PART, Unspool
 from tests.databases import Place, opened, query
-from tests.gateway import coderai
+from tests.gateway import Gateway, coderai
 from tests.logs.opened import open_logs
+from tests.provider import Provider
 from tests.trail import AT, exchange, now
 
 DAY_S = 86_400
@@ -151,6 +154,43 @@ async def test_workers_that_begin_together_store_and_log_a_file_once(
     lines = (tmp_path / "log").read_text()
     assert lines.count("stored the records of an earlier process") == 1
     assert lines.count("record_type=interception_end") == 2
+
+
+@pytest.mark.parametrize("cut", [0, 9])
+async def test_what_was_being_saved_when_its_process_was_killed_is_stored(
+    tmp_path: Path, store: Store, place: Place, log: Logger, cut: int
+) -> None:
+    dead = await opened(place)
+    await dead.instances.join()
+    await dead.close()
+    first, last = exchange(), exchange()
+    saved = Spool(tmp_path / "spool", dead.instance_id).save([*first, *last])
+    begun = saved.rename(saved.with_name(f".{saved.name}"))  # its name until it is whole
+    os.truncate(begun, begun.stat().st_size - cut)
+    recorder = Recorder(store, log)
+    unspool = Unspool(Spool(tmp_path / "spool", store.instance_id), store, recorder, log)
+    with begun.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # whoever is still saving has it
+        await unspool.run(0)
+        assert stored(place) == []
+    await unspool.run(0)
+    assert await recorder.close() == []
+    assert stored(place) == ([first[0].id] if cut else [first[0].id, last[0].id])
+    assert [file.name for file in (tmp_path / "spool").iterdir()] == ([f"kept-{saved.name}"] if cut else [])
+
+
+def test_nothing_that_others_have_put_into_the_folder_keeps_a_server_from_starting(
+    tmp_path: Path, provider: Provider
+) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    os.mkfifo(spool / "coderai.spool-1")
+    (spool / "coderai.spool-2").symlink_to("/dev/zero")
+    (spool / "coderai.spool-3").mkdir()
+    gateway = Gateway(tmp_path, provider.url, "--spool-dir", str(spool))
+    told = [line["fields"]["error"] for line in gateway.lines() if "a spool file" in line["msg"]]
+    assert [f"coderai.spool-{n}" in error for n, error in enumerate(told, 1)] == [True, True, True]
+    assert gateway.stop() == 0
 
 
 def test_a_folder_where_nothing_can_be_saved_is_told_at_the_start(tmp_path: Path) -> None:

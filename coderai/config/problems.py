@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 LONGEST_QUOTE = 80  # characters of a bad value that are repeated; enough to find it by
 LONGEST_SHOWN = 12  # of a value whose name tells nothing: longer ones may be secrets
 SHOWN_OF_A_KEY = 4  # characters; as many as a credential's hint shows
-URL_CREDENTIALS = re.compile("(?<=://).*@")
+URL_CREDENTIALS = re.compile(r"(?<=://).*@|(?<=:)(?!//)\S*@")  # also where `https://` was left out
 URL_QUERY = re.compile(r"(://.*?\?).*")
 PRIVATE_KEY = "PRIVATE KEY-----"  # in PEM
 # What is written as keys are, in the place of something else (KEY and BASE_URL mixed up): paths begin with a slash or

@@ -86,7 +86,8 @@ def _walk(mapping: MappingNode, above: tuple[str, ...], name: str, vocabulary: V
         elif isinstance(node, MappingNode):
             _walk(node, (*above, key), name, vocabulary, document)
         elif not _is_null(node):
-            document.problems.append(f"{where}: {written}: {_value(node)} was given; expected a group of keys")
+            value = _value(node, secret=_too_long_to_show(node))
+            document.problems.append(f"{where}: {written}: {value} was given; expected a group of keys")
 
 
 def _hidden(problem: str | None) -> str:
@@ -166,12 +167,16 @@ def _value(node: Node, *, secret: bool = False) -> str:
     return quoted(node.value, secret=secret) if isinstance(node, ScalarNode) else WHAT_IT_IS[type(node)]
 
 
+def _too_long_to_show(node: Node) -> bool:
+    """It may be a key, at a misspelt name or in the place of its group."""
+    return len(node.value) > LONGEST_SHOWN
+
+
 def _unknown(written: str, path: str, where: str, node: Node, vocabulary: Vocabulary) -> str:
     if path in vocabulary.secret:
         variable = f"CODER_{path.replace('.', '_').upper()}"
         return f"{where}: {written}: secrets are not read from YAML; set {variable}, or {path}_file"
-    secret = sounds_secret(written) or len(node.value) > LONGEST_SHOWN  # a key, below a misspelt name
-    value = _value(node, secret=secret)
+    value = _value(node, secret=sounds_secret(written) or _too_long_to_show(node))
     around = {path.rsplit(".", depth)[0] for depth in range(1, path.count(".") + 1)}  # where it stands already
     ours = did_you_mean(path, {*vocabulary.groups, *vocabulary.read} - around)
     meant = ours or did_you_mean(path, vocabulary.meaningless)

@@ -40,6 +40,14 @@ def is_at(path: str, fd: int) -> bool:
         return False
 
 
+def is_last(fd: int) -> bool:
+    """Whether what was written last ends its file: nobody has written since, or begun it anew (copytruncate)."""
+    try:
+        return os.lseek(fd, 0, os.SEEK_CUR) == os.fstat(fd).st_size
+    except OSError:  # a pipe
+        return True
+
+
 def taken(fd: int, data: memoryview) -> int:
     """How many bytes of it the system has taken. Raises OSError."""
     try:

@@ -2,7 +2,8 @@
 
 Contract: `put` never blocks and never raises. Lines wait in a bounded queue; beyond it they are dropped and
 counted. A write that fails is counted and tried again every second, from the very byte where it stopped, so
-that no line is torn. A file is opened with O_APPEND and written with one `write` a batch.
+that no line is torn; where its beginning is not the file's end any more, the line is written whole. A file is
+opened with O_APPEND and written with one `write` a batch.
 """
 
 import os
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from coderai.logs.descriptors import Turn, is_at, open_file, taken
+from coderai.logs.descriptors import Turn, is_at, is_last, open_file, taken
 
 QUEUE_BYTES = 16 * 1024 * 1024  # what waits for a sink that stands still: some 30,000 records, yet no danger
 RETRY_SECONDS = 1.0  # a full disk or a closed pipe is not mended faster
@@ -132,7 +133,7 @@ class Sink:
             os.close(self._fd)
 
     def _write(self, batch: bytes) -> None:
-        start = torn = 0
+        start = 0
         while start < len(batch):
             self._turn.take()
             try:
@@ -144,12 +145,11 @@ class Sink:
                     self._turn.give_up()
                 if not self._wait_to_retry(error):
                     break
-                if self._open_anew() and amid:
-                    # The rest of a line whose beginning is in the old file belongs into no other.
-                    start = batch.index(b"\n", start) + 1
-                    torn += 1
+                if self._open_anew() or (amid and self._standard is None and not is_last(self._fd)):
+                    # The rest of a line belongs behind its beginning and nowhere else: the line is written whole.
+                    start = batch.rfind(b"\n", 0, start) + 1
         self._turn.give_up()
-        lost = batch.count(b"\n", start) + torn
+        lost = batch.count(b"\n", start)
         with self._changed:
             self._dropped += lost
             self._written += batch.count(b"\n") - lost

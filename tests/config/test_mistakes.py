@@ -82,7 +82,10 @@ def test_a_bad_secret_is_not_shown():
     assert problem.startswith("CODER_AIBRIDGE_OPENAI_KEY: (hidden): it holds white space")
 
 
-@pytest.mark.parametrize("url", ["https://user:pa/ss@h/v1", "ftp://user:pass@h", "https://user:pass@h:x/"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://user:pa/ss@h/v1", "ftp://user:pass@h", "https://user:pass@h:x/", "user:pa@ss@h/v1", "//user:pass@h"],
+)
 def test_credentials_in_a_url_are_not_shown(url):
     (problem,) = problems(environ={"CODER_AIBRIDGE_OPENAI_BASE_URL": url})
     assert "***@h" in problem and "pa" not in problem.split("expected")[0]
@@ -129,6 +132,7 @@ def test_nobody_is_sent_to_the_group_where_a_key_stands_already():
         ("aibridge: {enabled: 3}", ':1: aibridge.enabled: "3": it is neither true nor false; expected true'),
         ("aibridge: {enabled: [true]}", ":1: aibridge.enabled: it is a list; expected true or false"),
         ("aibridge: true", ':1: aibridge: "true" was given; expected a group of keys'),
+        ("aibridge: hush-hush-hush", ":1: aibridge: (hidden) was given; expected a group of keys"),
         ("aibridge:\n  retention: {days: 60}", ":2: aibridge.retention: it is a group"),
         ("aibridge:\n  retention: 60", ':2: aibridge.retention: "60": a unit is missing'),
         ("networking: {http: {httpAdress: ':1'}}", "did you mean networking.http.httpAddress?"),

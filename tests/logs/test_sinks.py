@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from coderai.logs.sinks import Sink
 from tests.logs.opened import open_logs
 from tests.waiting import WAIT_S
@@ -92,16 +94,28 @@ def test_a_torn_line_is_completed_once_there_is_room(json_file: Path) -> None:
     finish(sink)
 
 
-def test_the_rest_of_a_torn_line_does_not_enter_the_next_file(json_file: Path) -> None:
+def test_a_torn_line_is_written_whole_into_the_next_file(json_file: Path) -> None:
     sink = Sink(str(json_file))
     with full_after(7):
         put_and_wait(sink, b"first\n", b"second\n", b"third\n")
         json_file.rename(json_file.with_suffix(".1"))
         sink.reopen()
     put_and_wait(sink, b"fourth\n")
-    assert json_file.read_bytes() == b"third\nfourth\n"
+    assert json_file.read_bytes() == b"second\nthird\nfourth\n"
     status = sink.status()
-    assert (status.written, status.dropped) == (3, 1)
+    assert (status.written, status.dropped) == (4, 0)
+    finish(sink)
+
+
+@pytest.mark.parametrize("meanwhile", [b"", b"other\n"])
+def test_nor_does_its_rest_stand_alone_where_its_beginning_is_not_the_end(json_file: Path, meanwhile: bytes) -> None:
+    """The file was begun anew (copytruncate), or another worker has found room first."""
+    sink = Sink(str(json_file))
+    with full_after(7):
+        put_and_wait(sink, b"first\n", b"second\n")
+        json_file.write_bytes(meanwhile)
+    put_and_wait(sink, b"third\n")
+    assert json_file.read_bytes() == meanwhile + b"second\nthird\n"
     finish(sink)
 
 
