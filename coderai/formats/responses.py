@@ -109,6 +109,7 @@ class Responses:
             tool_call_id=called or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
             builds_on=_builds_on(request),
+            kept=True,
             background=flag(request.background),
         )
 
