@@ -174,5 +174,6 @@ def _attachment(part: dict[str, Any]) -> Metadata | None:
     if media_type:
         noted["media_type"] = media_type[:_LONGEST_TYPE]
     if data:
-        noted["size"] = len(data) * 3 // 4 - data[-2:].count("=")
+        plain = source.get("type") == "text"  # else base64
+        noted["size"] = len(data.encode("utf-8", "replace")) if plain else len(data) * 3 // 4 - data[-2:].count("=")
     return noted
