@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway import PROVIDER_KEY, Gateway
-from tests.provider import Provider, whole
+from tests.provider import Provider, stream, whole
 
 pytestmark = pytest.mark.on_both_databases
 
@@ -74,3 +74,25 @@ def test_nor_by_another_name_of_the_same_provider(tmp_path: Path, provider: Prov
     provider.answers(whole(b'{"id":"resp_next","object":"response","output":[]}'))
     assert gateway.request("GET", f"{second}/resp_hers", token=alice).status == 200
     assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_nobody_goes_on_from_another_user_s_thread(
+    gateway: Gateway, provider: Provider, token: str, bob: str, streamed: bool
+) -> None:
+    """Anthropic's threads: the provider keeps what was said, under the ids of its answers."""
+    path = "/api/v2/aibridge/anthropic/v1/messages?beta=true"
+    body = b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"what did I say?"}],"thread":%b}'
+    first, second = f"msg_first_{streamed}", f"msg_second_{streamed}"
+    thread = b'{"type":"create"}'
+    for message_id in (first, second):
+        message = b'{"id":"%b","type":"message","content":[]}' % message_id.encode()
+        events = (b'data: {"type":"message_start","message":%b}\n\n' % message, b'data: {"type":"message_stop"}\n\n')
+        provider.answers(stream(*events) if streamed else whole(message))
+        assert gateway.request("POST", path, body % thread, token=token).status == 200
+        thread = b'{"type":"continue","previous_message_id":"%b"}' % message_id.encode()
+        provider.reset()
+        answer = gateway.request("POST", path, body % thread, token=bob)
+        assert (answer.status, answer.json()["error"]["type"], provider.requests) == (404, "not_found_error", [])
+        coded = gateway.request("POST", path, body % thread, {"Content-Encoding": "x-own"}, token=bob)
+        assert (coded.status, provider.requests) == (415, [])

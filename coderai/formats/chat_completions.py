@@ -155,11 +155,13 @@ class ChatCompletions:
         )
 
     def withheld(self, event: bytes) -> bool:
-        """The chunk of usage alone; Azure's first chunk has no choices either, but no usage."""
+        """The chunk of usage alone; Azure's first chunk has no choices either, but no usage, nor may OpenAI's that has
+        the moderation, which a client asks for.
+        """
         if b'"usage"' not in event:
             return False
         chunk = mapping(payload(event))
-        return chunk.get("choices") == [] and isinstance(chunk.get("usage"), dict)
+        return chunk.get("choices") == [] and isinstance(chunk.get("usage"), dict) and not chunk.get("moderation")
 
     def error(self, status: int, message: str) -> bytes:
         default = ("invalid_request_error", None) if status < 500 else ("server_error", None)

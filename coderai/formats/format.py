@@ -34,6 +34,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     tool_call_id: str | None = None  # of the last tool result in the last message
     session_id: str | None = None  # where the client's body names its session
     builds_on: tuple[str, ...] = ()  # ids of what the provider keeps (a response, a conversation), and goes on from
+    kept: bool = False  # the provider keeps the answer, to be asked for or gone on from by its id
     background: bool = False  # to be answered later, out of the gateway's sight
     withholds_usage: bool = False  # the usage chunk was asked for by us and is not the client's to see
 
@@ -51,7 +52,7 @@ class Format(Protocol):
     path: str  # below the provider's route prefix, e.g. "/v1/messages"
     wanted: re.Pattern[bytes]  # a stream event that `fold` needs; the rest is relayed unread
     terminal_hints: tuple[bytes, ...]  # without one of these, no event is terminal: finding out so is faster
-    answers_kept: bool  # whether the provider keeps its answers, to be asked for by their ids
+    answers_kept: bool  # whether there are requests whose answers the provider keeps
     terminal: re.Pattern[bytes]  # the event at which a client hangs up (error events are terminal too)
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:

@@ -30,12 +30,16 @@ def tokens_of(message_id: str, usage: dict[str, Any]) -> Tokens:
 
 
 _USUAL = ("", "standard", "global", "not_available")
+# A retry on another model costs what it had cost there all along.
+_REDEEMED = "redeemed"
 
 
 def _priced(usage: dict[str, Any]) -> Metadata:
     """What the price depends on beside the figures, where it is not as usual."""
     told = ((name, text(usage.get(name))) for name in ("service_tier", "speed", "inference_geo"))
-    return {name: given for name, given in told if given not in _USUAL}
+    credit = text(mapping(mapping(usage.get("fallback_credit")).get("status")).get("type"))
+    redeemed = {"fallback_credit": credit} if credit == _REDEEMED else {}
+    return {name: given for name, given in told if given not in _USUAL} | redeemed
 
 
 # https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback

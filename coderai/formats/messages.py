@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from itertools import dropwhile
 from typing import Any
 
 import msgspec
@@ -10,22 +9,13 @@ from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
 from coderai.formats.failure import error_of, failure_in, told, unwrapped
-from coderai.formats.format import Ask, NotUnderstood, Reading
-from coderai.formats.loose import flag, items, mapping, object_of, objects, text
+from coderai.formats.format import Ask, Reading
+from coderai.formats.loose import mapping, object_of, objects, text
 from coderai.formats.message_blocks import Block, block_of, failures_in, tool_of
+from coderai.formats.message_request import ask_of
 from coderai.formats.message_usage import tokens_of
-from coderai.formats.prompt import attachments, behind_answer, last_message, prompt_of
-from coderai.formats.queued import queued
-from coderai.formats.replies import reply
 from coderai.formats.terminal import terminal_event
-from coderai.records import AnswerFinding, Prompt, Thought
-
-
-class _Request(Struct):
-    model: Any = None
-    messages: list[Raw] | None = None
-    stream: Any = False
-    metadata: Any = None
+from coderai.records import AnswerFinding, Thought
 
 
 class _Event(Struct):
@@ -69,7 +59,7 @@ _ERROR_TYPES = {
 
 class Messages:
     path = "/v1/messages"
-    answers_kept = False
+    answers_kept = True
     wanted = re.compile(
         rb'"type"\s*:\s*"(?:message_start|message_delta|content_block_start|content_block_stop'
         rb'|input_json_delta|thinking_delta|error)"'
@@ -78,21 +68,7 @@ class Messages:
     terminal = terminal_event("message_stop", "error")
 
     def ask(self, body: bytes, *, include_usage: bool = True) -> Ask:
-        request = object_of(body, _Request)
-        if not isinstance(request.model, str) or not request.model:
-            raise NotUnderstood("model: Field required")
-        behind = behind_answer(request.messages)
-        last, beside = last_message(behind)
-        results = [mapping(block) for block in items(last.get("content"))]
-        called = [text(block.get("tool_use_id")) for block in results if block.get("type") == "tool_result"]
-        return Ask(
-            model=request.model,
-            body=body,
-            stream=flag(request.stream),
-            prompt=_prompt(behind, last, beside),
-            tool_call_id=next((call for call in reversed(called) if call), None),
-            session_id=_session(mapping(request.metadata).get("user_id")),
-        )
+        return ask_of(body)
 
     def whole(self, body: bytes) -> _Message:
         body = unwrapped(body)
@@ -169,30 +145,3 @@ class _WholeMessage(Struct):
     content: list[Raw] | None = None
     usage: Any = None
     error: Any = None
-
-
-def _prompt(behind: Sequence[dict[str, Any]], last: dict[str, Any], beside: Sequence[str]) -> Prompt | None:
-    """What its user said, typed while Claude Code worked, or while a call was refused: it may be all of these at once.
-
-    What stands before the last message was in a request of its own already, where there is something in that one.
-    """
-    said = prompt_of(last, ("text",), beside)
-    since = behind if said is None else [*dropwhile(lambda message: message is not last, behind)]
-    found = [prompt for prompt in (said, queued(since), reply(since)) if prompt is not None]
-    if not found:
-        return None
-    first, *others = found
-    metadata = first.metadata if first is said else first.metadata | attachments(last)
-    if others:
-        parts = [*metadata.get("other_parts", ()), *(other.text for other in others)]
-        metadata = {**metadata, "other_parts": parts}
-    return Prompt(first.text, metadata)
-
-
-def _session(user_id: Any) -> str | None:
-    """Claude Code names its session within metadata.user_id: as JSON, in older versions behind `_session_`."""
-    if not isinstance(user_id, str):
-        return None
-    if user_id.startswith("{"):
-        return text(mapping(user_id.encode("utf-8", "replace")).get("session_id")) or None
-    return user_id.partition("_session_")[2] or None

@@ -14,6 +14,8 @@ from coderai.formats.loose import items, mapping, text, texts_in, value
 from coderai.records import Metadata, Prompt
 
 _BEHIND = ("system", "developer")
+# Items of an input that tell the provider what to do, and the model nothing.
+_ASIDE = ("compaction_trigger", "configuration_update")
 REMINDER_BEGIN, REMINDER_END = "<system-reminder>", "</system-reminder>"
 # What tools add of their own, in parts (or items) beside the user's words: Cline and its kin, Codex, OpenCode's files
 # and agents, Claude Code's images, skills, what its background tasks tell and what a command prints that its user runs.
@@ -37,12 +39,12 @@ def behind_answer(messages: Any) -> list[dict[str, Any]]:
 
 def _is_said(message: dict[str, Any]) -> bool:
     """To the model, and not by it: its calls have no role, nor have the answers to them."""
-    role = message.get("role")
-    return role != "assistant" if role is not None else text(message.get("type")).endswith(("_output", "_response"))
+    role, kind = message.get("role"), text(message.get("type"))
+    return role != "assistant" if role is not None else kind in _ASIDE or kind.endswith(("_output", "_response"))
 
 
 def last_message(messages: Any) -> tuple[dict[str, Any], list[str]]:
-    """The last message or item that is no system or developer message, nor all a tool's own; {} if there is none.
+    """The last message or item that is no system's, developer's or provider's, nor all a tool's own; {} if none is.
 
     And what the user's messages say that were passed over for it, or stand right before it, for `prompt_of`: its user
     may have typed what looks like a tool's, and several messages while a tool worked.
@@ -61,7 +63,7 @@ def _latest(messages: Any) -> list[dict[str, Any]]:
     """The last messages that are the user's by their role, and what came of a tool before them; the newest first."""
     latest: list[dict[str, Any]] = []
     for message in map(mapping, reversed(items(messages))):
-        if message.get("role") in _BEHIND:
+        if message.get("role") in _BEHIND or message.get("type") in _ASIDE:
             continue
         if latest and not _is_clients(message):
             break
@@ -172,5 +174,6 @@ def _attachment(part: dict[str, Any]) -> Metadata | None:
     if media_type:
         noted["media_type"] = media_type[:_LONGEST_TYPE]
     if data:
-        noted["size"] = len(data) * 3 // 4 - data[-2:].count("=")
+        plain = source.get("type") == "text"  # else base64
+        noted["size"] = len(data.encode("utf-8", "replace")) if plain else len(data) * 3 // 4 - data[-2:].count("=")
     return noted

@@ -5,7 +5,7 @@ Spec: https://platform.openai.com/docs/api-reference/responses-streaming
 
 from typing import Any, NamedTuple
 
-from coderai.formats.loose import text
+from coderai.formats.loose import mapping, text
 from coderai.formats.response_items import Item
 
 
@@ -21,7 +21,9 @@ DELTAS = {
     "response.mcp_call_arguments.delta": Target("arguments"),
     "response.custom_tool_call_input.delta": Target("input"),
     "response.code_interpreter_call_code.delta": Target("code"),
+    "response.shell_call_command.added": Target("action", "command_index"),
     "response.shell_call_command.delta": Target("action", "command_index"),
+    "response.apply_patch_call_operation_diff.delta": Target("operation"),
     "response.reasoning_summary_text.delta": Target("summary", "summary_index"),
     "response.reasoning_text.delta": Target("content", "content_index"),
 }
@@ -43,6 +45,12 @@ class Unfinished:
         """As far as it came."""
         self._item.incomplete = True
         for field, parts in self._parts.items():
-            texts = ["".join(parts[index]) for index in sorted(parts)]
-            setattr(self._item, field, [{"text": each} for each in texts] if field in _LISTS else "\n".join(texts))
+            setattr(self._item, field, self._joined(field, ["".join(parts[index]) for index in sorted(parts)]))
         return self._item
+
+    def _joined(self, field: str, texts: list[str]) -> Any:
+        if field in _LISTS:
+            return [{"text": each} for each in texts]
+        joined = "\n".join(texts)
+        # what is to be done, and to which file, has come with the item
+        return mapping(self._item.operation) | {"diff": joined} if field == "operation" else joined

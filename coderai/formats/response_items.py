@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 from coderai.formats.called import noted
 from coderai.formats.format import NotUnderstood
 from coderai.formats.loose import items, mapping, object_of, text, written
-from coderai.records import Thought, ToolCall
+from coderai.records import Metadata, Thought, ToolCall
 
 
 class _Given(Struct):
@@ -34,6 +34,7 @@ class _Given(Struct):
     environment: Any = None
     execution: Any = None
     error: Any = None
+    agent: Any = None
     revised_prompt: Raw = Raw(b"null")
     arguments: Raw = Raw(b"null")
     input: Raw = Raw(b"null")
@@ -55,6 +56,8 @@ _INPUTS = ("revised_prompt", "arguments", "input", "action", "actions", "operati
 # Of MCP servers, namespaces are Codex's, which runs the servers itself.
 _WHOSE = ("server_label", "namespace")
 _APPROVAL = "mcp_approval_request"
+# Of several agents that the provider runs, one calls another: its action says how, its arguments with what.
+_AGENTS = "multi_agent_call"
 _SERVER_SIDE = (
     "mcp_call",
     "web_search_call",
@@ -63,7 +66,12 @@ _SERVER_SIDE = (
     "image_generation_call",
     "program",
     _APPROVAL,
+    _AGENTS,
 )
+
+
+# What a search or code that the provider ran tells of its failure is no more than this status.
+_FAILED = "failed"
 
 
 def item_of(raw: Raw) -> Item:
@@ -99,9 +107,11 @@ def answered(item: dict[str, Any]) -> str:
 
 def tool_call(message_id: str, item: Item) -> ToolCall:
     kind = text(item.type)
-    metadata = noted(item, _WHOSE, server=kind in _SERVER_SIDE or _is_hosted(item))
+    metadata = noted(item, _WHOSE, server=kind in _SERVER_SIDE or _is_hosted(item)) | _agent(item)
     if kind == _APPROVAL:
         metadata["approval"] = "requested"
+    elif kind == _AGENTS:
+        metadata["action"] = written(item.action)
     inputs = (getattr(item, name) for name in _INPUTS)
     given = next((some for some in inputs if some != Raw(b"null") and some != Raw(b"")), None)
     return ToolCall(
@@ -110,20 +120,26 @@ def tool_call(message_id: str, item: Item) -> ToolCall:
         tool=text(item.name) or kind.removesuffix("_call"),
         input=written(given),
         server_url=item.server_url if isinstance(item.server_url, str) else None,
-        invocation_error=written(item.error) if item.error else None,
+        invocation_error=written(item.error or (item.status if item.status == _FAILED else None)) or None,
         metadata=metadata,
     )
+
+
+def _agent(item: Item) -> Metadata:
+    """Of several, whose item it is."""
+    name = text(mapping(item.agent).get("agent_name")) if item.agent else ""
+    return {"agent": name} if name else {}
 
 
 def thoughts_of(item: Item) -> Iterable[Thought]:
     if item.type == "reasoning":
         for part in map(mapping, items(item.summary)):
             if words := text(part.get("text")):
-                yield Thought(words, {"source": "reasoning_summary"})
+                yield Thought(words, {"source": "reasoning_summary"} | _agent(item))
         for part in map(mapping, items(item.content)):
             if words := text(part.get("text")):
-                yield Thought(words, {"source": "reasoning_text"})
+                yield Thought(words, {"source": "reasoning_text"} | _agent(item))
     elif item.type == "message" and item.role == "assistant" and item.phase == "commentary":
         words = "".join(text(mapping(part).get("text")) for part in items(item.content))
         if words:
-            yield Thought(words, {"source": "commentary"})
+            yield Thought(words, {"source": "commentary"} | _agent(item))

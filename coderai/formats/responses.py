@@ -64,13 +64,13 @@ class _Event(Struct):
     summary_index: Any = None
     content_index: Any = None
     command_index: Any = None
+    command: Any = None  # as far as it is there when it is added
     error: Any = None
     code: Any = None
     message: Any = None
 
 
 _EVENTS = json.Decoder(_Event)
-
 
 # It returns the conversation made shorter: nothing in it was called or thought now.
 _COMPACTION = "response.compaction"
@@ -85,8 +85,8 @@ class Responses:
     wanted = re.compile(
         rb'"type"\s*:\s*"(?:response\.(?:created|completed|incomplete|failed|output_item\.(?:added|done)'
         rb"|function_call_arguments\.delta|mcp_call_arguments\.delta|custom_tool_call_input\.delta"
-        rb"|code_interpreter_call_code\.delta|shell_call_command\.delta|reasoning_summary_text\.delta"
-        rb'|reasoning_text\.delta)|error)"'
+        rb"|code_interpreter_call_code\.delta|shell_call_command\.(?:added|delta)|reasoning_summary_text\.delta"
+        rb'|reasoning_text\.delta|apply_patch_call_operation_diff\.delta)|error)"'
     )
     terminal_hints: tuple[bytes, ...] = (*(name.encode() for name in _FINAL), b"error")
     terminal = terminal_event(*_FINAL, "error")
@@ -109,6 +109,7 @@ class Responses:
             tool_call_id=called or None,
             session_id=text(mapping(request.client_metadata).get("session_id")) or None,
             builds_on=_builds_on(request),
+            kept=True,
             background=flag(request.background),
         )
 
@@ -144,7 +145,7 @@ class Responses:
                 seen.output.append(item_of(event.item))
             elif (target := DELTAS.get(kind)) is not None and place in unfinished:
                 index = getattr(event, target.counted_by) if target.counted_by else 0
-                unfinished[place].add(target, index, event.delta)
+                unfinished[place].add(target, index, event.delta or event.command)
             elif kind == "error" or event.error or (event.message and not kind):
                 given = {"error": event.error, "code": event.code, "message": event.message}
                 seen.failure = told(error_of(given | {"type": kind if kind == "error" else ""}), seen.failure)

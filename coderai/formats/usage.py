@@ -16,12 +16,14 @@ _ASKED = {
     "cache_creation_tokens": "prompt_cache_write",
     "cache_creation_input_tokens": "prompt_cache_write",
     "cache_write_tokens": "prompt_cache_write",
+    "image_tokens": "prompt_image",
 }
 _MADE = {
     "accepted_prediction_tokens": "completion_accepted_prediction",
     "rejected_prediction_tokens": "completion_rejected_prediction",
     "audio_tokens": "completion_audio",
     "reasoning_tokens": "completion_reasoning",
+    "image_tokens": "completion_image",
 }
 
 
@@ -55,9 +57,12 @@ def response_tokens(message_id: str, usage: dict[str, Any], tier: Any, of_tools:
     """of_tools: what the provider's own tools took beside it."""
     details = mapping(usage.get("input_tokens_details"))
     cached, kept = details.get("cached_tokens"), details.get("cache_write_tokens")
+    split = mapping(details.get("cache_write_tokens_details"))  # by how long they stay there, which has its price
     extra = {
         "input_cached": cached,
         "input_cache_write": kept,
+        "input_cache_write_12h": split.get("ttl_12h_tokens"),
+        "input_cache_write_30m": split.get("ttl_30m_tokens"),
         "output_reasoning": mapping(usage.get("output_tokens_details")).get("reasoning_tokens"),
         "total_tokens": usage.get("total_tokens"),
     }

@@ -120,8 +120,8 @@ class Interception:
     def _findings(self, reading: Reading) -> Iterable[Finding]:
         for finding in reading.findings:
             yield shortened(finding, self._text_limit)
-        if reading.message_id and self._route.format is not None and self._route.format.answers_kept:
-            # GET /responses/{id} and the like are for this user only
+        if reading.message_id and self._ask.kept:
+            # GET /responses/{id} and the like, and what goes on from it, are for this user only
             yield ProviderObject(
                 object_id=reading.message_id,
                 provider_name=self._route.provider.name,
