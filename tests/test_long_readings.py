@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.databases import query
 from tests.exchange import CHAT, Reader
 from tests.gateway import Gateway
-from tests.provider import Provider, stream
+from tests.provider import Pause, Provider, stream
 from tests.waiting import until
 
 ASK = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hello"}]}'
@@ -33,6 +33,30 @@ def test_it_is_read_to_its_end_before_the_server_ends(tmp_path: Path, provider: 
     assert gateway.stop() == 0
     assert query(gateway.database, ENDS) == [(1, "client_disconnected")]
     assert query(gateway.database, "SELECT length(input) FROM aibridge_tool_usages") == [(EVENTS,)]
+
+
+def test_of_several_that_are_read_at_once_each_is_whole(gateway: Gateway, provider: Provider, token: str) -> None:
+    """One after the other, among them one whose client has gone."""
+    last, count = b"data: [DONE]\n\n", 4000
+    pauses = [Pause() for _ in range(4)]
+    clients = []
+    for number, pause in enumerate(pauses):
+        named = EVENT.replace(b'"id":"c"', b'"id":"at-once-%d"' % number).replace(b'"x"', b'"%d"' % number)
+        head, *events = stream(named * count + b": all\n\n", last)
+        provider.answers(head, events[0], pause, *events[1:])
+        clients.append(Reader(gateway, CHAT, ASK, token))
+        clients[-1].until(b": all")
+    for pause in pauses[1:]:
+        pause.go()
+    clients[0].socket.close()
+    for number, client in enumerate(clients[1:], 1):
+        with client:
+            got = client.until(b"0\r\n\r\n")
+            assert got.count(b'"%d"' % number) == count and last in got
+    pauses[0].go()
+    inputs = "SELECT provider_response_id, input FROM aibridge_tool_usages WHERE provider_response_id LIKE 'at-once-%'"
+    read = {f"at-once-{number}": str(number) * count for number in range(4)}
+    until(lambda: dict(query(gateway.database, inputs)) == read)
 
 
 class Hasty(Gateway):

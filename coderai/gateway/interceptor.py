@@ -59,7 +59,7 @@ class Interceptor:
         self._dumper = dumper
         self._log = log
         self.text_limit = 0
-        self._reading_long = asyncio.Lock()
+        self._reading_long = asyncio.Lock()  # several at once would be no faster, and leave the loop few turns
 
     async def serve(self, request: Request, route: Route, format: Format, user: User, keys: Keys, body: bytes) -> None:
         ask = await self._ask(request, route, format, body)
@@ -103,7 +103,7 @@ class Interceptor:
         except asyncio.CancelledError:
             if not interception.ended:
                 why = "client_disconnected" if request.gone else "interrupted"
-                interception.end(request.status, await _read_all_the_same(answer, tap), why)
+                interception.end(request.status, await self._read_all_the_same(answer, tap), why)
             raise
         finally:
             if answer is not None:
@@ -134,7 +134,7 @@ class Interceptor:
             if len(plain) <= LONG_PLAIN:
                 ask, others = _understood(format, provider, plain, include_usage)
             else:
-                async with self._reading_long:  # several at once would be no faster, and leave the loop few turns
+                async with self._reading_long:
                     ask, others = await asyncio.to_thread(_understood, format, provider, plain, include_usage)
         except NotUnderstood as fault:
             raise Refusal(400, str(fault)) from None
@@ -157,7 +157,7 @@ class Interceptor:
     async def _end(
         self, interception: Interception, answer: Answer, tap: ReadingTap, ending: EndedBy, call: Call, relay: Relay
     ) -> None:
-        reading = await asyncio.to_thread(tap.read) if tap.long else tap.read()
+        reading = await self._read_long(tap) if tap.long else tap.read()
         if tap.fault is not None and ending is not EndedBy.BREAK:  # half an answer is no JSON: nothing is wrong with it
             self._log.warn(
                 "answer not read", interception_id=interception.id, error=interception.without_secrets(tap.fault)
@@ -169,24 +169,27 @@ class Interceptor:
             error_type = "incomplete_stream"
         await interception.end(answer.status, reading, error_type, key=call.key, then=relay.release)
 
+    async def _read_long(self, tap: ReadingTap) -> Reading:
+        async with self._reading_long:
+            return await asyncio.to_thread(tap.read)
+
+    async def _read_all_the_same(self, answer: Answer | None, tap: ReadingTap | None) -> Reading:
+        """What was found until the task was cancelled, even if it is cancelled again meanwhile."""
+        if answer is None or tap is None:
+            return Reading()
+        answer.abandon()  # nothing more of it is to come while it is read
+        if not tap.long:
+            return tap.read()
+        reading = asyncio.ensure_future(self._read_long(tap))
+        while not reading.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(reading)
+        return reading.result()
+
 
 def _understood(format: Format, provider: Provider, plain: bytes, include_usage: bool) -> tuple[Ask, Iterable[str]]:
     """What is asked, and which models it names besides, where that matters."""
     return format.ask(plain, include_usage=include_usage), also_named(plain) if provider.restricted else ()
-
-
-async def _read_all_the_same(answer: Answer | None, tap: ReadingTap | None) -> Reading:
-    """What was found until the task was cancelled, even if it is cancelled again meanwhile."""
-    if answer is None or tap is None:
-        return Reading()
-    answer.abandon()  # nothing more of it is to come while it is read
-    if not tap.long:
-        return tap.read()
-    reading = asyncio.ensure_future(asyncio.to_thread(tap.read))
-    while not reading.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(reading)
-    return reading.result()
 
 
 def _tap(answer: Answer, format: Format, ask: Ask) -> ReadingTap:
