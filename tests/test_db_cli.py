@@ -71,6 +71,28 @@ async def test_a_damaged_one_is_named(tmp_path: Path) -> None:
     assert "restore a backup" in served.stderr
 
 
+async def test_a_backup_beside_the_wal_of_the_database_before_it_stays_as_it_is(tmp_path: Path) -> None:
+    """Whoever restores after a crash finds that -wal, and may have moved the only backup there is."""
+    path, wal, copy = (tmp_path / name for name in ("coderai.db", "coderai.db-wal", "copy.db"))
+    await fill(path)
+    coderai("db", "backup", str(copy), env=environment(path))
+    with closing(sqlite3.connect(path, isolation_level=None)) as grown:
+        grown.execute("CREATE TABLE more (text)")
+        grown.execute(f"INSERT INTO more VALUES ('{'x' * 1_000_000}')")
+        grown.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        grown.execute("CREATE TABLE further (text)")
+        left = wal.read_bytes()
+    copy.rename(path)
+    restored = path.read_bytes()
+    wal.write_bytes(left)
+    served = coderai("server", env=environment(path) | {"CODER_HTTP_ADDRESS": "127.0.0.1:0"}, check=False)
+    assert (served.returncode, len(served.stderr.splitlines())) == (1, 1), served.stderr
+    assert "restore a backup (and move coderai.db-wal away: it belongs to what was here before)" in served.stderr
+    assert (path.read_bytes(), wal.read_bytes()) == (restored, left)
+    wal.unlink()
+    assert coderai("db", "check", env=environment(path)).stdout == "the database is sound\n"
+
+
 @pytest.mark.parametrize("part", ["table aibridge_model_thoughts", "index aibridge_tool_usages_call"])
 async def test_what_is_missing_is_named(tmp_path: Path, part: str) -> None:
     path = tmp_path / "coderai.db"

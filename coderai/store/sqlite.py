@@ -62,8 +62,8 @@ class SQLite:
         self._presence = Presence(opened)
 
     async def open(self, *, checked: bool) -> None:
-        await self._writer.open(partial(open_writer, synchronous=self._synchronous))
-        await self._lookups.open(partial(open_lookups, checked=checked))
+        await self._writer.open(partial(_open_writer, synchronous=self._synchronous, checked=checked))
+        await self._lookups.open(open_lookups)
         await self._reports.open(open_reader)
         await self._checkpoints.open(open_checkpointer)
         self._files.look()
@@ -160,6 +160,12 @@ class SQLite:
             await asyncio.wait([self._checkpoint])
         for thread in (self._checkpoints, self._reports, self._lookups, self._writer):
             await thread.close()
+
+
+def _open_writer(path: Path, synchronous: str, *, checked: bool) -> sqlite3.Connection:
+    if checked:
+        sqlite_care.refuse_damage(path)
+    return open_writer(path, synchronous)
 
 
 def _transaction(writer: sqlite3.Connection, work: Callable[[Connection], T]) -> tuple[T, int]:

@@ -1,4 +1,4 @@
-"""Looking after a SQLite database: check, reclaim, vacuum, back up.
+"""Looking after a SQLite database: check, refuse damage, reclaim, vacuum, back up.
 
 The functions block; the driver calls them in the thread of the connection.
 """
@@ -7,12 +7,17 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from coderai.store.driver import StoreUnavailable
 from coderai.store.migrations import MIGRATIONS
 from coderai.store.sqlite_file import create, is_damage, unavailable
 
 # Pages given back at a time, about as many as one transaction of a purge frees: a millisecond or two.
 RECLAIMED_PAGES = 32
 
+# Read through at every start of a server, a fifth of a second's work; what is larger is left to `coderai db check`.
+CHECKED_BYTES = 128 * 1024 * 1024
+
+_SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 _PARTS = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
 
 
@@ -33,6 +38,32 @@ def _parts_of_ours() -> set[tuple[str, str]]:
         for statement in (statement for step in MIGRATIONS for statement in step):
             whole.execute(statement)
         return set(whole.execute(_PARTS))
+
+
+def refuse_damage(path: Path) -> None:
+    """Raises StoreUnavailable, and leaves the files as they are.
+
+    A backup may have been put beside the -wal of the database before it, and so seem to be damaged. Opened for writing,
+    it would be, as soon as it is closed: SQLite makes that -wal a part of it.
+    """
+    if not path.is_file():
+        return
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+        try:
+            if reader.execute(_SIZE).fetchone()[0] > CHECKED_BYTES:
+                return
+            found = str(reader.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            found = str(error)
+    if found != "ok":
+        wal = path.with_name(f"{path.name}-wal")
+        beside = f" (and move {wal.name} away: it belongs to what was here before)" if wal.exists() else ""
+        where = found.splitlines()[-1]
+        raise StoreUnavailable(
+            f"database {path} is damaged: {where}; restore a backup{beside} or choose another with --sqlite-path"
+        )
 
 
 def reclaim(writer: sqlite3.Connection) -> bool:

@@ -20,10 +20,7 @@ CACHE_KIBIBYTES = 8192
 # A WAL that grew beyond is cut back to this after a checkpoint; below, its file is kept, for what the heaviest load
 # writes between two (CHECKPOINT_ROWS), as commits of one exchange each do.
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
-# Read through at every start of a server, a fifth of a second's work; what is larger is left to `coderai db check`.
-CHECKED_BYTES = 128 * 1024 * 1024
 
-_SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 _FIRST_TABLES = (
     "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('aibridge_interceptions', 'users')"
 )
@@ -66,12 +63,10 @@ def _prepare(writer: sqlite3.Connection, path: Path, synchronous: str) -> None:
     _migrate(writer, path)
 
 
-def open_lookups(path: Path, *, checked: bool) -> sqlite3.Connection:
+def open_lookups(path: Path) -> sqlite3.Connection:
     """For users, tokens and the like: what is no text is none of theirs, and is only shown."""
     reader = open_reader(path)
     reader.text_factory = lambda stored: stored.decode(errors="replace")
-    if checked:
-        _refuse_damage(reader, path)
     return reader
 
 
@@ -79,16 +74,6 @@ def open_reader(path: Path) -> sqlite3.Connection:
     reader = _connect(path)
     reader.execute("PRAGMA query_only = ON")
     return reader
-
-
-def _refuse_damage(reader: sqlite3.Connection, path: Path) -> None:
-    if reader.execute(_SIZE).fetchone()[0] <= CHECKED_BYTES:
-        found = reader.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            where = found.splitlines()[-1]
-            raise StoreUnavailable(
-                f"database {path} is damaged: {where}; restore a backup or choose another with --sqlite-path"
-            )
 
 
 def open_checkpointer(path: Path) -> sqlite3.Connection:
