@@ -1,5 +1,6 @@
 """Which models a request names beside its `model`: a provider may answer with any of them."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -60,11 +61,13 @@ _NAMING: Mapping[str, Within] = {
     "context_window_fallback_dict": _maps,
     "provideroptions": _gateways,
 }
+# One of these is in whatever names a model; in whole bodies, `model` and `tools` are as well where nothing else is. One
+# regex is three times as fast as a search for each.
+_TELLING = re.compile(b'"(?:%b)"' % "|".join({*_NAMING, *_WITHIN}).encode())
+_TELLING_OF_BODY = re.compile(b'"(?:%b)"' % "|".join({*_NAMING, *_WITHIN} - {"model", "tools"}).encode())
 # Of these letters a name may be written with escapes, or with letters that fold to its own (long s, Kelvin).
-_ESCAPES = (b"\\u004", b"\\u005", b"\\u006", b"\\u007", b"\\u017f", b"\\u212a", "\u017f".encode(), "\u212a".encode())
-# One of these is in whatever names a model; in whole bodies, `model` and `tools` are as well where nothing else is.
-_TELLING = (*(f'"{name}"'.encode() for name in {*_NAMING, *_WITHIN}), *_ESCAPES)
-_TELLING_OF_BODY = tuple(one for one in _TELLING if one not in (b'"model"', b'"tools"'))
+_ESCAPES = (b"\\u004", b"\\u005", b"\\u006", b"\\u007", b"\\u017f", b"\\u212a")
+_LETTERS = ("\u017f".encode(), "\u212a".encode())
 # Lists and objects within each other, and names in one field: none that is meant has a tenth of it.
 _DEEPEST = 20
 _MOST_NAMES = 1000
@@ -73,12 +76,12 @@ _MOST_NAMES = 1000
 def also_named(body: bytes) -> list[str]:
     """These models; raises NotUnderstood where a name is there twice: the provider may take another than we do."""
     small = body.lower()
-    if small.count(b'"model"') < 2 and not _has(small, _TELLING_OF_BODY):
+    if small.count(b'"model"') < 2 and not _tells(small, _TELLING_OF_BODY):
         return []  # nearly always
     found = _folded(body)
     models: list[str] = []
     for item in each(found.get("input", b"[]")):
-        if item.startswith(b"{") and _has(item.lower(), _TELLING):
+        if item.startswith(b"{") and _tells(item.lower(), _TELLING):
             models += _of_tools(_folded(item))  # brought along
     models += _of_tools(found)
     for name in _NAMING:
@@ -87,8 +90,12 @@ def also_named(body: bytes) -> list[str]:
     return models
 
 
-def _has(small: bytes, some: tuple[bytes, ...]) -> bool:
-    return any(one in small for one in some)
+def _tells(small: bytes, names: re.Pattern[bytes]) -> bool:
+    return (
+        names.search(small) is not None
+        or (b"\\u" in small and any(escape in small for escape in _ESCAPES))
+        or (not small.isascii() and any(letter in small for letter in _LETTERS))
+    )
 
 
 def _folded(body: bytes) -> dict[str, bytes]:
@@ -102,7 +109,7 @@ def _folded(body: bytes) -> dict[str, bytes]:
 
 def _of_tools(found: dict[str, bytes]) -> list[str]:
     """Most of many tools name no model, and are not parsed."""
-    telling = (tool for tool in each(found.get("tools", b"[]")) if _has(tool.lower(), _TELLING))
+    telling = (tool for tool in each(found.get("tools", b"[]")) if _tells(tool.lower(), _TELLING))
     return _models("tools", pairs(b"[%b]" % b",".join(telling)))
 
 

@@ -14,7 +14,7 @@ from coderai.store.sqlite_file import create, is_damage, unavailable
 # Pages given back at a time, about as many as one transaction of a purge frees: a millisecond or two.
 RECLAIMED_PAGES = 32
 
-# Read through at every start of a server, a fifth of a second's work; what is larger is left to `coderai db check`.
+# Read through whenever it is opened, a fifth of a second's work; what is larger is left to `coderai db check`.
 CHECKED_BYTES = 128 * 1024 * 1024
 
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
@@ -54,7 +54,7 @@ def refuse_damage(path: Path) -> None:
                 return
             found = str(reader.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.DatabaseError as error:
-            if not is_damage(error):
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
                 raise
             found = str(error)
     if found != "ok":
