@@ -14,12 +14,14 @@ from coderai.logs import Logger
 from coderai.records import Record, Thread
 from coderai.store import BadData, Store
 from coderai.store.storable import storable
+from coderai.store.store import EachWritten
 
 # Waits between tries of a failed commit: short at first, for a lock that is held for a moment.
 FIRST_RETRY_SECONDS = 0.05
 LAST_RETRY_SECONDS = 2.0
 
 T = TypeVar("T")
+Batch = Callable[[], Sequence[Record]]
 
 
 class Commits:
@@ -29,19 +31,26 @@ class Commits:
         self._grace = grace
 
     async def commit(
-        self, batch: Sequence[Record], *, at_once: bool, late: bool
-    ) -> tuple[Sequence[Record], Mapping[str, Thread]]:
-        """What was stored, and the threads that its interceptions are in.
+        self, batch: Batch, *, at_once: bool, late: bool
+    ) -> tuple[Sequence[Record], Sequence[Record], Mapping[str, Thread]]:
+        """The batch as it was stored, what was stored of it, and the threads that its interceptions are in.
 
-        at_once: the loop's own thread may do it. late: these are an earlier process's, or have waited for long.
+        batch: the records as they are at each try. at_once: the loop's own thread may do it. late: these are an
+        earlier process's, or have waited for long.
         """
         try:
-            return batch, await self._until_done(batch, partial(self._store.write, at_once=at_once, late=late))
+            sent, threads = await self._until_done(batch, partial(self._store.write, at_once=at_once, late=late))
+            return sent, sent, threads
         except BadData:
-            batch = [storable(record) for record in batch]
-            return await self._until_done(batch, partial(self._store.write_each, late=late))
+            sent, written = await self._until_done(batch, partial(self._write_each, late=late))
+            return sent, written.records, written.threads
 
-    async def _until_done(self, batch: Sequence[Record], write: Callable[[Sequence[Record]], Awaitable[T]]) -> T:
+    async def _write_each(self, batch: Sequence[Record], late: bool) -> EachWritten:
+        return await self._store.write_each([storable(record) for record in batch], late=late)
+
+    async def _until_done(
+        self, batch: Batch, write: Callable[[Sequence[Record]], Awaitable[T]]
+    ) -> tuple[Sequence[Record], T]:
         """Raises BadData, where `write` does."""
         wait = FIRST_RETRY_SECONDS
         refused = self._store.unstorable
@@ -49,8 +58,9 @@ class Commits:
         self._grace.begin()
         try:
             while True:
+                sent = batch()
                 try:
-                    written = await write(batch)
+                    written = await write(sent)
                 except BadData:
                     raise
                 except Exception as error:  # whatever it is, the records are kept and tried again
@@ -59,7 +69,7 @@ class Commits:
                     self._grace.worked()
                     if more := self._store.unstorable - refused:
                         self._log.error("records hold values that the database refuses", records=more)
-                    return written
+                    return sent, written
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LAST_RETRY_SECONDS)
         finally:

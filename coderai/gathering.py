@@ -5,7 +5,7 @@ While a batch commits, the next one gathers. Nothing here knows of a database.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from coderai.records import Record
@@ -27,7 +27,7 @@ BATCH_LIMIT = 1000
 class Waiter(NamedTuple):
     """Records that are stored together, and who waits for them: `done`, and `then` a turn of the loop before."""
 
-    records: Sequence[Record]
+    records: list[Record]
     done: asyncio.Future[None]
     then: Callable[[], None] | None
     since: float  # by the loop's clock

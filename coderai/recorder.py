@@ -10,14 +10,17 @@ commit, so no line tells of what is not stored.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from coderai.commits import Commits
 from coderai.gathering import ALONE, Gathering, Waiter, failed
 from coderai.grace import GRACE_SECONDS, Grace
 from coderai.logs import Logger
-from coderai.records import Record, Thread
+from coderai.records import NOT_STORED, Ended, Record, Thread
 from coderai.store import Store
 from coderai.store.storable import fitted
 
@@ -88,14 +91,16 @@ class Recorder:
         elif not records:
             done.set_result(None)
         else:
-            since = -inf if late else self._loop.time()
-            waiter = Waiter([fitted(record) for record in records], done, then, since)
-            self._gathering.add(waiter, hurry=hurry)
-            self.backlog += len(records)
-            self._idle.clear()
+            waiter = Waiter([fitted(record) for record in records], done, then, -inf if late else self._loop.time())
+            self._accept(waiter, hurry=hurry)
             if self.grace.is_over:
                 _give_up(waiter)
         return done
+
+    def _accept(self, waiter: Waiter, *, hurry: bool) -> None:
+        self.backlog += len(waiter.records)
+        self._idle.clear()
+        self._gathering.add(waiter, hurry=hurry)
 
     def hurry(self) -> None:
         """Somebody waits for what has been put."""
@@ -131,19 +136,27 @@ class Recorder:
         try:
             while True:
                 self._unstored = waiters = await self._gathering.batch(after=len(waiters))
-                batch = [record for waiter in waiters for record in waiter.records]
+                count = sum(len(waiter.records) for waiter in waiters)
                 late = waiters[0].since < self._loop.time() - LATE_SECONDS
-                at_once = len(waiters) <= ALONE and len(batch) <= AT_ONCE_LIMIT and self.alone()
-                stored, threads = await self._commits.commit(batch, at_once=at_once, late=late)
+                now = len(waiters) <= ALONE and count <= AT_ONCE_LIMIT and self.alone()
+                sent, stored, threads = await self._commits.commit(partial(_records, waiters), at_once=now, late=late)
                 self._unstored = []
+                self._correct(sent, waiters)
                 await self._write_log(stored, threads)
-                self._release(waiters, len(batch))
+                self._release(waiters, count)
         except Exception as fault:
             self._log.fault("the recorder failed", fault)
         finally:  # closed, with records that could not be stored
             self._give_all_up()
             for waiter in waiters:
                 _give_up(waiter)
+
+    def _correct(self, sent: Sequence[Record], waiters: Sequence[Waiter]) -> None:
+        """What has become of records while they were on their way into the store follows behind them."""
+        if not any(waiter.done.done() for waiter in waiters):  # given up, or cancelled
+            return
+        if changed := [now for now, before in zip(_records(waiters), sent, strict=True) if now is not before]:
+            self._accept(Waiter(changed, self._loop.create_future(), None, self._loop.time()), hurry=True)
 
     def _give_all_up(self) -> None:
         for waiter in (*self._unstored, *self._gathering.waiting):
@@ -169,6 +182,19 @@ class Recorder:
             self._idle.set()
 
 
+def _records(waiters: Sequence[Waiter]) -> list[Record]:
+    return [record for waiter in waiters for record in waiter.records]
+
+
 def _give_up(waiter: Waiter) -> None:
-    """The records are kept all the same."""
+    """The records are kept all the same; an end that is withheld from its client says so."""
+    if waiter.then is not None and not waiter.done.done():
+        waiter.records[:] = [_withheld(record) for record in waiter.records]
     waiter.fail(NotStored("the database could not be written in time"))
+
+
+def _withheld(record: Record) -> Record:
+    end = record.finding
+    if isinstance(end, Ended) and end.error_type is None:  # what the provider says of itself goes before
+        return replace(record, finding=replace(end, error_type=NOT_STORED))
+    return record

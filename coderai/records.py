@@ -77,6 +77,10 @@ class Thought(Struct, frozen=True):
     metadata: Metadata = {}
 
 
+# The `error_type` of an exchange whose end the client did not get, as it could not be stored in time.
+NOT_STORED = "not_stored"
+
+
 class Ended(Struct, frozen=True, kw_only=True):
     """The interception is over. `status` is the integer sent to the client, None if none was."""
 

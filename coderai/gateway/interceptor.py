@@ -31,6 +31,7 @@ from coderai.keys import Keys
 from coderai.logs import Logger
 from coderai.providers import Provider
 from coderai.recorder import NotStored, Recorder
+from coderai.records import NOT_STORED
 from coderai.routes import Route
 from coderai.stream_tap import StreamTap
 from coderai.tap import ReadingTap, WholeTap, last_held
@@ -97,7 +98,7 @@ class Interceptor:
             raise
         except Exception as fault:
             if not interception.ended:
-                why = "not_stored" if isinstance(fault, NotStored) else "gateway_error"
+                why = NOT_STORED if isinstance(fault, NotStored) else "gateway_error"
                 interception.end(request.status, Reading(), why)
             raise
         except asyncio.CancelledError:

@@ -1,13 +1,14 @@
 """The end of an interception where the database has to be asked first.
 
-An end may come twice (its commit was not confirmed), after another process has ended the interception for a dead
-one's sake, or after retention has deleted it. A true end overrides an inferred one; the inferred one's seal stays in
-its chain as a past one.
+An end may come twice (its commit was not confirmed, or its client did not get it), after another process has ended the
+interception for a dead one's sake, or after retention has deleted it. A true end overrides an inferred one, and one
+that says that it was withheld overrides itself; the seal of what is overridden stays in its chain as a past one.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+from coderai.records import NOT_STORED
 from coderai.store import past_seals, rows, sealed, seals, times
 from coderai.store.driver import Connection
 from coderai.store.seals import ChainHead
@@ -78,8 +79,11 @@ def _end(db: Connection, record: Any) -> bool:
         return False
     ended_at, error_type = state
     if ended_at is not None:
-        again = (ended_at, error_type) == (times.text(record.at), record.finding.error_type)
-        if again or record.finding.inferred or error_type != INTERRUPTED:
+        inferred = error_type == INTERRUPTED and not record.finding.inferred
+        own = ended_at == times.text(record.at)
+        withheld = own and error_type is None and record.finding.error_type == NOT_STORED
+        again = own and error_type == record.finding.error_type
+        if again or not (inferred or withheld):
             return False
         past_seals.keep(db, [interception_id], past_seals.SUPERSEDED)
     db.execute(_END, (*rows.end(record, record.finding), record.finding.credential_hint, interception_id))

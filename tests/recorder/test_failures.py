@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from coderai.recorder import NotStored, Recorder
-from coderai.records import Record, Thread
+from coderai.records import Ended, Record, Thread
 from coderai.store import Store, StoreUnavailable
-from tests.databases import Place, read_only
+from tests.databases import Place, query, read_only
 from tests.recorder.watched import Lines, Log, ids
 from tests.trail import exchange, started
 
@@ -48,6 +48,22 @@ async def test_new_requests_are_refused_after_the_grace(store: Store, place: Pla
         "new requests are refused until records can be stored",
         "records are stored again",
     ]
+
+
+async def test_an_end_that_was_withheld_for_longer_is_stored_as_such(store: Store, place: Place, log: Log) -> None:
+    lines = Lines(place)
+    recorder = Recorder(store, log.logger, lines, grace=0.0)
+    read_only(place, store, True)
+    released: list[str] = []
+    for _ in range(2):  # one whose commit fails, and one that waits behind it
+        with pytest.raises(NotStored):
+            await recorder.put(exchange(), then=lambda: released.append("end"))
+    read_only(place, store, False)
+    assert await recorder.close() == []
+    assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("not_stored",)] * 2
+    ends = [record.finding for batch in lines.batches for record in batch if isinstance(record.finding, Ended)]
+    assert [end.error_type for end in ends] == ["not_stored"] * 2
+    assert released == []
 
 
 async def test_within_the_grace_requests_are_taken(store: Store, place: Place, log: Log) -> None:

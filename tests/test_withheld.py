@@ -1,0 +1,88 @@
+"""What the trail says of an answer whose end its client did not get, as the database could not be written in time."""
+
+import http.client
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.databases import Place, environment, query
+from tests.gateway import Gateway, coderai
+from tests.provider import Pause, Provider, stream, whole
+from tests.waiting import until
+
+CHAT = "/api/v2/aibridge/openai/v1/chat/completions"
+ASK = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'
+STREAMED = b'{"stream":true,"stream_options":{"include_usage":true},"model":"m","messages":[]}'
+WHOLE = b'{"id":"c","choices":[{"message":{"content":"one"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
+FAILURE = b'{"error":{"message":"no","type":"invalid_request_error"}}'
+SAID = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"one"}}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+STATES = "SELECT status, error_type FROM aibridge_interceptions WHERE ended_at IS NOT NULL"
+
+
+@pytest.fixture
+def impatient(place: Place, provider: Provider, tmp_path: Path) -> Iterator[Gateway]:
+    running = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_STORE_GRACE="300ms", **environment(place))
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Nobody else can write meanwhile; a write that has begun succeeds afterwards."""
+    if isinstance(place, Path):
+        file = sqlite3.connect(place, isolation_level=None)
+        file.execute("BEGIN IMMEDIATE")
+        yield
+        return file.close()
+    with psycopg.connect(place) as connection:
+        connection.execute("LOCK TABLE aibridge_interceptions IN EXCLUSIVE MODE")
+        yield
+
+
+def is_told(gateway: Gateway, place: Place, status: int, error_type: str) -> None:
+    until(lambda: query(place, STATES) == [(status, error_type)])
+    until(lambda: gateway.request("GET", "/readyz").status == 200)
+    ends = [record["error_type"] for record in gateway.records() if record["record_type"] == "interception_end"]
+    assert ends[-1] == error_type
+    assert gateway.stop() == 0
+    assert "the trail is as it was written" in coderai("audit", "verify", env=environment(place)).stdout
+
+
+def test_an_answer_that_was_refused_instead(place: Place, impatient: Gateway, provider: Provider) -> None:
+    token = impatient.user("alice")
+    provider.answers(whole(WHOLE))
+    with locked(place):
+        assert impatient.request("POST", CHAT, ASK, token=token).status == 503
+    is_told(impatient, place, 200, "not_stored")
+    assert query(place, "SELECT input_tokens, output_tokens FROM aibridge_token_usages") == [(1, 2)]  # it was paid for
+
+
+def test_a_stream_that_was_cut_off(place: Place, impatient: Gateway, provider: Provider) -> None:
+    token = impatient.user("alice")
+    pause = Pause()
+    head, said, done, end = stream(SAID, DONE)
+    provider.answers(head, said, pause, done, end)
+    client = http.client.HTTPConnection(impatient.host, impatient.port, timeout=30)
+    client.request("POST", CHAT, STREAMED, {"Authorization": f"Bearer {token}"})
+    answer = client.getresponse()
+    assert answer.read(len(SAID)) == SAID
+    with locked(place):
+        pause.go()
+        with pytest.raises(http.client.IncompleteRead):
+            answer.read()
+    client.close()
+    is_told(impatient, place, 200, "not_stored")
+
+
+def test_what_the_provider_says_of_itself_goes_before(place: Place, impatient: Gateway, provider: Provider) -> None:
+    token = impatient.user("alice")
+    provider.answers(whole(FAILURE, "400 Bad Request"))
+    with locked(place):
+        assert impatient.request("POST", CHAT, ASK, token=token).status == 503
+    is_told(impatient, place, 400, "invalid_request_error")
