@@ -14,7 +14,7 @@ from coderai.store.sqlite_file import create, is_damage, unavailable
 # Pages given back at a time, about as many as one transaction of a purge frees: a millisecond or two.
 RECLAIMED_PAGES = 32
 
-# Read through whenever it is opened, a fifth of a second's work; what is larger is left to `coderai db check`.
+# Read through before a server opens it, a fifth of a second's work; what is larger is left to `coderai db check`.
 CHECKED_BYTES = 128 * 1024 * 1024
 
 # What a reader fails at, and a writer may not: it rolls back what somebody had half written who was killed.

@@ -28,7 +28,7 @@ os._exit(0)
 
 async def refusal(path: Path) -> str:
     with pytest.raises(StoreUnavailable) as caught:
-        await open_sqlite(path)
+        await open_sqlite(path, checked=True)  # as the server does
     assert str(path) in str(caught.value)
     return str(caught.value)
 
