@@ -81,14 +81,20 @@ def test_a_schema_that_is_no_text_any_more(tmp_path: Path) -> None:
     assert path.read_bytes() == damaged
 
 
-async def test_one_that_a_process_was_making_when_it_was_killed(tmp_path: Path) -> None:
+def test_one_that_a_process_was_making_when_it_was_killed(tmp_path: Path) -> None:
     """It is not in WAL mode before its first moments are over: what is half written there, its journal takes back."""
     path = tmp_path / "coderai.db"
     subprocess.run([sys.executable, "-c", KILLED, path], check=True, timeout=60)
     assert path.with_name("coderai.db-journal").stat().st_size > 0
-    store = await open_sqlite(path, checked=True)
-    assert await store.check() == []
-    await store.close()
+
+    async def problems() -> list[str]:
+        store = await open_sqlite(path, checked=True)
+        try:
+            return await store.check()
+        finally:
+            await store.close()
+
+    assert asyncio.run(problems()) == []
 
 
 async def test_a_parent_that_is_a_file(tmp_path: Path) -> None:
