@@ -1,4 +1,6 @@
-# docker run -p 3000:3000 -v coderai:/data -e CODER_AIBRIDGE_ENABLED=true -e CODER_AIBRIDGE_OPENAI_KEY coderai
+# docker build --tag coderai .
+# docker run --stop-timeout 50 -p 127.0.0.1:3000:3000 -v coderai:/data \
+#     -e CODER_AIBRIDGE_ENABLED=true -e CODER_AIBRIDGE_OPENAI_KEY coderai
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./

@@ -51,7 +51,7 @@ async def serve(resolved: Resolved, log: Logger) -> None:
     async with AsyncExitStack() as stack:
         place = database(resolved.settings)
         created = place.is_new
-        store = await place.open()
+        store = await place.open(checked=True)
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
         stack.push_async_callback(_close_recorder, server)

@@ -131,6 +131,14 @@ def test_a_server_that_cannot_start_is_explained(demo_of) -> None:
     assert "Error: the server ended with exit code 1" in said
 
 
+@pytest.mark.parametrize("address", ["", "3000", "127.0.0.1:99999"])
+def test_a_bad_address_is_refused_by_the_option_s_name(demo_of, address: str) -> None:
+    demo = demo_of("--http-address", address)
+    said = demo.read_until("expected host:port such as 127.0.0.1:3000")
+    assert demo.process.wait(WAIT) == 2
+    assert said.startswith(f'Error: --http-address "{address}": ')
+
+
 def test_a_directory_that_cannot_be_made_is_explained(demo_of, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     demo = demo_of("--dir", str(tmp_path / "file" / "x"))

@@ -54,7 +54,7 @@ def verify(since: str, until: str, logs: tuple[Path, ...], resolved: Resolved) -
     async def work(store: Store) -> Verdict:
         return await store.verify(begin, end, anchors)
 
-    verdict = with_store(resolved, work)
+    verdict = with_store(resolved, work, checked=True)
     click.echo(
         f"{verdict.interceptions} interceptions verified, {verdict.links} seals followed, "
         f"{verdict.open} not ended yet, {verdict.unsealed} from before there were seals, {len(anchors)} seals of logs"

@@ -29,10 +29,17 @@ class BadValue(click.ClickException):
     exit_code = 2
 
 
-def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]], *, may_create: bool = False) -> T:
+def with_store(
+    resolved: Resolved,
+    work: Callable[[Store], Awaitable[T]],
+    *,
+    may_create: bool = False,
+    checked: bool = False,
+) -> T:
     """Does this work on the database that the server uses, which may be running meanwhile.
 
-    A misspelt path makes no database: only a command that `may_create` one does, and says so.
+    A misspelt path makes no database: only a command that `may_create` one does, and says so. checked: a SQLite file
+    that is damaged is refused, and left as it is.
     """
     at = database(resolved.settings)
     path = at.sqlite_path
@@ -42,7 +49,7 @@ def with_store(resolved: Resolved, work: Callable[[Store], Awaitable[T]], *, may
         click.echo(f"no database yet: creating {path}")
 
     async def opened() -> T:
-        store = await at.open()
+        store = await at.open(checked=checked)
         try:
             return await work(store)
         finally:

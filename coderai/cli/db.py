@@ -22,7 +22,7 @@ def db() -> None:
 @settings_options("sqlite_path", "postgres_url")
 def check(resolved: Resolved) -> None:
     """Read all of the database, and say what is wrong with it."""
-    problems = with_store(resolved, Store.check)
+    problems = with_store(resolved, Store.check, checked=True)
     for problem in problems[1:]:
         click.echo(problem, err=True)
     if problems:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from coderai.cli.database import BadValue
+from coderai.config.kinds import HOST_PORT
+from coderai.config.problems import quoted
 from coderai.demo import DemoFailed, demonstrate
 
 
@@ -23,6 +26,11 @@ def demo(http_address: str | None, directory: Path | None) -> None:
 
     With OPENAI_API_KEY or ANTHROPIC_API_KEY in the environment, the real provider answers.
     """
+    if http_address is not None:
+        try:
+            HOST_PORT.parse(http_address)
+        except ValueError as reason:  # the server would name its variable
+            raise BadValue(f"--http-address {quoted(http_address)}: {reason}; expected {HOST_PORT.expected}") from None
     try:
         asyncio.run(_until_stopped(http_address, directory))
     except DemoFailed as error:

@@ -38,7 +38,7 @@ YAML, where item N is provider N and a variable wins over the item's key.
 | `BASE_URL` | `base_url` | the type's own by default; set it for what is compatible with OpenAI, or Copilot's plans |
 | `KEY` or `KEYS` | `key` or `keys` | one key, or up to {MOST_KEYS} separated by commas |
 | `KEY_FILE` or `KEYS_FILE` | `key_file` or `keys_file` | a file of them, read again on reload |
-| `MODELS` | `models` | patterns such as `gpt-5*`, comma-separated or a YAML list; other models get a 403 |
+| `MODELS` | `models` | patterns (`gpt-5*`, `?`, `[a-z]`; case counts), comma-separated or a YAML list; others get 403 |
 | `DUMP_DIR` | `dump_dir` | where its requests and responses are dumped, instead of `--aibridge-dump-dir` |
 | `STREAM_OPTIONS` | `stream_options` | `false` where `stream_options` is refused; usage is not asked for |
 
@@ -95,8 +95,9 @@ together are an error.
 
 ## Reload
 
-SIGHUP reads the YAML file and the secret files again. Options marked *live* change at once; the others take
-a restart, and so does what a pipe or standard input held.
+SIGHUP reads the YAML file, the secret files and the certificates again, and opens the log files anew (after they were
+rotated). Options marked *live* change at once; the others take a restart, and so does what a pipe or standard input
+held.
 
 ## Shell completion
 

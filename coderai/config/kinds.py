@@ -158,6 +158,7 @@ def _regexes(text: str) -> tuple[re.Pattern[str], ...]:
 
 SECRET = Kind("string", "a key without white space", _secret, empty_is_value=True)
 TEXT = Kind("string", "text, in quotes where YAML would read it otherwise", _text, empty_is_value=True)
+NAME = Kind("string", TEXT.expected, _text)  # which is never off: an empty variable leaves the default
 PATH = Kind("path", "a path, in quotes where YAML would read it otherwise", _path, empty_is_value=True)
 DATABASE_PATH = Kind("path", "a path", _database_path, empty_is_value=True)
 URL = Kind("url", "a URL such as https://api.example.com/v1/", url)

@@ -21,6 +21,7 @@ from coderai.config.kinds import (
     DATABASE_PATH,
     DURATION,
     HOST_PORT,
+    NAME,
     OPTIONAL_URL,
     PATH,
     PATHS,
@@ -97,11 +98,11 @@ class Settings:
         help="The session token that belongs to a temporary access key.",
     )  # fmt: skip
     aibridge_bedrock_model: str = option(
-        TEXT, MODEL, yaml="aibridge.bedrock_model", group=AIBRIDGE, live=True,
+        NAME, MODEL, yaml="aibridge.bedrock_model", group=AIBRIDGE, live=True,
         help="The model that Amazon Bedrock is asked for.",
     )  # fmt: skip
     aibridge_bedrock_small_fast_model: str = option(
-        TEXT, SMALL_FAST_MODEL, yaml="aibridge.bedrock_small_fast_model", group=AIBRIDGE, live=True,
+        NAME, SMALL_FAST_MODEL, yaml="aibridge.bedrock_small_fast_model", group=AIBRIDGE, live=True,
         other_flags=("aibridge-bedrock-small-fastmodel",),
         help="The model that Amazon Bedrock is asked for where the client's model has `haiku` in its name.",
     )  # fmt: skip

@@ -18,6 +18,7 @@ from coderai.config.kinds import STR, Kind
 from coderai.config.problems import LONGEST_SHOWN, SettingsError, did_you_mean, quoted, sounds_secret
 
 CAPITAL = re.compile("(?<=[a-z0-9])([A-Z])")
+OUR_GROUP, NEWER_NAME = "aibridge", "ai_gateway"
 NULL = "tag:yaml.org,2002:null"
 WHAT_IT_IS = {MappingNode: "a group of keys", SequenceNode: "a list", ScalarNode: "a single value"}
 AS_YAML = "write each key on a line of its own, indented with blanks below its group, and odd values in quotes"
@@ -113,9 +114,9 @@ def entries(mapping: MappingNode, name: str, above: str, problems: list[str]) ->
 
 def canonical(path: str) -> str:
     group, dot, key = path.partition(".")
-    if group not in ("aibridge", "ai_gateway"):
+    if group not in (OUR_GROUP, NEWER_NAME):
         return path
-    return f"aibridge{dot}" + CAPITAL.sub(r"_\1", key).lower()
+    return f"{OUR_GROUP}{dot}" + CAPITAL.sub(r"_\1", key).lower()
 
 
 def text_of(leaf: Leaf, kind: Kind[object]) -> str | None:
@@ -178,6 +179,6 @@ def _unknown(written: str, path: str, where: str, node: Node, vocabulary: Vocabu
         return f"{where}: {written}: secrets are not read from YAML; set {variable}, or {path}_file"
     value = _value(node, secret=sounds_secret(written) or _too_long_to_show(node))
     around = {path.rsplit(".", depth)[0] for depth in range(1, path.count(".") + 1)}  # where it stands already
-    ours = did_you_mean(path, {*vocabulary.groups, *vocabulary.read} - around)
+    ours = did_you_mean(path, {NEWER_NAME, *vocabulary.groups, *vocabulary.read} - around)
     meant = ours or did_you_mean(path, vocabulary.meaningless)
     return f"{where}: {written}: unknown key, with the value {value}{meant}"

@@ -13,13 +13,13 @@ class Database(NamedTuple):
     postgres_url: str = ""
     synchronous: str = "normal"  # SQLite's: or `full`, for a loss of power
 
-    async def open(self) -> Store:
-        """Raises StoreUnavailable; for a SQLite file that is damaged too, as far as that is soon seen."""
+    async def open(self, *, checked: bool = False) -> Store:
+        """checked: a SQLite file not if it is damaged, as far as that is soon seen. Raises StoreUnavailable."""
         if self.postgres_url:
             # loaded only where it is used: its library takes a fifth of the time that the server takes to start
             store: Store = await import_module("coderai.store.postgres").open_postgres(self.postgres_url)
             return store
-        return await open_sqlite(self.sqlite_path, self.synchronous)
+        return await open_sqlite(self.sqlite_path, self.synchronous, checked=checked)
 
     def __str__(self) -> str:
         if self.postgres_url:

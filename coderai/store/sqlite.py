@@ -30,15 +30,14 @@ from coderai.store.store import Store
 T = TypeVar("T")
 
 
-async def open_sqlite(path: Path, synchronous: str = "normal") -> Store:
+async def open_sqlite(path: Path, synchronous: str = "normal", *, checked: bool = False) -> Store:
     """The store in this file, which is created if missing and brought to the present schema if older.
 
-    synchronous: `full` waits for the disk at every commit, and so survives a loss of power.
-    Raises StoreUnavailable.
+    synchronous: `full` waits for the disk at every commit, and so survives a loss of power. checked: not if damaged.
     """
     driver = SQLite(Path(path), synchronous)
     try:
-        await driver.open()
+        await driver.open(checked=checked)
     except BaseException:
         await driver.close()
         raise
@@ -62,8 +61,8 @@ class SQLite:
         self._wal = Wal(opened)
         self._presence = Presence(opened)
 
-    async def open(self) -> None:
-        await self._writer.open(partial(_open_writer, synchronous=self._synchronous))
+    async def open(self, *, checked: bool) -> None:
+        await self._writer.open(partial(_open_writer, synchronous=self._synchronous, checked=checked))
         await self._lookups.open(open_lookups)
         await self._reports.open(open_reader)
         await self._checkpoints.open(open_checkpointer)
@@ -163,8 +162,9 @@ class SQLite:
             await thread.close()
 
 
-def _open_writer(path: Path, synchronous: str) -> sqlite3.Connection:
-    sqlite_care.refuse_damage(path)
+def _open_writer(path: Path, synchronous: str, *, checked: bool) -> sqlite3.Connection:
+    if checked:
+        sqlite_care.refuse_damage(path)
     return open_writer(path, synchronous)
 
 

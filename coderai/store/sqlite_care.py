@@ -14,8 +14,12 @@ from coderai.store.sqlite_file import create, is_damage, unavailable
 # Pages given back at a time, about as many as one transaction of a purge frees: a millisecond or two.
 RECLAIMED_PAGES = 32
 
-# Read through whenever it is opened, a fifth of a second's work; what is larger is left to `coderai db check`.
+# Read through before a server opens it, a fifth of a second's work; what is larger is left to `coderai db check`.
 CHECKED_BYTES = 128 * 1024 * 1024
+
+# What a reader fails at, and a writer may not: it rolls back what somebody had half written who was killed.
+# Another program's database may need that program's functions; the writer says whose it is.
+_FOR_A_WRITER = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_ERROR)
 
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 _PARTS = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
@@ -53,8 +57,13 @@ def refuse_damage(path: Path) -> None:
             if reader.execute(_SIZE).fetchone()[0] > CHECKED_BYTES:
                 return
             found = str(reader.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except UnicodeDecodeError as error:  # SQLite's message: it repeats what is in the place of a name
+            found = error.object.decode(errors="replace")
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            code = error.sqlite_errorcode & 0xFF
+            if code in _FOR_A_WRITER:
+                return
+            if code != sqlite3.SQLITE_CORRUPT:
                 raise
             found = str(error)
     if found != "ok":

@@ -16,6 +16,13 @@ VARIABLES = {variable for option in OPTIONS for variable in option.variables}
 KUBERNETES = DIRECTORY / "kubernetes"
 FILES = [DIRECTORY / "docker-compose.yml", DIRECTORY / "coderai.service", *sorted(KUBERNETES.glob("*.yaml"))]
 
+SPOOLED_IN_S = 10  # what README says that storing or spooling may take behind the shutdown timeout
+
+
+def stopped_in(settings):
+    """How long a stop may take, in seconds."""
+    return settings.shutdown_drain_delay.seconds + settings.shutdown_timeout.seconds + SPOOLED_IN_S
+
 
 def service():
     return yaml.safe_load((DIRECTORY / "docker-compose.yml").read_text())["services"]["coderai"]
@@ -50,7 +57,7 @@ def test_compose_resolves_and_stops_in_time(tmp_path):
     assert resolved.settings.aibridge_enabled and resolved.warnings == []
     assert resolved.settings.sqlite_path.startswith("/data/") and "data:/data" in compose["volumes"]
     assert compose["ports"][0].endswith(f":{resolved.settings.http_address.port}")
-    assert Duration(compose["stop_grace_period"]).seconds > resolved.settings.shutdown_timeout.seconds
+    assert Duration(compose["stop_grace_period"]).seconds > stopped_in(resolved.settings)
 
 
 def test_the_kubernetes_settings_resolve(tmp_path):
@@ -67,7 +74,8 @@ def test_the_kubernetes_settings_resolve(tmp_path):
     settings = resolve({"config": "-"}, {}, stdin=text.encode).settings
     pod, main = container()
     assert settings.http_address.port == main["ports"][0]["containerPort"]
-    assert pod["terminationGracePeriodSeconds"] > settings.shutdown_timeout.seconds + 5
+    before = int(re.search(r"sleep\((\d+)\)", str(main["lifecycle"]["preStop"]))[1])
+    assert pod["terminationGracePeriodSeconds"] > before + stopped_in(settings)
     assert main["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert main["readinessProbe"]["httpGet"]["path"] == "/readyz"
     mounts = {mount["mountPath"] for mount in main["volumeMounts"]}
@@ -94,4 +102,4 @@ def test_systemd_variables_resolve_and_it_stops_in_time(tmp_path):
     environ = dict(text.split("=", 1) for key, text in unit() if key == "Environment")
     resolved = resolve({}, keys_present(environ, tmp_path))
     assert resolved.settings.aibridge_enabled and resolved.warnings == []
-    assert float(dict(unit())["TimeoutStopSec"]) > resolved.settings.shutdown_timeout.seconds
+    assert float(dict(unit())["TimeoutStopSec"]) > stopped_in(resolved.settings)

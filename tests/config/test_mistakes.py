@@ -135,6 +135,8 @@ def test_nobody_is_sent_to_the_group_where_a_key_stands_already():
         ("aibridge: hush-hush-hush", ":1: aibridge: (hidden) was given; expected a group of keys"),
         ("aibridge:\n  retention: {days: 60}", ":2: aibridge.retention: it is a group"),
         ("aibridge:\n  retention: 60", ':2: aibridge.retention: "60": a unit is missing'),
+        ("ai-gateway: {enabled: true}", "unknown key, with the value a group of keys; did you mean ai_gateway?"),
+        ("aiGateway: {enabled: true}", "unknown key, with the value a group of keys; did you mean ai_gateway?"),
         ("networking: {http: {httpAdress: ':1'}}", "did you mean networking.http.httpAddress?"),
         ("networking:\n  http:\n    port: 1\n", ':3: networking.http.port: unknown key, with the value "1"'),
         ("introspection: {logging: {filter: [a, 1]}}", 'filter: item 2, "1": YAML reads it as int; expected a list'),

@@ -61,6 +61,14 @@ def test_a_provider_on_bedrock_is_shown_whole(run):
     assert "hush" not in result.output.lower()
 
 
+def test_a_model_that_a_variable_sets_to_nothing_is_shown_as_the_one_that_is_asked_for(run):
+    environ = {"CODER_AIBRIDGE_BEDROCK_MODEL": "", "CODER_AIBRIDGE_BEDROCK_SMALL_FAST_MODEL": ""}
+    shown = orjson.loads(run("show", "--json", environ=environ).stdout)
+    for name, model in (("model", "claude-sonnet-4-5-20250929"), ("small-fast-model", "claude-haiku-4-5-20251001")):
+        value = {"value": f"global.anthropic.{model}-v1:0", "origin": "default", "source": ""}
+        assert shown[f"aibridge-bedrock-{name}"] == value
+
+
 def test_text_with_origins(run):
     lines = run("show", "--origin", "--log-human=", "--log-json=/x", "-l", "a,b", "-l", "c").stdout.splitlines()
     assert 'log-human                                   ""  (flag: --log-human)' in lines
