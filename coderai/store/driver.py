@@ -88,8 +88,8 @@ class Driver(Protocol):
     async def report(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """A question that may have to read much."""
 
-    async def snapshot(self, work: Callable[[Connection], T]) -> T:
-        """`work`, which only reads, over one state of the database, however long it takes. Takes the reports' turn."""
+    async def snapshot(self, work: Callable[[Connection], T], *, unlimited: bool = False) -> T:
+        """`work`, which only reads, over one state of the database. unlimited: however long it takes."""
 
     async def reclaim(self) -> bool:
         """Give some of the space of deleted rows back, briefly; whether there was any, and may be more."""

@@ -72,8 +72,8 @@ class Postgres:
     async def report(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return await self._reports.run(lambda session: session.execute(sql, parameters).fetchall())
 
-    async def snapshot(self, work: Callable[[Connection], T]) -> T:
-        return await self._reports.run(lambda session: _snapshot(session, work), unlimited=True)
+    async def snapshot(self, work: Callable[[Connection], T], *, unlimited: bool = False) -> T:
+        return await self._reports.run(lambda session: _snapshot(session, work), unlimited=unlimited)
 
     async def reclaim(self) -> bool:
         return False  # autovacuum's work

@@ -125,7 +125,7 @@ class SQLite:
     async def report(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         return await self._reports.run(lambda reader: reader.execute(sql, parameters).fetchall())
 
-    async def snapshot(self, work: Callable[[Connection], T]) -> T:
+    async def snapshot(self, work: Callable[[Connection], T], *, unlimited: bool = False) -> T:
         return await self._reports.run(lambda reader: _snapshot(reader, work))
 
     async def reclaim(self) -> bool:

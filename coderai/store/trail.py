@@ -1,16 +1,18 @@
 """The audit trail read back: interceptions with all that was found in them, newest first.
 
-The structs are the JSON of the audit API, field for field. A page is five questions however long it is, one
-for the interceptions and one for each table below them, and up to four more where facets are filtered by.
+The structs are the JSON of the audit API, field for field. A page is five questions however long it is, one for the
+interceptions and one for each table below them, put at once and answered as of one moment; and up to four before them
+where facets are filtered by.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from coderai.store.driver import Driver, Row, marks, texts
+from coderai.store.driver import Connection, Driver, Row, marks, texts
 from coderai.store.selection import NEWEST_FIRST, Filter, Place, select
 
 # Counting more would read the whole trail for a number that nobody reads to the last digit.
@@ -104,6 +106,13 @@ _STARTED_AT = 10  # its place in _PAGE
 # coalesce: Coder's API gives an empty text where its column is null.
 _TOOL_COLUMNS = """id, interception_id, provider_response_id, coalesce(provider_tool_call_id, ''),
     coalesce(server_url, ''), tool, input, injected, coalesce(invocation_error, ''), metadata, created_at"""
+# In the order of Interception's last fields.
+_BELOW: tuple[tuple[str, type[Any], str], ...] = (
+    ("aibridge_token_usages", TokenUsage, ", ".join(TokenUsage.__struct_fields__)),
+    ("aibridge_tool_usages", ToolUsage, _TOOL_COLUMNS),
+    ("aibridge_user_prompts", UserPrompt, ", ".join(UserPrompt.__struct_fields__)),
+    ("aibridge_model_thoughts", ModelThought, ", ".join(ModelThought.__struct_fields__)),
+)
 
 
 class Trail:
@@ -144,34 +153,36 @@ class Trail:
             return [], None
         ids_of = f"SELECT id FROM ({query.sql}) AS i {NEWEST_FIRST} LIMIT ? OFFSET ?"  # noqa: S608 - selection.py
         sql = f"{_PAGE} WHERE i.id IN ({ids_of}) {NEWEST_FIRST}"
-        stored = await self._driver.report(sql, (*query.parameters, limit, offset))
+        parameters = (*query.parameters, limit, offset)
+        stored, below = await self._driver.snapshot(partial(_read, sql=sql, parameters=parameters))
         if not stored:
             return [], None
-        rows = texts(stored)
-        ids = [row[0] for row in rows]
-        tokens = await self._below("aibridge_token_usages", TokenUsage, ids)
-        tools = await self._below("aibridge_tool_usages", ToolUsage, ids, _TOOL_COLUMNS)
-        prompts = await self._below("aibridge_user_prompts", UserPrompt, ids)
-        thoughts = await self._below("aibridge_model_thoughts", ModelThought, ids)
-        below = (tokens, tools, prompts, thoughts)
-        page = [_interception(row, [children.get(row[0], []) for children in below]) for row in rows]
+        children = [_children(kind, rows) for (_, kind, _), rows in zip(_BELOW, below, strict=True)]
+        page = [_interception(row, [found.get(row[0], []) for found in children]) for row in texts(stored)]
         return page, (stored[-1][_STARTED_AT], stored[-1][0])
 
-    async def _below(
-        self, table: str, kind: type[Any], ids: Sequence[str], columns: str | None = None
-    ) -> dict[str, list[Any]]:
-        """The rows of one table, by interception."""
-        names = kind.__struct_fields__
-        select = f"SELECT {columns or ', '.join(names)} FROM {table}"  # noqa: S608 - names of this file
-        rows = await self._driver.report(f"{select} WHERE interception_id IN {marks(len(ids))} ORDER BY id", ids)
-        found: dict[str, list[Any]] = {}
-        for row in texts(rows):
-            fields = dict(zip(names, row, strict=True))
-            fields["metadata"] = _raw(fields["metadata"])
-            if kind is ToolUsage:
-                fields["injected"] = bool(fields["injected"])  # SQLite has no booleans
-            found.setdefault(fields["interception_id"], []).append(kind(**fields))
-        return found
+
+def _read(db: Connection, sql: str, parameters: Sequence[Any]) -> tuple[list[Row], list[list[Row]]]:
+    """The interceptions that are asked for, and for each table the rows below them, all as of one moment."""
+    stored = db.execute(sql, parameters).fetchall()
+    ids = [row[0] for row in texts(stored)]
+    below: list[list[Row]] = []
+    for table, _, columns in _BELOW if ids else ():
+        sql = f"SELECT {columns} FROM {table} WHERE interception_id IN {marks(len(ids))} ORDER BY id"  # noqa: S608 - as above
+        below.append(db.execute(sql, ids).fetchall())
+    return stored, below
+
+
+def _children(kind: type[Any], rows: list[Row]) -> dict[str, list[Any]]:
+    """The rows of one table, by interception."""
+    found: dict[str, list[Any]] = {}
+    for row in texts(rows):
+        fields = dict(zip(kind.__struct_fields__, row, strict=True))
+        fields["metadata"] = _raw(fields["metadata"])
+        if kind is ToolUsage:
+            fields["injected"] = bool(fields["injected"])  # SQLite has no booleans
+        found.setdefault(fields["interception_id"], []).append(kind(**fields))
+    return found
 
 
 def _interception(row: Row, below: list[list[Any]]) -> Interception:

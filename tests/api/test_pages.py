@@ -1,13 +1,16 @@
 """Pages of interceptions, by offset and by id."""
 
+import asyncio
 import json
 
 import pytest
 
 from coderai.api.interceptions import SLICE
+from coderai.store import Store
+from coderai.store.selection import Filter
 from tests.api.running import Api
 from tests.databases import Place, change
-from tests.trail import AT, started
+from tests.trail import AT, exchange, listed, started
 
 NOBODY_S = "01900000-0000-7000-8000-000000000000"
 
@@ -96,3 +99,23 @@ async def test_mistakes(api: Api, query: str, message: str, part: str) -> None:
     status, body = await api.get(query)
     assert (status, body["message"]) == (400, message)
     assert part in json.dumps(body)
+
+
+async def test_what_is_shown_of_an_interception_is_of_one_moment(store: Store) -> None:
+    """Its end and what was found in it are stored together, and nobody sees one without the other."""
+    batches = [exchange(AT + n, call_id=f"call_{n}") for n in range(200)]
+
+    async def write() -> None:
+        for start, *findings in batches:
+            await store.write([start])
+            await store.write(findings)
+
+    writing = asyncio.create_task(write())
+    seen = set()
+    while not writing.done():
+        for one in await listed(store, Filter(), limit=3):
+            below = (one.token_usages, one.tool_usages, one.user_prompts, one.model_thoughts)
+            assert {len(found) for found in below} == {0 if one.ended_at is None else 1}
+            seen.add(one.ended_at is None)
+    await writing
+    assert seen == {True, False}
