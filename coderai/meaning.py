@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from coderai import dumps
 from coderai.bedrock import AccessKey, Bedrock
 from coderai.breaker import BreakerLimits
 from coderai.config import ProviderSettings, Settings
@@ -24,11 +25,23 @@ def routes(settings: Settings) -> Routes:
             include_usage=not provider.refuses_stream_options,
             models=provider.models,
             bedrock=_bedrock(provider.bedrock) if provider.bedrock else None,
-            dump_dir=Path(folder) if (folder := provider.dump_dir or settings.aibridge_dump_dir) else None,
+            dump_dir=_dump_folder(provider, settings),
             key_option=_key_option(provider),
         )
         for provider in (settings.providers if settings.aibridge_enabled else ())
     )
+
+
+def _dump_folder(provider: ProviderSettings, settings: Settings) -> Path | None:
+    folder = provider.dump_dir or settings.aibridge_dump_dir
+    return Path(folder) if folder else None
+
+
+def check_dumps(settings: Settings) -> None:
+    """Raises BadFolder where what is to be dumped could not be written."""
+    for folder in {_dump_folder(provider, settings) for provider in settings.providers}:
+        if folder is not None and settings.aibridge_enabled:
+            dumps.check(folder)
 
 
 def _key_option(provider: ProviderSettings) -> str:

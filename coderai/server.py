@@ -15,7 +15,7 @@ from coderai.api import Connection, application
 from coderai.auth import Authenticator
 from coderai.bedrock import NoCredentials
 from coderai.config import HostPort, Resolved, Settings, SettingsError, reload
-from coderai.dumps import Dumps
+from coderai.dumps import BadFolder, Dumps
 from coderai.gateway import Gateway
 from coderai.gateway.dumping import Dumper
 from coderai.gateway.interceptor import Interceptor
@@ -23,7 +23,7 @@ from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.turns import Turns
 from coderai.gateway.upcall import Calls
 from coderai.logs import LogError, Logger, RecordLog
-from coderai.meaning import breaker_limits, configure, database, routes, spool_folder
+from coderai.meaning import breaker_limits, check_dumps, configure, database, routes, spool_folder
 from coderai.recorder import Recorder
 from coderai.recovery import Recovery
 from coderai.retention import Retention
@@ -117,8 +117,9 @@ class Server:
             settings = resolved.settings
             files = settings.tls_cert_file, settings.tls_key_file
             identities = self.tls.read(*files) if self.settings.tls_enable else []
+            check_dumps(settings)
             configure(self.log, settings)
-        except (SettingsError, BadCertificate, LogError) as error:
+        except (SettingsError, BadCertificate, BadFolder, LogError) as error:
             for problem in error.problems if isinstance(error, SettingsError) else [str(error)]:
                 self.log.error("new settings refused, the old ones hold", problem=problem)
             return

@@ -13,8 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from aiohttp import web
 
 from coderai.config import Resolved
+from coderai.dumps import BadFolder
 from coderai.logs import Logger
-from coderai.meaning import database, warn
+from coderai.meaning import check_dumps, database, warn
 from coderai.server import CannotServe, Server
 from coderai.spool import BadSpool
 from coderai.store import StoreUnavailable
@@ -55,7 +56,7 @@ async def serve(resolved: Resolved, log: Logger) -> None:
         stack.push_async_callback(store.close)
         server = Server(resolved, store, log)
         stack.push_async_callback(_close_recorder, server)
-        _check_spool(server)
+        _check_folders(server)
         await server.unspool.run(server.settings.aibridge_retention.seconds)
         works = (server.authenticator, server.retention, server.recovery, server.seal_log, server.upstreams)
         for work in works:
@@ -115,10 +116,13 @@ async def _kept_running(work: Callable[[], Coroutine[None, None, None]], log: Lo
         await asyncio.sleep(RESTART_SECONDS)
 
 
-def _check_spool(server: Server) -> None:
-    """Raises CannotServe where the folder was named; a container with PostgreSQL may have no place for one."""
+def _check_folders(server: Server) -> None:
+    """Raises CannotServe where one was named; a container with PostgreSQL may have no place for a spool."""
     try:
+        check_dumps(server.settings)
         server.spool.check()
+    except BadFolder as error:
+        raise CannotServe(str(error)) from None
     except BadSpool as error:
         if server.settings.spool_dir:
             raise CannotServe(str(error)) from None

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import signal
 import threading
 import time
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from coderai.dumps import CUT, FILE_LIMIT, WAITING_LIMIT, Dump, Dumps, intercepted, safe
 from tests.exchange import ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, post
-from tests.gateway import PROVIDER_KEY, Gateway
+from tests.gateway import PROVIDER_KEY, Gateway, coderai
 from tests.logs.opened import open_logs
 from tests.provider import Provider, stream, whole
+from tests.waiting import until
 
 LOG = open_logs(human="")
 ASK = b'{"model":"org/gpt-4.1","messages":[{"role":"user","content":"hello"}],"a":1}'
@@ -74,8 +76,10 @@ def test_no_answer_and_a_folder_of_the_provider_s_own(tmp_path: Path, provider: 
 
 
 def test_a_disk_that_takes_nothing_harms_nobody(tmp_path: Path, provider: Provider) -> None:
-    (tmp_path / "file").write_text("")
-    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_DUMP_DIR=str(tmp_path / "file"))
+    folder = tmp_path / "dumps"
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_DUMP_DIR=str(folder))
+    folder.rmdir()
+    folder.write_text("")
     token = gateway.user("alice")
     for _ in range(2):
         provider.answers(whole(b'{"id":"1"}'))
@@ -83,6 +87,23 @@ def test_a_disk_that_takes_nothing_harms_nobody(tmp_path: Path, provider: Provid
     assert gateway.stop() == 0
     (told,) = [line for line in gateway.lines() if line["msg"] == "dumps are not written"]
     assert told["fields"]["error"] == "Not a directory"
+
+
+def test_a_folder_that_cannot_be_one_is_told_at_the_start_and_at_a_reload(tmp_path: Path, provider: Provider) -> None:
+    (tmp_path / "file").write_text("")
+    why = f"{tmp_path}/file: dumps cannot be written there: Not a directory; name a writable directory with"
+    env = {"CODER_SQLITE_PATH": f"{tmp_path}/new.db", "CODER_HTTP_ADDRESS": "127.0.0.1:0"}
+    flags = ("--aibridge-enabled", "--aibridge-dump-dir", f"{tmp_path}/file")
+    started = coderai("server", *flags, env=env, check=False)
+    assert (started.returncode, len(started.stderr.splitlines())) == (1, 1), started.stderr
+    assert why in started.stderr
+    (tmp_path / "coderai.yaml").write_text("aibridge: {}")
+    gateway = Gateway(tmp_path, provider.url, "--config", str(tmp_path / "coderai.yaml"))
+    (tmp_path / "coderai.yaml").write_text(f"aibridge: {{dump_dir: {tmp_path}/file}}")
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: "new settings refused" in str(gateway.lines()))
+    assert why in str(gateway.lines())
+    assert gateway.stop() == 0
 
 
 def test_a_secret_is_masked_wherever_it_is_cut(tmp_path: Path) -> None:

@@ -2,6 +2,17 @@
 
 from coderai.dumps.body import CUT, FILE_LIMIT
 from coderai.dumps.dump import Dump, intercepted, passed, safe
-from coderai.dumps.writer import WAITING_LIMIT, Dumps
+from coderai.dumps.writer import WAITING_LIMIT, BadFolder, Dumps, check
 
-__all__ = ["CUT", "FILE_LIMIT", "WAITING_LIMIT", "Dump", "Dumps", "intercepted", "passed", "safe"]
+__all__ = [
+    "CUT",
+    "FILE_LIMIT",
+    "WAITING_LIMIT",
+    "BadFolder",
+    "Dump",
+    "Dumps",
+    "check",
+    "intercepted",
+    "passed",
+    "safe",
+]

@@ -1,6 +1,7 @@
 """The thread that writes dumps: nobody waits for the disk, nor for what a request is made readable by."""
 
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,10 @@ from coderai.logs import Logger
 
 # What may wait for the disk, of all files together.
 WAITING_LIMIT = 64 * 1024 * 1024
+
+
+class BadFolder(Exception):
+    """No dump can be written there; the message names it, what is wrong, and the remedy."""
 
 
 class Piece(NamedTuple):
@@ -70,6 +75,17 @@ class Dumps:
                 self._failing = False
             with self._lock:
                 self._waiting -= piece.size
+
+
+def check(folder: Path) -> None:
+    """Raises BadFolder."""
+    try:
+        _folder(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        remedy = "name a writable directory with --aibridge-dump-dir, or the provider's DUMP_DIR"
+        raise BadFolder(f"{folder}: dumps cannot be written there: {error.strerror}; {remedy}") from None
 
 
 def _append(piece: Piece) -> None:
