@@ -1,5 +1,6 @@
 """Connections of clients that do not go on as they should: refused amid a body, left in each phase, kept too long."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,28 @@ def test_an_http_1_0_client_sees_that_a_stream_was_cut(gateway: Gateway, provide
     with connect(gateway) as client:
         client.sendall(ask(MESSAGES, token, ASK_STREAM, version="1.0"))
         assert rest(client).endswith(START + TEXT + DELTA + STOP)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["its first head", "a head known again"])
+def test_a_request_that_comes_while_another_is_answered_is_not_served(
+    gateway: Gateway, provider: Provider, token: str, again: bool
+) -> None:
+    """That one gets its answer, and with it the end of the connection: so the client asks again elsewhere."""
+    with connect(gateway) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else it waits until the one before is answered
+        if again:
+            provider.answers(whole(OK))
+            client.sendall(ask(CHAT, token, ASK))
+            read_until(client, OK)
+        provider.answers(pause := Pause(), whole(OK))
+        client.sendall(ask(CHAT, token, ASK))
+        assert pause.reached.wait(10)
+        client.sendall(ask(CHAT, token, ASK))
+        assert gateway.request("GET", "/healthz").status == 200  # by then it has been read
+        pause.go()
+        got = rest(client)
+    assert got.startswith(b"HTTP/1.1 200 ") and got.endswith(OK)
+    assert len(provider.requests) == 1 + again
 
 
 @pytest.mark.parametrize(
