@@ -55,10 +55,11 @@ def test_all_keys_limited_or_refused(pool: Gateway, provider: Provider) -> None:
     token = pool.user("alice")
     for answer in (LIMITED, REFUSED, REFUSED):
         provider.answers(answer)
-    for _ in range(2):  # the second time without asking the provider
+    for _ in range(2):  # the second time without asking the provider, though the settings have been read again
         answer = post(pool, CHAT, ASK, token)
         assert answer.status == 429
         assert 25 <= int(answer.header("Retry-After")) <= 30
+        reload(pool, "settings read again")
     assert used(provider) == list(KEYS)
     end = pool.records()[-1]
     assert (end["status"], end["error_type"]) == (429, "rate_limit_error")
