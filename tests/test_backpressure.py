@@ -4,12 +4,14 @@ import base64
 import gzip
 import os
 import socket
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, Reader
 from tests.gateway import Gateway
-from tests.provider import LAST_CHUNK, SSE, Provider, chunk, stream
+from tests.provider import LAST_CHUNK, SSE, Pause, Provider, chunk, stream
 
 EVENTS = 1024
 EVENT = TEXT * 8000  # about a megabyte, of many events
@@ -60,6 +62,27 @@ def test_nor_does_what_has_to_be_decoded_pile_up(gateway: Gateway, provider: Pro
         reader.until(b"\r\n\r\n")
         Counted().settle(gateway.process.pid)
         assert rss_mb(gateway.process.pid) - before < 25
+
+
+def test_nor_does_what_comes_behind_the_end(gateway: Gateway, provider: Provider, token: str) -> None:
+    """It waits with the end, until that is stored, and then goes on."""
+    pause = Pause()
+    behind = [chunk(b": %b\n\n" % bytes(1_000_000))] * 40
+    provider.answers(stream(START, TEXT, DELTA, ended=False), pause, chunk(STOP), *behind, LAST_CHUNK)
+    before = rss_mb(gateway.process.pid)
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as reader, closing(sqlite3.connect(gateway.database)) as holder:
+        reader.until(DELTA)
+        holder.execute("BEGIN IMMEDIATE")
+        pause.go()
+        Counted().settle(gateway.process.pid)
+        assert rss_mb(gateway.process.pid) - before < 20
+        holder.execute("ROLLBACK")
+        tail, total = b"", 0
+        while not tail.endswith(LAST_CHUNK):
+            data = reader.socket.recv(1 << 20)
+            assert data
+            tail, total = (tail + data)[-5:], total + len(data)
+    assert total > 40_000_000
 
 
 class Counted:

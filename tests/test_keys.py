@@ -76,6 +76,7 @@ def test_limits_that_are_over_at_once_are_limits_all_the_same(pool: Gateway, pro
 @pytest.mark.parametrize(
     ("status", "retry_after", "seconds"),
     [(429, b"7", 7), (429, b"0", 0), (429, b"9" * 20, 24 * 3600), (401, b"7", 600)]
+    + [(429, b"Wed, 21 Oct 2015 07:28:00 GMT", 0)]
     + [(429, odd, 60) for odd in (b"", b"-5", b"soon", b"1e3", b"\xb2", b"Wed, 21 Oct 99999 07:28:00 GMT")],
 )
 def test_how_long_a_key_rests(status: int, retry_after: bytes, seconds: float) -> None:

@@ -121,6 +121,16 @@ def test_a_connection_that_is_not_kept_is_closed(
             assert rest(client).endswith(OK)
 
 
+def test_an_old_client_that_asks_for_it_is_told_that_its_connection_is_kept(
+    gateway: Gateway, provider: Provider, token: str
+) -> None:
+    with connect(gateway) as client:
+        for _ in range(2):
+            provider.answers(whole(OK))
+            client.sendall(ask(CHAT, token, ASK, "Connection: keep-alive", version="1.0"))
+            assert b"\r\nConnection: keep-alive\r\n" in read_until(client, OK)
+
+
 def test_a_client_that_goes_in_each_phase(gateway: Gateway, provider: Provider, token: str) -> None:
     """Every interception that began has one end, whenever its client went; no body stays in memory."""
     begun = len(gateway.records())
