@@ -186,6 +186,24 @@ def test_a_kept_alive_client_does_not_hold_up_the_end(tmp_path: Path, provider: 
         until(lambda: "stopping" in own.stderr.read_text())
         pause.go()
         client.until(LAST_CHUNK)
+        client.socket.settimeout(5)  # at once, and not when the time for requests under way is over
         assert rest(client.socket) == b""
         assert own.process.wait(10) == 0
     assert "requests cut off" not in own.stderr.read_text()
+
+
+def test_an_answer_that_begins_while_the_server_stops_says_that_it_is_the_last(
+    tmp_path: Path, provider: Provider
+) -> None:
+    own = Gateway(tmp_path, provider.url)
+    token = own.user("alice")
+    provider.answers(pause := Pause(), whole(OK))
+    with connect(own) as client:
+        client.sendall(ask(CHAT, token, ASK))
+        assert pause.reached.wait(10)
+        own.process.terminate()
+        until(lambda: "stopping" in own.stderr.read_text())
+        pause.go()
+        got = rest(client)
+    assert b"\r\nConnection: close\r\n" in got and got.endswith(OK)
+    assert own.stop() == 0
