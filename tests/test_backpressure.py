@@ -1,12 +1,17 @@
 """A client that does not read stops the reading from the provider: memory stays bounded."""
 
+import base64
+import gzip
+import os
 import socket
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, Reader
 from tests.gateway import Gateway
-from tests.provider import Provider, chunk, stream
+from tests.provider import LAST_CHUNK, SSE, Pause, Provider, chunk, stream
 
 EVENTS = 1024
 EVENT = TEXT * 8000  # about a megabyte, of many events
@@ -41,6 +46,43 @@ def test_a_gigabyte_for_a_client_that_stalls(gateway: Gateway, provider: Provide
     assert rss_mb(gateway.process.pid) - before < 60
     tokens = [record for record in gateway.records() if record["record_type"] == "token_usage"]
     assert tokens[-1]["output_tokens"] == 5
+
+
+def test_nor_does_what_has_to_be_decoded_pile_up(gateway: Gateway, provider: Provider, token: str) -> None:
+    """Each chunk of it decodes to more than a turn reads: it is read on by and by, and then waits for its client."""
+    noise = base64.b64encode(os.urandom(150_000))
+    chunks = [chunk(gzip.compress(b": %b%b\n\n" % (noise, bytes(500_000)), 1))] * 300
+    head, first, *_ = stream(gzip.compress(START), headers=(*SSE, "Content-Encoding: gzip"))
+    provider.answers(head, first, *chunks, LAST_CHUNK)
+    before = rss_mb(gateway.process.pid)
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    client.connect((gateway.host, gateway.port))
+    with Reader(gateway, MESSAGES, ASK_STREAM, token, client) as reader:
+        reader.until(b"\r\n\r\n")
+        Counted().settle(gateway.process.pid)
+        assert rss_mb(gateway.process.pid) - before < 25
+
+
+def test_nor_does_what_comes_behind_the_end(gateway: Gateway, provider: Provider, token: str) -> None:
+    """It waits with the end, until that is stored, and then goes on."""
+    pause = Pause()
+    behind = [chunk(b": %b\n\n" % bytes(1_000_000))] * 40
+    provider.answers(stream(START, TEXT, DELTA, ended=False), pause, chunk(STOP), *behind, LAST_CHUNK)
+    before = rss_mb(gateway.process.pid)
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as reader, closing(sqlite3.connect(gateway.database)) as holder:
+        reader.until(DELTA)
+        holder.execute("BEGIN IMMEDIATE")
+        pause.go()
+        Counted().settle(gateway.process.pid)
+        assert rss_mb(gateway.process.pid) - before < 20
+        holder.execute("ROLLBACK")
+        tail, total = b"", 0
+        while not tail.endswith(LAST_CHUNK):
+            data = reader.socket.recv(1 << 20)
+            assert data
+            tail, total = (tail + data)[-5:], total + len(data)
+    assert total > 40_000_000
 
 
 class Counted:

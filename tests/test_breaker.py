@@ -108,6 +108,18 @@ def test_without_an_interval_failures_are_counted_on() -> None:
     assert breaker.state is State.OPEN
 
 
+def test_what_was_let_through_before_a_change_does_not_count_after_it() -> None:
+    now = [0.0]
+    breaker = Breaker(LIMITS, lambda *_: None, lambda: now[0])
+    slow = breaker.enter()
+    for _ in range(LIMITS.failure_threshold):
+        breaker.leave(breaker.enter(), success=False)
+    now[0] = LIMITS.timeout
+    breaker.enter()
+    breaker.leave(slow, success=False)
+    assert breaker.state is State.HALF_OPEN
+
+
 def test_a_client_cannot_have_any_number_of_breakers_made() -> None:
     breakers = Breakers(lambda *_: None)
     assert breakers.of("p", "/e", "m") is None

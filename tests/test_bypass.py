@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT
+from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, Reader
 from tests.gateway import Gateway
 from tests.provider import LAST_CHUNK, Pause, Provider, Step, chunk, contents, stream
 
@@ -52,6 +52,20 @@ def test_the_client_gets_the_provider_s_chunks_and_all_is_recorded(
     assert sorted(kinds) == ["interception_end", "interception_start", "prompt_usage", "token_usage", "tool_usage"]
     (tool,) = [record for record in records if record["record_type"] == "tool_usage"]
     assert tool["input"] == '{"a":1}'
+
+
+def test_of_a_chunk_that_holds_the_end_the_client_first_gets_what_goes_before(
+    gateway: Gateway, provider: Provider, token: str
+) -> None:
+    pauses = Pause(), Pause()  # so that the chunk is a read of its own
+    provider.answers(stream(START, TEXT, ended=False), pauses[0], chunk(DELTA + STOP), pauses[1], LAST_CHUNK)
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(TEXT)
+        pauses[0].go()
+        client.until(STOP)
+        pauses[1].go()
+        body = client.until(LAST_CHUNK).partition(b"\r\n\r\n")[2]
+    assert b"".join(contents(body)) == START + TEXT + DELTA + STOP
 
 
 def test_an_old_client_gets_no_chunks(gateway: Gateway, provider: Provider, token: str) -> None:

@@ -47,9 +47,9 @@ def client(gateway: Gateway, token: str) -> Iterator[socket.socket]:
         yield connected
 
 
-def ask(client: socket.socket, token: str) -> None:
+def ask(client: socket.socket, token: str, body: bytes = ASK) -> None:
     lines = (b"POST %b HTTP/1.1" % CHAT, b"Host: x", b"Authorization: Bearer " + token.encode())
-    client.sendall(b"\r\n".join((*lines, b"Content-Length: %d" % len(ASK), b"", ASK)))
+    client.sendall(b"\r\n".join((*lines, b"Content-Length: %d" % len(body), b"", body)))
 
 
 def read_until(client: socket.socket, end: bytes) -> bytes:
@@ -218,6 +218,28 @@ def test_of_json_in_a_stream_s_place_the_latest_piece_is_held(
         assert b"".join(chunks[:at]).startswith(sent) or not pieces[at].strip(b"\xef\xbb\xbf \n")
     tap.read()
     assert sent + tap.held() == b"".join(chunks)
+
+
+def test_a_whole_answer_that_comes_by_and_by_waits_for_its_start(
+    gateway: Gateway, provider: Provider, client: socket.socket, token: str
+) -> None:
+    answer, pauses = whole(WHOLE), (Pause(), Pause())
+    provider.answers(answer[:-60], pauses[0], answer[-60:-30], pauses[1], answer[-30:])
+    with locked(gateway):
+        ask(client, token, b'{"model":"m","messages":[]}')
+        assert pauses[0].reached.wait(10)
+        pauses[0].go()
+        assert pauses[1].reached.wait(10)
+        assert silent(client)
+    pauses[1].go()
+    read_until(client, WHOLE)
+
+
+@pytest.mark.parametrize("withhold", [False, True])
+def test_what_begins_as_json_and_ends_as_a_stream_is_whole(withhold: bool) -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None, withhold)
+    assert tap.feed(b'{"a":') == b""
+    assert tap.feed(b"1}\n\n" + DONE) + tap.held() == b'{"a":1}\n\n' + DONE
 
 
 @pytest.mark.parametrize("coded", [False, True])

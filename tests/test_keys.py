@@ -55,10 +55,11 @@ def test_all_keys_limited_or_refused(pool: Gateway, provider: Provider) -> None:
     token = pool.user("alice")
     for answer in (LIMITED, REFUSED, REFUSED):
         provider.answers(answer)
-    for _ in range(2):  # the second time without asking the provider
+    for _ in range(2):  # the second time without asking the provider, though the settings have been read again
         answer = post(pool, CHAT, ASK, token)
         assert answer.status == 429
         assert 25 <= int(answer.header("Retry-After")) <= 30
+        reload(pool, "settings read again")
     assert used(provider) == list(KEYS)
     end = pool.records()[-1]
     assert (end["status"], end["error_type"]) == (429, "rate_limit_error")
@@ -75,6 +76,7 @@ def test_limits_that_are_over_at_once_are_limits_all_the_same(pool: Gateway, pro
 @pytest.mark.parametrize(
     ("status", "retry_after", "seconds"),
     [(429, b"7", 7), (429, b"0", 0), (429, b"9" * 20, 24 * 3600), (401, b"7", 600)]
+    + [(429, b"Wed, 21 Oct 2015 07:28:00 GMT", 0)]
     + [(429, odd, 60) for odd in (b"", b"-5", b"soon", b"1e3", b"\xb2", b"Wed, 21 Oct 99999 07:28:00 GMT")],
 )
 def test_how_long_a_key_rests(status: int, retry_after: bytes, seconds: float) -> None:

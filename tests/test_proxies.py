@@ -52,6 +52,7 @@ def test_none_where_none_is_wanted(tmp_path: Path, provider: Provider, proxy: Pr
         ("api.example.com", "other.com, example.com:443", True),
         ("api.example.org", ".example.com,10.0.0.0/8", False),
         ("10.1.2.3", "192.168.0.1,10.0.0.0/8", True),
+        ("10.1.2.3", "10.0.0.1/8", True),
         ("::1", "[::1]", True),
         ("api.example.com", "*", True),
     ],

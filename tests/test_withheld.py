@@ -54,11 +54,14 @@ def is_told(gateway: Gateway, place: Place, status: int, error_type: str) -> Non
     assert "the trail is as it was written" in coderai("audit", "verify", env=environment(place)).stdout
 
 
-def test_an_answer_that_was_refused_instead(place: Place, impatient: Gateway, provider: Provider) -> None:
+@pytest.mark.parametrize("sized", [False, True])
+def test_an_answer_that_was_refused_instead(place: Place, impatient: Gateway, provider: Provider, sized: bool) -> None:
     token = impatient.user("alice")
-    provider.answers(whole(WHOLE))
+    provider.answers(whole(WHOLE) if sized else b"".join(stream(WHOLE, headers=("Content-Type: application/json",))))
     with locked(place):
-        assert impatient.request("POST", CHAT, ASK, token=token).status == 503
+        answer = impatient.request("POST", CHAT, ASK, token=token)
+        assert answer.status == 503
+        assert "audit trail" in answer.json()["error"]["message"]
     is_told(impatient, place, 200, "not_stored")
     assert query(place, "SELECT input_tokens, output_tokens FROM aibridge_token_usages") == [(1, 2)]  # it was paid for
 

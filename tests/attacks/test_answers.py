@@ -51,8 +51,32 @@ def test_bytes_after_the_end_do_not_spoil_the_answer_nor_the_next(
         got = post(gateway, CHAT, ASK, token)
         assert (got.status, got.body, got.broken) == (200, OK, False)
         assert gateway.records()[-1]["error_type"] is None
+        known = provider.connections
         provider.answers(whole(b'{"id":"2"}'))
         assert post(gateway, CHAT, ASK, token).body == b'{"id":"2"}'
+        assert provider.connections == known + 1  # on the one before, who knows what still comes
+
+
+def test_what_a_provider_says_unasked_ends_its_connection(gateway: Gateway, provider: Provider, token: str) -> None:
+    """Kept, the rest of it would be taken for the next request's answer."""
+    provider.answers(whole(OK), pause := Pause(), b"HTTP/1.1 200 OK\r\nX: ", later := Pause(), b"y\r\n\r\n")
+    assert post(gateway, CHAT, ASK, token).body == OK
+    known = provider.connections
+    pause.go()
+    assert later.reached.wait(10)
+    assert gateway.request("GET", "/healthz").status == 200  # by then it has been read
+    provider.answers(whole(b'{"id":"2"}'))
+    assert post(gateway, CHAT, ASK, token).body == b'{"id":"2"}'
+    assert provider.connections == known + 1
+    later.go()
+
+
+def test_a_sized_answer_that_ends_too_early_is_not_whole(gateway: Gateway, provider: Provider, token: str) -> None:
+    """Though its connection ends in order."""
+    provider.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\nConnection: close\r\n\r\n" + OK)
+    got = post(gateway, CHAT, ASK, token)
+    assert (got.status, got.body, got.broken) == (200, OK, True)
+    assert gateway.end() == (200, "upstream_disconnected")
 
 
 @pytest.mark.parametrize(

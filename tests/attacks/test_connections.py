@@ -1,5 +1,6 @@
 """Connections of clients that do not go on as they should: refused amid a body, left in each phase, kept too long."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,28 @@ def test_an_http_1_0_client_sees_that_a_stream_was_cut(gateway: Gateway, provide
         assert rest(client).endswith(START + TEXT + DELTA + STOP)
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["its first head", "a head known again"])
+def test_a_request_that_comes_while_another_is_answered_is_not_served(
+    gateway: Gateway, provider: Provider, token: str, again: bool
+) -> None:
+    """That one gets its answer, and with it the end of the connection: so the client asks again elsewhere."""
+    with connect(gateway) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else it waits until the one before is answered
+        if again:
+            provider.answers(whole(OK))
+            client.sendall(ask(CHAT, token, ASK))
+            read_until(client, OK)
+        provider.answers(pause := Pause(), whole(OK))
+        client.sendall(ask(CHAT, token, ASK))
+        assert pause.reached.wait(10)
+        client.sendall(ask(CHAT, token, ASK))
+        assert gateway.request("GET", "/healthz").status == 200  # by then it has been read
+        pause.go()
+        got = rest(client)
+    assert got.startswith(b"HTTP/1.1 200 ") and got.endswith(OK)
+    assert len(provider.requests) == 1 + again
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -96,6 +119,16 @@ def test_a_connection_that_is_not_kept_is_closed(
             read_until(client, OK)
         else:
             assert rest(client).endswith(OK)
+
+
+def test_an_old_client_that_asks_for_it_is_told_that_its_connection_is_kept(
+    gateway: Gateway, provider: Provider, token: str
+) -> None:
+    with connect(gateway) as client:
+        for _ in range(2):
+            provider.answers(whole(OK))
+            client.sendall(ask(CHAT, token, ASK, "Connection: keep-alive", version="1.0"))
+            assert b"\r\nConnection: keep-alive\r\n" in read_until(client, OK)
 
 
 def test_a_client_that_goes_in_each_phase(gateway: Gateway, provider: Provider, token: str) -> None:
@@ -153,6 +186,24 @@ def test_a_kept_alive_client_does_not_hold_up_the_end(tmp_path: Path, provider: 
         until(lambda: "stopping" in own.stderr.read_text())
         pause.go()
         client.until(LAST_CHUNK)
+        client.socket.settimeout(5)  # at once, and not when the time for requests under way is over
         assert rest(client.socket) == b""
         assert own.process.wait(10) == 0
     assert "requests cut off" not in own.stderr.read_text()
+
+
+def test_an_answer_that_begins_while_the_server_stops_says_that_it_is_the_last(
+    tmp_path: Path, provider: Provider
+) -> None:
+    own = Gateway(tmp_path, provider.url)
+    token = own.user("alice")
+    provider.answers(pause := Pause(), whole(OK))
+    with connect(own) as client:
+        client.sendall(ask(CHAT, token, ASK))
+        assert pause.reached.wait(10)
+        own.process.terminate()
+        until(lambda: "stopping" in own.stderr.read_text())
+        pause.go()
+        got = rest(client)
+    assert b"\r\nConnection: close\r\n" in got and got.endswith(OK)
+    assert own.stop() == 0

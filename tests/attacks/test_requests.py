@@ -112,6 +112,17 @@ def test_a_target_as_a_proxy_is_asked(gateway: Gateway, provider: Provider, toke
     assert provider.requests[0].target == "/v1/chat/completions?a=b"
 
 
+def test_what_cannot_be_read_is_answered_once(gateway: Gateway, provider: Provider) -> None:
+    """Not by those as well who would refuse its token: a second answer would be the next request's."""
+    known = len(gateway.lines())
+    with connect(gateway) as client:
+        client.sendall(head(CHAT, "no-token", "Transfer-Encoding: chunked") + b"no size\r\n")
+        got = rest(client)
+    assert got.startswith(b"HTTP/1.1 400 ") and got.count(b"HTTP/1.1") == 1
+    assert gateway.request("GET", "/healthz").status == 200  # by then the other would have been tried
+    assert gateway.lines()[known:] == []
+
+
 def test_an_unknown_transfer_coding_is_refused(gateway: Gateway, provider: Provider, token: str) -> None:
     with connect(gateway) as client:
         client.sendall(head(CHAT, token, "Transfer-Encoding: gzip, chunked") + chunk(ASK) + LAST_CHUNK)
