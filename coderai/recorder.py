@@ -188,7 +188,7 @@ def _records(waiters: Sequence[Waiter]) -> list[Record]:
 
 def _give_up(waiter: Waiter) -> None:
     """The records are kept all the same; an end that is withheld from its client says so."""
-    if waiter.then is not None and not waiter.done.done():
+    if not waiter.done.done():
         waiter.records[:] = [_withheld(record) for record in waiter.records]
     waiter.fail(NotStored("the database could not be written in time"))
 

@@ -10,17 +10,23 @@ import pytest
 
 from coderai.logs.records import RecordLog
 from coderai.recorder import Recorder
-from coderai.recovery import BATCH, DEAD_AFTER_LOOKS, Recovery
+from coderai.records import Ended, Record, new_id
+from coderai.recovery import BATCH, DEAD_AFTER_LOOKS, UNCLAIMED_AFTER_LOOKS, Recovery
 from coderai.store import Store
+from coderai.store.audit import Verdict
+from coderai.store.driver import Connection
 from coderai.store.postgres import ALONE_LOCK, COMMIT_SECONDS
+from coderai.store.writing import Writing
 from tests.databases import Place, change, environment, opened, query
 from tests.exchange import MESSAGES, post
 from tests.gateway import Gateway, coderai
 from tests.logs.opened import open_logs
 from tests.postgres import drop, fresh
 from tests.provider import Provider
+from tests.sealed import verify
 from tests.tool_calls import call, thread
 from tests.trail import AT, exchange
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -87,6 +93,33 @@ async def test_one_that_is_stopped_amid_a_purge_holds_up_nobody(url: str, held: 
     await store.close()
 
 
+async def test_two_that_end_one_interception_at_once(url: str) -> None:
+    """One takes the other for dead, which lives: whoever comes second waits, and knows what the first has written."""
+    store, other = await opened(url), await opened(url)
+    *batch, end = exchange()
+    await store.write(batch)
+    await other.instances.join()
+    inferred = Record(new_id(), end.interception_id, AT, Ended(status=None, error_type="interrupted", inferred=True))
+    written, go = threading.Event(), threading.Event()
+
+    def first(db: Connection) -> None:
+        Writing(other.instance_id).carefully(db, [inferred])
+        written.set()
+        go.wait(COMMIT_SECONDS)
+
+    ending = asyncio.ensure_future(other._driver.transaction(first))
+    await asyncio.to_thread(written.wait, COMMIT_SECONDS)
+    second = asyncio.create_task(store.write([end], late=True))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    await asyncio.to_thread(until, lambda: query(url, waiting) == [(1,)])
+    go.set()
+    await asyncio.gather(ending, second)
+    assert await verify(store) == Verdict(interceptions=1, links=2)
+    assert query(url, "SELECT status, error_type FROM aibridge_interceptions") == [(200, None)]
+    await store.close()
+    await other.close()
+
+
 async def test_one_whose_heart_stands_still_is_taken_for_dead_and_comes_back(place: Place) -> None:
     log = open_logs(human="")
     mine, other = await opened(place), await opened(place)
@@ -95,7 +128,7 @@ async def test_one_whose_heart_stands_still_is_taken_for_dead_and_comes_back(pla
     await others.put(theirs[:2])
     recovery = Recovery(mine, recorder, log)
     open_ones = "SELECT count(*) FROM aibridge_interceptions WHERE ended_at IS NULL"
-    for _ in range(DEAD_AFTER_LOOKS):
+    for _ in range(DEAD_AFTER_LOOKS + 2):
         await other.instances.beat()
         await recovery.look()
     if not isinstance(place, Path):  # on SQLite the lock tells at once, and these two are one process
@@ -183,6 +216,23 @@ async def test_who_ends_what_a_dead_process_left_is_claimed(place: Place, monkey
     assert await recorder.close() == []
     for store in (dead, killed, mine):
         await store.close()
+
+
+async def test_a_claim_that_nobody_renews_is_soon_another_s(tmp_path: Path) -> None:
+    """The claimant died over it."""
+    place = tmp_path / "coderai.db"
+    mine, dead = await opened(place), await opened(place)
+    await dead.write(exchange()[:2])
+    await dead.close()
+    recorder = Recorder(mine, open_logs(human=""))
+    (instance,) = await mine.instances.others()
+    assert await mine.instances.claim(instance) is not None
+    recovery = Recovery(mine, recorder, open_logs(human=""))
+    for _ in range(UNCLAIMED_AFTER_LOOKS + 2):
+        await recovery.look()
+    assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("interrupted",)]
+    assert await recorder.close() == []
+    await mine.close()
 
 
 @pytest.mark.parametrize("changed", ["CAST(id AS BLOB)", "CAST(substr(CAST(id AS BLOB), 1, 35) || x'80' AS TEXT)"])

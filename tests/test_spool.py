@@ -1,5 +1,6 @@
 """What could not be stored before the end waits in a file, as far as the disk took it."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,43 @@ async def test_an_interception_whose_end_the_disk_did_not_take_is_ended(
         ended = Ended(status=None, error_type="interrupted", inferred=True)
         await store.write([found(batch[0], ended)])
     spool = Spool(tmp_path, "one")
-    await store.write(spool.load(spool.save([*batch[2:-1], owned]))[0], late=True)
+    loaded, _ = spool.load(spool.save([*batch[2:-1], owned]))
+    assert [record.interception_id for record in loaded if isinstance(record.finding, Ended)] == [batch[0].id]
+    await store.write(loaded, late=True)
     assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("records_lost",)]
     verdict = await store.verify("", "9999", {})
     assert (verdict.interceptions, verdict.links, verdict.open, verdict.breaks) == (1, 1 + inferred, 0, [])
+
+
+def test_a_disk_that_fills_up_meanwhile_keeps_what_it_took(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "one")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(BadSpool, match="name a writable directory"):
+            spool.save([started() for _ in range(100)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (path,) = tmp_path.iterdir()
+    assert spool.files() == [path]
+    found, unread = spool.load(path)
+    assert (len(found) > 2, unread) == (True, 1)
+
+
+def test_what_another_process_has_begun_is_left_alone(tmp_path: Path) -> None:
+    begun = tmp_path / ".coderai.spool-two"
+    begun.touch()  # it has no lock on it yet
+    assert Spool(tmp_path, "one").files() == []
+    assert begun.exists()
+
+
+def test_a_link_that_others_have_put_there_is_not_followed(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.touch()
+    (tmp_path / ".coderai.spool-one").symlink_to(theirs)
+    with pytest.raises(BadSpool):
+        Spool(tmp_path, "one").save(exchange())
+    assert theirs.read_bytes() == b""
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

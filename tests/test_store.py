@@ -2,7 +2,7 @@
 
 import pytest
 
-from coderai.records import Ended, Prompt, ProviderObject, Record, Thread, Tokens
+from coderai.records import NOT_STORED, Ended, Prompt, ProviderObject, Record, Thread, Tokens
 from coderai.store import BadData, Store, StoreUnavailable, times
 from tests.databases import RECORDS, Place, counts, opened, read_only, rows
 from tests.trail import AT, ended, exchange, found, started
@@ -85,6 +85,16 @@ async def test_an_end_is_kept_but_for_an_inferred_one(store: Store, place: Place
     await store.write([ended(start, status=500, error_type="late")])
     (row,) = rows(place, "aibridge_interceptions")
     assert (row["status"], row["error_type"], row["error_message"]) == (200, None, None)
+
+
+@pytest.mark.parametrize(("said", "kept"), [(None, NOT_STORED), ("unstorable_record", "unstorable_record")])
+async def test_an_end_that_was_withheld_says_so(store: Store, place: Place, said: str | None, kept: str) -> None:
+    start = started()
+    await store.write([start, ended(start, error_type=said)])
+    await store.write([found(start, Ended(status=503, error_type=NOT_STORED))])  # not the same end: another's time
+    assert [row["error_type"] for row in rows(place, "aibridge_interceptions")] == [said]
+    await store.write([ended(start, error_type=NOT_STORED)])
+    assert [row["error_type"] for row in rows(place, "aibridge_interceptions")] == [kept]
 
 
 class Counted(str):
@@ -208,6 +218,13 @@ class TestValuesThatTheDatabaseRefuses:
         assert (row["model"], row["error_type"], row["status"]) == ("gpt-\\udc80", "unstorable_record", 200)
         assert "could not be stored" in str(row["error_message"])
         assert len(rows(place, "aibridge_user_prompts")) == 1
+
+    async def test_threads_of_the_others_are_told(self, store: Store) -> None:
+        first = exchange(call_id="call_a")
+        await store.write(first)
+        answering, odd = started(correlating_tool_call_id="call_a"), found(started(), Prompt("of none"))
+        written = await store.write_each([answering, odd])
+        assert written.threads == {answering.id: Thread(first[0].id, first[0].id)}
 
     async def test_a_finding_without_its_interception_stops_nobody(self, store: Store, place: Place) -> None:
         gone = started()

@@ -99,6 +99,15 @@ async def test_a_record_that_the_database_refuses_keeps_the_file(
     assert stored(place) == [batch[0].id]
 
 
+async def test_contents_that_retention_has_passed_by_are_not(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    await store.write(exchange())
+    await store.purge.contents(AT + 1)
+    assert await load(tmp_path, store, place, log, exchange(AT - 1)) == []
+    assert query(place, "SELECT count(*) FROM aibridge_user_prompts") == [(0,)]
+
+
 async def test_what_retention_has_deleted_is_not(tmp_path: Path, store: Store, place: Place, log: Logger) -> None:
     old, new = exchange(now() - 2 * DAY_S * 1_000_000), exchange(now())
     await store.write([*old[:2], *new[:2]])
@@ -173,6 +182,7 @@ async def test_what_was_being_saved_when_its_process_was_killed_is_stored(
         fcntl.flock(file, fcntl.LOCK_EX)  # whoever is still saving has it
         await unspool.run(0)
         assert stored(place) == []
+        assert begun.exists()  # its process names it when it is whole
     await unspool.run(0)
     assert await recorder.close() == []
     assert stored(place) == ([first[0].id] if cut else [first[0].id, last[0].id])

@@ -7,9 +7,9 @@ import pytest
 from coderai.recorder import NotStored, Recorder
 from coderai.records import Prompt, Thread
 from coderai.store import Store
-from tests.databases import Place, read_only
+from tests.databases import Place, query, read_only
 from tests.recorder.watched import Lines, Log, ids
-from tests.trail import exchange, found, started
+from tests.trail import AT, exchange, found, started
 
 
 async def test_done_means_stored_and_logged(store: Store, place: Place, log: Log) -> None:
@@ -138,13 +138,34 @@ class TestThen:
         await recorder.close()
 
 
-async def test_values_that_the_database_refuses_are_made_storable(store: Store, place: Place, log: Log) -> None:
+@pytest.mark.parametrize(("text", "kept"), [("a\x00b", "a\\x00b"), ("a\udc80b", "a\\udc80b")])
+async def test_values_that_the_database_refuses_are_made_storable(
+    store: Store, place: Place, log: Log, text: str, kept: str
+) -> None:
     lines = Lines(place)
     recorder = Recorder(store, log.logger, lines)
     start = started()
-    await recorder.put([start, found(start, Prompt("a\x00b"))])
-    assert lines.batches[0][1].finding == Prompt("a\\x00b")
+    await recorder.put([start, found(start, Prompt(text))])
+    assert query(place, "SELECT prompt FROM aibridge_user_prompts") == [(kept,)]
+    assert lines.batches[0][1].finding == Prompt(kept)
     assert store.unstorable == 0
+    await recorder.close()
+
+
+@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize("long_ago", [False, True])
+async def test_what_is_stored_late_brings_no_contents_back(
+    store: Store, place: Place, log: Log, monkeypatch: pytest.MonkeyPatch, refused: bool, long_ago: bool
+) -> None:
+    await store.write(exchange())
+    await store.purge.contents(AT + 1)
+    recorder = Recorder(store, log.logger)
+    if long_ago:
+        monkeypatch.setattr("coderai.recorder.LATE_SECONDS", -1)
+    # as many as the others, whose half is then stored whole
+    odd = [found(started(), Prompt("of an interception that is not there")) for _ in range(8)] if refused else []
+    await recorder.put([*exchange(AT - 1), *odd], late=not long_ago)
+    assert query(place, "SELECT count(*) FROM aibridge_user_prompts") == [(0,)]
     await recorder.close()
 
 
@@ -156,3 +177,4 @@ async def test_what_the_database_refuses_is_not_logged(store: Store, place: Plac
     await recorder.put([*batch, orphan])
     assert (store.unstorable, recorder.backlog, lines.batches) == (1, 0, [batch])
     await recorder.close()
+    assert log.messages() == ["records hold values that the database refuses"]

@@ -66,6 +66,28 @@ async def test_an_end_that_was_withheld_for_longer_is_stored_as_such(store: Stor
     assert released == []
 
 
+async def test_all_that_wait_are_told_when_the_grace_is_over(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger, grace=0.5)
+    read_only(place, store, True)
+    first = recorder.put([started()])
+    await failing(recorder, store)
+    behind = recorder.put([started()])
+    for waiting in (first, behind):
+        with pytest.raises(NotStored):
+            await asyncio.wait_for(waiting, 10)
+    read_only(place, store, False)
+    assert await recorder.close() == []
+
+
+async def test_it_counts_for_each_commit_anew(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger, grace=0.3)
+    await recorder.put([started()])
+    await asyncio.sleep(0.5)
+    assert recorder.refusal() is None
+    await recorder.close()
+    assert log.messages() == []
+
+
 async def test_within_the_grace_requests_are_taken(store: Store, place: Place, log: Log) -> None:
     recorder = Recorder(store, log.logger, grace=60.0)
     read_only(place, store, True)
@@ -93,11 +115,26 @@ async def test_closing_does_not_wait_for_ever(store: Store, place: Place, log: L
     read_only(place, store, True)
     waiting = [recorder.put([started()]), recorder.put([started()])]
     await failing(recorder, store)
-    assert len(await recorder.close(drain=0.01)) == 2
+    waiting.append(recorder.put([started()]))  # behind those that are being tried
+    assert len(await recorder.close(drain=0.01)) == 3
     for future in waiting:
         with pytest.raises(NotStored):
-            await future
+            await asyncio.wait_for(future, 10)
     assert log.messages()[-1] == "records could not be stored before the end"
+
+
+async def test_nor_for_a_record_log_that_stands_still(store: Store, place: Place, log: Log) -> None:
+    class Stuck(Lines):
+        async def write(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None:
+            await asyncio.Event().wait()
+
+    recorder = Recorder(store, log.logger, Stuck(place))
+    start = started()
+    waiting = recorder.put([start])
+    assert await recorder.close(drain=0.1) == []
+    with pytest.raises(NotStored):
+        await asyncio.wait_for(waiting, 10)
+    assert ids(place) == {start.id}
 
 
 async def failing(recorder: Recorder, store: Store) -> None:
