@@ -1,12 +1,14 @@
 """Tokens on a real store: who gets in, who no longer does, and what is asked of the database."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from coderai.auth import Authenticator, Suspended, User
+from coderai import auth
+from coderai.auth import IDLE_SECONDS, Authenticator, Suspended, User
 from coderai.store import Store, StoreUnavailable
 from coderai.user_tokens import Unauthenticated, new_token, presented, token_of
 from tests import databases
@@ -152,6 +154,57 @@ async def test_memory_that_nobody_confirms_is_not_believed(store: Store) -> None
     assert authenticator.lookup(presented(token)) is None
     with pytest.raises(StoreUnavailable):
         await authenticator.user(token)
+
+
+async def test_a_database_that_fails_for_a_moment_refuses_nobody(store: Store, place: Place, tmp_path: Path) -> None:
+    token = await issue(store)
+    authenticator = Authenticator(store, open_logs(human="", json=str(tmp_path / "log.json")))
+    user = await authenticator.user(token)
+    await store.close()
+    for _ in range(2):
+        await authenticator.refresh()
+        assert authenticator.lookup(presented(token)) == user
+    authenticator._store = back = await databases.opened(place)
+    for _ in range(2):
+        await authenticator.refresh()
+    assert authenticator.lookup(presented(token)) == user
+    told = [json.loads(line)["msg"] for line in (tmp_path / "log.json").read_text().splitlines()]
+    assert told == ["tokens cannot be read, requests will be refused", "tokens can be read again"]
+    await back.close()
+
+
+async def test_a_token_that_somebody_takes_out_of_the_database_is_out(store: Store, place: Place) -> None:
+    token = await issue(store)
+    authenticator = Authenticator(store, LOG)
+    await authenticator.user(token)
+    databases.change(place, "DELETE FROM tokens")
+    await authenticator.refresh()
+    with pytest.raises(Unauthenticated):
+        await authenticator.user(token)
+
+
+async def test_a_token_that_nobody_uses_is_forgotten(store: Store) -> None:
+    used, idle = presented(await issue(store)), presented(await issue(store))
+    authenticator = Authenticator(store, LOG)
+    await authenticator.resolve(used)
+    await authenticator.resolve(idle)
+    for _ in range(2):
+        await authenticator.refresh()  # which is no use of them
+        for known in authenticator._known.values():
+            known.used -= 0.6 * IDLE_SECONDS
+        assert authenticator.lookup(used) is not None
+    await authenticator.refresh()
+    assert authenticator.lookup(used) is not None
+    assert authenticator.lookup(idle) is None
+
+
+async def test_of_guesses_only_so_many_are_remembered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "UNKNOWN_LIMIT", 3)
+    authenticator = Authenticator(store, LOG)
+    for _ in range(7):
+        with pytest.raises(Unauthenticated):
+            await authenticator.user(new_token()[0])
+    assert len(authenticator._unknown) <= 3
 
 
 def test_tokens_are_as_described() -> None:

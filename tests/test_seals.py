@@ -1,14 +1,16 @@
 """Seals: an untouched trail verifies, and whatever somebody changes, removes or inserts is found and named."""
 
 import asyncio
+import sqlite3
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from coderai import sealing
 from coderai.records import AnsweredPrompt, Ended, Record, Thought, Tokens, new_id
-from coderai.store import Store, StoreUnavailable
+from coderai.store import Store, StoreUnavailable, sealed, seals
 from coderai.store.audit import MOST_CHUNK, Verdict
 from coderai.store.seals import ChainHead
 from tests.databases import Place, change, opened, query, read_only
@@ -111,6 +113,22 @@ async def test_the_newest_interception_cannot_be_taken_away(store: Store, place:
     assert any("ends at number 4 instead of 5" in found.what for found in (await verify(store)).breaks)
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_a_changed_row_that_is_sealed_anew_breaks_the_chain_behind_it(store: Store, place: Path) -> None:
+    """How seals are made is no secret."""
+    ids = await five(store)
+    change(place, f"UPDATE aibridge_interceptions SET model = 'gpt-6' WHERE id = '{ids[2]}'")
+    with closing(sqlite3.connect(place)) as db:
+        before, changed = (sealed.read(db, [id])[id] for id in ids[1:3])
+        digests = changed.digests()
+        seal = seals.seal(before.seal, changed.instance_id, changed.number, changed.id, changed.started_at, digests)
+        columns = "counts_digest = ?, content_digest = ?, seal = ?"
+        db.execute(f"UPDATE aibridge_interceptions SET {columns} WHERE id = ?", (*digests, seal, changed.id))
+        db.commit()
+    (found,) = (await verify(store)).breaks
+    assert ids[3] in found.what
+
+
 async def test_an_interception_that_somebody_else_writes_has_no_seal(store: Store, place: Place) -> None:
     await five(store)
     values = (
@@ -181,10 +199,10 @@ async def test_a_changed_interval_holds_from_the_next_look_on(
     monkeypatch.setattr(sealing, "LOOK_SECONDS", 0.01)
     written = tmp_path / "log.json"
     log = open_logs(human="", json=str(written))
-    seals = sealing.SealLog(store, log, seconds=3600)
-    running = asyncio.create_task(seals.run())
+    seal_log = sealing.SealLog(store, log, seconds=3600)
+    running = asyncio.create_task(seal_log.run())
     await five(store)
-    seals.seconds = 0.01
+    seal_log.seconds = 0.01
     await asyncio.to_thread(until, lambda: '"seal_number":5' in written.read_text().replace(" ", ""))
     running.cancel()
     log.close()

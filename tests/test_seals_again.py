@@ -1,8 +1,11 @@
 """What is sealed from memory is what the database holds, also where a batch, or a part of it, comes again."""
 
 import tracemalloc
+from typing import Any
 
-from coderai.records import Prompt
+import pytest
+
+from coderai.records import Prompt, Thought, Tokens, ToolCall
 from coderai.store import Store
 from coderai.store.audit import Verdict
 from tests.databases import Place, opened
@@ -59,3 +62,20 @@ async def test_what_has_ended_is_kept_no_longer(store: Store) -> None:
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 5_000_000
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        Prompt("fix the bug"),
+        Thought("I should look", {}),
+        Tokens(message_id="resp_1", input=5, output=7),
+        ToolCall(message_id="resp_1", call_id="call_1", tool="shell", input="ls"),
+    ],
+)
+async def test_in_whatever_order_rows_come_they_are_sealed_in_that_of_their_ids(store: Store, finding: Any) -> None:
+    start = started()
+    first, second = found(start, finding), found(start, finding)
+    await store.write([start, second, first])
+    await store.write([ended(start)])
+    assert await verify(store) == Verdict(interceptions=1, links=1)

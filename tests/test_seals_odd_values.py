@@ -5,12 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from coderai.records import ToolCall
 from coderai.store import Store
 from coderai.store.audit import FIRST_CHUNK, Verdict
 from coderai.store.selection import Filter
 from tests.databases import Place, change, opened, query
 from tests.sealed import five, verify
-from tests.trail import AT, ended, exchange, listed
+from tests.trail import AT, ended, exchange, found, listed, started
 
 # One byte that was changed, and now makes no text.
 NO_TEXT = [
@@ -93,6 +94,18 @@ async def test_and_a_value_of_another_type_which_sqlite_takes(tmp_path: Path, st
     ids = await five(store)
     change(path, statement.format(ids[2]))
     assert (await verify(store)).breaks
+    await store.close()
+
+
+async def test_nor_does_another_number_pass_for_true(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    store = await opened(path)
+    start = started()
+    call = ToolCall(message_id="resp_1", call_id="call_1", tool="shell", input="ls", injected=True)
+    await store.write([start, found(start, call), ended(start)])
+    assert await verify(store) == Verdict(interceptions=1, links=1)
+    change(path, "UPDATE aibridge_tool_usages SET injected = 2")
+    assert start.id in (await verify(store)).breaks[0].what
     await store.close()
 
 

@@ -35,6 +35,16 @@ class TestRetention:
         await store.purge.batch(AT + 2 * HOUR)
         assert await verify(store) == Verdict()
 
+    @pytest.mark.parametrize("changed", ["interception_id = 'x'", "content_digest = counts_digest", "seal_number = 3"])
+    async def test_a_past_seal_that_somebody_changes_is_found(self, store: Store, place: Place, changed: str) -> None:
+        long, short = exchange(AT), exchange(AT + HOUR, call_id="b")
+        await store.write(long[:2])
+        await store.write(short)
+        await store.write(long[2:])
+        await store.purge.batch(AT + 1)
+        change(place, f"UPDATE aibridge_past_seals SET {changed}")
+        assert (await verify(store)).breaks
+
     async def test_a_removal_is_no_retention_where_older_ones_are_left(self, store: Store, place: Place) -> None:
         ids = await five(store)
         await store.purge.batch(AT + 1)
@@ -107,6 +117,19 @@ class TestRetention:
         change(place, f"DELETE FROM aibridge_user_prompts WHERE interception_id = '{ids[3]}'")
         change(place, f"UPDATE aibridge_tool_usages SET input = 'x' WHERE interception_id = '{ids[1]}'")
         assert [ids[n] in b.what for n, b in zip((1, 3), (await verify(store)).breaks, strict=True)] == [True, True]
+
+    @pytest.mark.parametrize(
+        "texts", ["user_prompts (prompt, provider_response_id,", "model_thoughts (content, metadata,"]
+    )
+    async def test_contents_that_others_put_in_their_place_are_found(
+        self, store: Store, place: Place, texts: str
+    ) -> None:
+        ids = await five(store)
+        await store.purge.contents(AT + 3 * HOUR)
+        values = f"('{{}}', '{{}}', 'x', '{ids[1]}', '2026-02-02T02:40:00Z')"
+        change(place, f"INSERT INTO aibridge_{texts} id, interception_id, created_at) VALUES {values}")
+        (found,) = (await verify(store)).breaks
+        assert ids[1] in found.what
 
     async def test_a_chain_goes_with_all_that_it_sealed(self, store: Store, place: Place) -> None:
         await five(store)
