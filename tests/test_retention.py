@@ -11,11 +11,11 @@ from coderai.records import Thought
 from coderai.retention import Retention
 from coderai.store import Store, times
 from coderai.store.purge import BATCH, BATCH_BYTES, CHILD_TABLES, CONTENT_TABLES
-from coderai.store.selection import Filter
 from coderai.store.sqlite_care import RECLAIMED_PAGES
 from tests.databases import Place, change, counts, opened, query, read_only, tables
 from tests.logs.opened import open_logs
 from tests.trail import AT, exchange, found, now
+from tests.waiting import until
 
 HOUR = 3600
 TABLES = (
@@ -123,14 +123,18 @@ async def test_zero_keeps_everything_and_can_be_changed(store: Store, place: Pla
     assert await retention.purge() == dict.fromkeys(TABLES, 1)
 
 
-async def test_it_runs_at_the_start(store: Store, place: Place) -> None:
+async def test_it_runs_at_the_start_and_again(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coderai.retention.INTERVAL_SECONDS", 0.01)
+    written = tmp_path / "log.json"
+    log = open_logs(human="", json=str(written))
     await store.write(exchange(0))
-    running = asyncio.create_task(Retention(store, open_logs(human=""), seconds=HOUR).run())
-    async with asyncio.timeout(5):
-        while await store.trail.count(Filter()):
-            pass
+    running = asyncio.create_task(Retention(store, log, seconds=HOUR).run())
+    for purges in (1, 2):
+        await asyncio.to_thread(until, lambda most=purges: written.read_text().count("deleted old records") >= most)
+        await store.write(exchange(0))
     running.cancel()
     await asyncio.wait([running])
+    log.close()
 
 
 async def test_e13_16_it_is_done_in_small_batches_and_writers_get_in_between(store: Store, place: Place) -> None:

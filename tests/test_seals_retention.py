@@ -6,7 +6,7 @@ from coderai.records import Ended, Record, new_id
 from coderai.store import Store, times
 from coderai.store.audit import Verdict
 from coderai.store.chains import Anchor
-from coderai.store.purge import CHILD_TABLES
+from coderai.store.purge import BATCH, CHILD_TABLES
 from coderai.store.selection import Filter
 from tests.databases import Place, change, opened, query
 from tests.sealed import HOUR, five, verify
@@ -138,6 +138,20 @@ class TestRetention:
             pass
         assert query(place, "SELECT count(*) FROM aibridge_instances") == [(0,)]
 
+    async def test_but_not_before(self, store: Store, place: Place) -> None:
+        await store.write(exchange(now() + 2 * HOUR))
+        await store.instances.leave()
+        await store.purge.batch(now() + HOUR)
+        assert await verify(store) == Verdict(interceptions=1, links=1)
+
+    async def test_nor_while_its_process_lives(self, store: Store, place: Place) -> None:
+        await five(store)
+        while await store.purge.batch(now() + HOUR):
+            pass
+        await store.write(exchange(now()))
+        assert query(place, "SELECT anchor_number, seal_number FROM aibridge_instances") == [(5, 6)]
+        assert await verify(store) == Verdict(interceptions=1, links=1)
+
     async def test_a_logged_seal_of_what_retention_has_deleted_is_not_missed(self, store: Store) -> None:
         gone = Anchor(b"x" * 32, "2026-02-02T01:00")
         await five(store)
@@ -159,6 +173,15 @@ class TestLate:
         page = await listed(store, Filter(), limit=100)
         assert [found.id for found in page if found.user_prompts or found.model_thoughts] == [page[0].id, ids[4]]
         assert [found.id for found in page if found.tool_usages[0].input] == [page[0].id, ids[4]]
+
+    async def test_of_however_many(self, store: Store) -> None:
+        await five(store)
+        await store.purge.contents(AT + 4 * HOUR)
+        late = [exchange(AT + n, call_id=f"late_{n}") for n in range(BATCH + 1)]
+        await store.write([record for batch in late for record in batch], late=True)
+        assert (await verify(store)).breaks == []
+        page = await listed(store, Filter(), limit=100)
+        assert len([found for found in page if found.user_prompts]) == 1
 
     async def test_and_what_was_stored_after_all_brings_none_back(self, store: Store) -> None:
         batch = exchange()

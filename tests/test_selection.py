@@ -55,6 +55,7 @@ FILTERS = [
     Filter(initiator_ids=(), session_id="s2"),
     Filter(session_id="s2"),
     Filter(session_id="s2", model="m6"),
+    Filter(session_id="s1", provider_name="other"),
     Filter(session_id="s1", initiator_ids=("user-0", "user-2"), started_after=AT + 20),
     Filter(client="Codex", started_after=AT + 20, started_before=AT + 90),
     Filter(model="m4", started_after=AT + 20, started_before=AT + 90),
@@ -123,6 +124,29 @@ async def test_so_many_models_that_they_are_not_looked_into_one_by_one(store: St
     await store.write([*records, rare := started(client="rare")])
     assert [one.id for one in await listed(store, Filter(client="rare"), limit=5)] == [rare.id]
     assert await store.trail.count(Filter(client="Codex")) == len(records)
+
+
+async def test_a_session_is_what_names_it_and_what_it_began_with_once(store: Store) -> None:
+    alone, within = started(), started(client_session_id="s")
+    await store.write([alone, within, started(client_session_id=alone.id)])
+    assert await store.trail.count(Filter(session_id=alone.id)) == 2
+    assert await store.trail.count(Filter(session_id=within.id)) == 0
+    assert await store.trail.count(Filter(session_id="s")) == 1
+
+
+async def test_counting_ends_for_several_users_where_it_does_for_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coderai.store.trail.COUNT_LIMIT", 3)
+    await store.write([started(initiator_id=f"user-{n % 2}") for n in range(6)])
+    assert await store.trail.count(Filter(initiator_ids=("user-0", "user-1"))) == 3
+
+
+async def test_what_others_have_left_empty_is_shown_as_such(store: Store, place: Place) -> None:
+    await store.write([started()])
+    change(place, "UPDATE aibridge_interceptions SET client = NULL, metadata = NULL")
+    (shown,) = await listed(store, Filter(), limit=1)
+    assert (shown.client, bytes(shown.metadata)) == ("Unknown", b"{}")
 
 
 SORTED = [

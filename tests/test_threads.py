@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from coderai.store import Store
+from coderai.store.selection import Filter
 from tests.databases import Place, environment
 from tests.gateway import Gateway
 from tests.provider import Provider
 from tests.tool_calls import call, thread
+from tests.trail import exchange, listed, started
 
 
 def test_a_line_of_tool_calls_is_one_thread_across_restarts(tmp_path: Path, provider: Provider, place: Place) -> None:
@@ -41,3 +44,19 @@ def test_the_session_is_the_client_s_else_the_thread_s_else_its_own(
         answer = gateway.request("GET", f"/api/v2/aibridge/interceptions?q=session_id:{session}", token=token)
         assert {one["id"] for one in answer.json()["results"]} == expected
     assert gateway.stop() == 0
+
+
+async def test_of_calls_of_one_name_it_is_the_newest_before(store: Store) -> None:
+    older, newer = exchange(call_id="call_0"), exchange(call_id="call_0")
+    following = started(correlating_tool_call_id="call_0")
+    later = exchange(call_id="call_0")
+    await store.write([*older, *newer, *later])
+    await store.write([following])
+    parents = {one.id: one.thread_parent_id for one in await listed(store, Filter(), limit=9)}
+    assert parents[following.id] == newer[0].id
+
+
+async def test_nothing_hangs_below_itself(store: Store) -> None:
+    await store.write(exchange(call_id="call_0", correlating_tool_call_id="call_0"))
+    (alone,) = await listed(store, Filter(), limit=9)
+    assert (alone.thread_parent_id, alone.thread_root_id) == (None, None)

@@ -51,3 +51,28 @@ def test_it_is_over_when_all_has_been_well_for_a_while(
     lines = (tmp_path / "log").read_text().splitlines()
     over = ["is over" in line for line in lines]
     assert over == ([False, True, False, True] if seconds == 0 else [False])
+
+
+def test_only_an_answer_to_the_organisation_s_own_key_tells_of_it(tmp_path: Path) -> None:
+    log = open_logs(human=str(tmp_path / "log"))
+    seen = Troubles(log)
+    hers = Keys.brought(b"Authorization", b"Bearer sk-her-own-0123")
+    several = Keys.pool([PROVIDER_KEY, "sk-another-0123"], b"Authorization", b"Bearer ")
+    for keys in (hers, several):  # of several, each that is refused is told of where it begins to rest
+        seen.answered("openai", 401, keys)
+    log.close()
+    assert not seen and (tmp_path / "log").read_text() == ""
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_nor_does_any_other_say_that_it_is_well_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own: bool
+) -> None:
+    monkeypatch.setattr(troubles, "OVER_SECONDS", 0.0)
+    log = open_logs(human=str(tmp_path / "log"))
+    seen = Troubles(log)
+    keys = Keys.pool([PROVIDER_KEY], b"Authorization", b"Bearer ")
+    seen.answered("openai", 401, keys)
+    seen.answered("openai", 200, keys if own else Keys.brought(b"Authorization", b"Bearer sk-her-own-0123"))
+    log.close()
+    assert bool(seen) is not own

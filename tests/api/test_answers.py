@@ -83,6 +83,7 @@ async def test_what_was_found_stands_below_it(api: Api) -> None:
             assert record.pop("interception_id") == batch[0].id
             assert record.pop("created_at") == "2026-02-02T02:40:00.123456Z"
         assert result[name] == expected, name
+    assert result["tool_usages"][0]["injected"] is False  # no 0
 
 
 async def test_a_running_interception_has_no_end(api: Api) -> None:
