@@ -56,6 +56,18 @@ async def test_of_calls_of_one_name_it_is_the_newest_before(store: Store) -> Non
     assert parents[following.id] == newer[0].id
 
 
+async def test_and_rather_one_of_its_own_session(store: Store) -> None:
+    calls = {session: exchange(call_id="call_0", client_session_id=session) for session in (None, "s1", "s2")}
+    following = {
+        session: started(correlating_tool_call_id="call_0", client_session_id=session) for session in (None, "s1", "s3")
+    }
+    await store.write([record for call in calls.values() for record in call])
+    await store.write(list(following.values()))
+    parents = {one.id: one.thread_parent_id for one in await listed(store, Filter(), limit=9)}
+    for session, of in ((None, None), ("s1", "s1"), ("s3", "s2")):
+        assert parents[following[session].id] == calls[of][0].id
+
+
 async def test_nothing_hangs_below_itself(store: Store) -> None:
     await store.write(exchange(call_id="call_0", correlating_tool_call_id="call_0"))
     (alone,) = await listed(store, Filter(), limit=9)
