@@ -133,4 +133,5 @@ def test_a_single_key_s_answer_is_the_answer(gateway: Gateway, provider: Provide
         provider.answers(LIMITED)
         answer = post(gateway, "/api/v2/aibridge/openai/v1/chat/completions", ASK, token)
         assert (answer.status, answer.header("retry-after")) == (429, "30")
+        assert b"slow" in answer.body  # the provider's words
     assert len(provider.requests) == 2
