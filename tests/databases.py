@@ -1,7 +1,8 @@
 """Both databases for the same tests: where they are, how they are looked into, and how they are made to fail."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,19 @@ async def opened(place: Place) -> Store:
 def environment(place: Place) -> dict[str, str]:
     """The variables that have coderai use it."""
     return {"CODER_SQLITE_PATH": str(place)} if isinstance(place, Path) else {"CODER_PG_CONNECTION_URL": place}
+
+
+@contextmanager
+def locked(place: Place) -> Iterator[None]:
+    """Nobody else can write meanwhile; a write that has begun succeeds afterwards."""
+    if isinstance(place, Path):
+        with closing(sqlite3.connect(place, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with psycopg.connect(place) as connection:
+            connection.execute("LOCK TABLE aibridge_interceptions IN EXCLUSIVE MODE")
+            yield
 
 
 def query(place: Place, sql: str) -> list[tuple[Any, ...]]:

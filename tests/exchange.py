@@ -29,6 +29,14 @@ def post(gateway: Gateway, path: str, body: bytes, token: str, **headers: str):
     return gateway.request("POST", path, body, fields, token)
 
 
+def narrow(gateway: Gateway) -> socket.socket:
+    """A client's connection: what it does not read does not stay on the way for long."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    client.connect((gateway.host, gateway.port))
+    return client
+
+
 class Reader:
     """A client that reads what has come so far."""
 

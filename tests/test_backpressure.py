@@ -3,13 +3,11 @@
 import base64
 import gzip
 import os
-import socket
-import sqlite3
 import threading
-from contextlib import closing
 from pathlib import Path
 
-from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, Reader
+from tests.databases import locked
+from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, Reader, narrow
 from tests.gateway import Gateway
 from tests.provider import LAST_CHUNK, SSE, Pause, Provider, chunk, stream
 
@@ -28,10 +26,7 @@ def test_a_gigabyte_for_a_client_that_stalls(gateway: Gateway, provider: Provide
     last = [*stream(DELTA, STOP)[1:]]
     provider.answers(head, first, *[chunk(EVENT)] * EVENTS, *last)
     before = rss_mb(gateway.process.pid)
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-    client.connect((gateway.host, gateway.port))
-    with Reader(gateway, MESSAGES, ASK_STREAM, token, client) as reader:
+    with Reader(gateway, MESSAGES, ASK_STREAM, token, narrow(gateway)) as reader:
         reader.until(b"message_start")
         sent.settle(gateway.process.pid)
         assert rss_mb(gateway.process.pid) - before < 40
@@ -55,10 +50,7 @@ def test_nor_does_what_has_to_be_decoded_pile_up(gateway: Gateway, provider: Pro
     head, first, *_ = stream(gzip.compress(START), headers=(*SSE, "Content-Encoding: gzip"))
     provider.answers(head, first, *chunks, LAST_CHUNK)
     before = rss_mb(gateway.process.pid)
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-    client.connect((gateway.host, gateway.port))
-    with Reader(gateway, MESSAGES, ASK_STREAM, token, client) as reader:
+    with Reader(gateway, MESSAGES, ASK_STREAM, token, narrow(gateway)) as reader:
         reader.until(b"\r\n\r\n")
         Counted().settle(gateway.process.pid)
         assert rss_mb(gateway.process.pid) - before < 25
@@ -70,13 +62,12 @@ def test_nor_does_what_comes_behind_the_end(gateway: Gateway, provider: Provider
     behind = [chunk(b": %b\n\n" % bytes(1_000_000))] * 40
     provider.answers(stream(START, TEXT, DELTA, ended=False), pause, chunk(STOP), *behind, LAST_CHUNK)
     before = rss_mb(gateway.process.pid)
-    with Reader(gateway, MESSAGES, ASK_STREAM, token) as reader, closing(sqlite3.connect(gateway.database)) as holder:
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as reader:
         reader.until(DELTA)
-        holder.execute("BEGIN IMMEDIATE")
-        pause.go()
-        Counted().settle(gateway.process.pid)
-        assert rss_mb(gateway.process.pid) - before < 20
-        holder.execute("ROLLBACK")
+        with locked(gateway.database):
+            pause.go()
+            Counted().settle(gateway.process.pid)
+            assert rss_mb(gateway.process.pid) - before < 20
         tail, total = b"", 0
         while not tail.endswith(LAST_CHUNK):
             data = reader.socket.recv(1 << 20)

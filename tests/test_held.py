@@ -5,16 +5,15 @@ the end of one before its records are.
 import gzip
 import select
 import socket
-import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import pytest
 
 from coderai.formats import CHAT_COMPLETIONS
 from coderai.stream_tap import StreamTap
+from tests.databases import locked
 from tests.gateway import Gateway
 from tests.provider import Pause, Provider, stream, whole
 
@@ -26,18 +25,6 @@ DONE = b"data: [DONE]\n\n"
 WHOLE = b'{"id":"c","choices":[{"message":{"content":"one"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
 # Long enough for what is not held back: it is on its way already.
 HELD_S = 0.5
-
-
-@contextmanager
-def locked(gateway: Gateway) -> Iterator[None]:
-    """Nobody else can write meanwhile."""
-    holder = sqlite3.connect(gateway.database, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        holder.execute("ROLLBACK")
-        holder.close()
 
 
 @pytest.fixture
@@ -69,7 +56,7 @@ def test_a_stream_that_has_come_whole_waits_for_its_start(
     gateway: Gateway, provider: Provider, token: str, client: socket.socket
 ) -> None:
     provider.answers(b"".join(stream(SAID, MORE, DONE)))
-    with locked(gateway):
+    with locked(gateway.database):
         ask(client, token)
         assert silent(client)
     assert b"two" in read_until(client, b"0\r\n\r\n")
@@ -99,7 +86,7 @@ def test_the_last_bytes_of_a_sized_stream_wait_for_its_records(
     ask(client, token)
     got = read_until(client, first)
     assert b"Content-Length: %d\r\n" % len(first + last) in got
-    with locked(gateway):
+    with locked(gateway.database):
         pause.go()
         assert silent(client)
     assert read_until(client, last) == last
@@ -118,7 +105,7 @@ def test_the_last_bytes_of_json_in_a_stream_s_place_wait_for_its_records(
     provider.answers(head, first, pause, last, end)
     ask(client, token)
     got = client.recv(65536)
-    with locked(gateway):
+    with locked(gateway.database):
         pause.go()
         while select.select([client], [], [], HELD_S)[0]:
             got += client.recv(65536)
@@ -146,7 +133,7 @@ def test_a_head_that_is_the_whole_of_a_stream_waits_for_its_records(
     ask(client, token)
     while "interception_start" not in [record["record_type"] for record in gateway.records()[known:]]:
         polling.wait(0.01)  # polls a file: there is nothing to wait on
-    with locked(gateway):
+    with locked(gateway.database):
         pause.go()
         assert silent(client)
     assert read_until(client, b"\r\n\r\n").startswith(answer[:12])
@@ -225,7 +212,7 @@ def test_a_whole_answer_that_comes_by_and_by_waits_for_its_start(
 ) -> None:
     answer, pauses = whole(WHOLE), (Pause(), Pause())
     provider.answers(answer[:-60], pauses[0], answer[-60:-30], pauses[1], answer[-30:])
-    with locked(gateway):
+    with locked(gateway.database):
         ask(client, token, b'{"model":"m","messages":[]}')
         assert pauses[0].reached.wait(10)
         pauses[0].go()

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from coderai.wire.upstream import LONGEST_LOOK_S, SHORTEST_LOOK_S, between_looks
-from tests.exchange import ASK, ASK_STREAM, CHAT, MESSAGES, START, TEXT, Reader, post
+from tests.exchange import ASK, ASK_STREAM, CHAT, MESSAGES, START, TEXT, Reader, narrow, post
 from tests.gateway import Gateway
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
 
@@ -56,15 +56,12 @@ def test_a_slow_one_is_waited_for_as_long_as_it_speaks(tmp_path: Path, provider:
 def test_nor_is_one_that_is_not_read_since_its_client_does_not_read(tmp_path: Path, provider: Provider) -> None:
     gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_IDLE_TIMEOUT="400ms")
     provider.answers(stream(START, *[TEXT * 8000] * 40))  # more than the sockets hold
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-    client.connect((gateway.host, gateway.port))
-    with Reader(gateway, MESSAGES, ASK_STREAM, gateway.user("alice"), client) as reader:
+    with Reader(gateway, MESSAGES, ASK_STREAM, gateway.user("alice"), narrow(gateway)) as reader:
         reader.until(b"message_start")
         threading.Event().wait(1.5)
         tail = b""
         while not tail.endswith(LAST_CHUNK):
-            data = client.recv(1 << 20)
+            data = reader.socket.recv(1 << 20)
             assert data
             tail = (tail + data)[-5:]
     assert gateway.end() == (200, "incomplete_stream")

@@ -1,15 +1,12 @@
 """What the trail says of an answer whose end its client did not get, as the database could not be written in time."""
 
 import http.client
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from tests.databases import Place, environment, query
+from tests.databases import Place, environment, locked, query
 from tests.gateway import Gateway, coderai
 from tests.provider import Pause, Provider, stream, whole
 from tests.waiting import until
@@ -30,19 +27,6 @@ def impatient(place: Place, provider: Provider, tmp_path: Path) -> Iterator[Gate
     yield running
     if running.process.poll() is None:
         running.stop()
-
-
-@contextmanager
-def locked(place: Place) -> Iterator[None]:
-    """Nobody else can write meanwhile; a write that has begun succeeds afterwards."""
-    if isinstance(place, Path):
-        file = sqlite3.connect(place, isolation_level=None)
-        file.execute("BEGIN IMMEDIATE")
-        yield
-        return file.close()
-    with psycopg.connect(place) as connection:
-        connection.execute("LOCK TABLE aibridge_interceptions IN EXCLUSIVE MODE")
-        yield
 
 
 def is_told(gateway: Gateway, place: Place, status: int, error_type: str) -> None:

@@ -69,7 +69,6 @@ _SERVER_SIDE = (
     _AGENTS,
 )
 
-
 # What a search or code that the provider ran tells of its failure is no more than this status.
 _FAILED = "failed"
 
@@ -112,6 +111,7 @@ def tool_call(message_id: str, item: Item) -> ToolCall:
         metadata["approval"] = "requested"
     elif kind == _AGENTS:
         metadata["action"] = written(item.action)
+    failure = item.error or (_FAILED if item.status == _FAILED else None)
     inputs = (getattr(item, name) for name in _INPUTS)
     given = next((some for some in inputs if some != Raw(b"null") and some != Raw(b"")), None)
     return ToolCall(
@@ -120,7 +120,7 @@ def tool_call(message_id: str, item: Item) -> ToolCall:
         tool=text(item.name) or kind.removesuffix("_call"),
         input=written(given),
         server_url=item.server_url if isinstance(item.server_url, str) else None,
-        invocation_error=written(item.error or (item.status if item.status == _FAILED else None)) or None,
+        invocation_error=written(failure) or None,
         metadata=metadata,
     )
 
