@@ -21,7 +21,7 @@ _CUSTOM = ("name", "input")
 def thought_of(message: dict[str, Any]) -> tuple[str, str]:
     """What the model thought, and the name of where that was found; both empty if nothing was."""
     for source in THOUGHTS:
-        if thought := text(message.get(source)):
+        if source in message and (thought := text(message[source])):
             return thought, source
     thought = thinking(message.get("content"))
     return thought, THINKING if thought else ""
@@ -29,6 +29,8 @@ def thought_of(message: dict[str, Any]) -> tuple[str, str]:
 
 def thinking(content: Any) -> str:
     """Of the parts of a content, where it is a list of parts."""
+    if isinstance(content, str):  # as it mostly is
+        return ""
     parts = [mapping(part) for part in items(content)]
     texts = [mapping(piece) for part in parts if part.get("type") == THINKING for piece in items(part.get(THINKING))]
     return "".join(text(piece.get("text")) for piece in texts)

@@ -17,7 +17,9 @@ def unwrapped(body: bytes) -> bytes:
 
 def failure_in(body: bytes, error: Any, *, answers: bool) -> Failure:
     """Type and message, of a whole body. answers: it is an answer, beside which its `error` alone tells of one."""
-    return error_of({"error": error} if answers else mapping(value(body)))
+    if answers:
+        return error_of({"error": error}) if error else (None, None)
+    return error_of(mapping(value(body)))
 
 
 def error_of(answer: dict[str, Any]) -> Failure:

@@ -21,7 +21,9 @@ S = TypeVar("S", bound=Struct)
 AT_ONCE = 500
 
 _CODED = (Raw, bytes)  # as a tuple: a union would be made anew at each look
+_REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NUMBER = (int, float)
+_FLAGS = (str, int, float)
 _MOST = 2**63 - 1
 # https://docs.pydantic.dev/latest/api/standard_library_types/#booleans
 _TRUE = ("1", "1.0", "true", "t", "yes", "y", "on")
@@ -40,7 +42,7 @@ def value(data: Any) -> Any:
 def _decoded(data: Any) -> Any:
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _REFUSED:
         pass
     try:
         return json.loads(bytes(data).decode("utf-8-sig", "replace"))
@@ -52,7 +54,7 @@ def object_of(body: bytes, kind: type[S]) -> S:
     """The fields of `kind` from a JSON object; raises NotUnderstood if it is none."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _REFUSED:
         pass
     try:
         given = _decoded(body)
@@ -91,7 +93,7 @@ def objects(payloads: Sequence[bytes], decoder: msgspec.json.Decoder[S]) -> Iter
         lines = b"\n".join(some)
         try:
             found = decoder.decode_lines(lines) if lines.count(b"\n") == len(some) - 1 else []
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except _REFUSED:
             found = []
         yield from found if len(found) == len(some) else _objects(some, decoder.type)
 
@@ -105,19 +107,21 @@ def _objects(payloads: Sequence[bytes], kind: type[S]) -> Iterator[S]:
 def mapping(data: Any) -> dict[str, Any]:
     if isinstance(data, dict):  # most are: a part of what has been read already
         return data
-    found = value(data) if data is not None else None
+    found = value(data) if isinstance(data, _CODED) else None
     return found if isinstance(found, dict) else {}
 
 
 def flag(data: Any) -> bool:
     """Whether it is true, or one of what lenient servers take for it."""
-    return data is True or (isinstance(data, str | int | float) and str(data).lower() in _TRUE)
+    if isinstance(data, bool):  # as it mostly is
+        return data
+    return isinstance(data, _FLAGS) and str(data).lower() in _TRUE
 
 
 def items(data: Any) -> list[Any]:
     if isinstance(data, list):
         return data
-    found = value(data)
+    found = value(data) if isinstance(data, _CODED) else None
     return found if isinstance(found, list) else []
 
 
