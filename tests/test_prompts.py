@@ -27,6 +27,9 @@ def test_what_is_noted_of_attachments_keeps_within_bounds(format: Format) -> Non
 
 FILE = "<path>/work/notes.txt</path>\n<type>file</type>\n<content>\n1: notes\n</content>"
 READ = 'Called the Read tool with the following input: {"filePath":"/work/notes.txt"}'
+FOLDER = "<path>/work</path>\n<type>directory</type>\n<entries>\nnotes.txt\n\n(1 entries)\n</entries>"
+FAILED = "Read tool failed to read /work/none with the following error: File not found: /work/none"
+RESOURCE = "Reading MCP resource: notes (notes://1)"
 AGENT = " Use the above message and context to generate a prompt and call the task tool with subagent: general"
 EDITOR = "<environment_details>\n# VSCode Visible Files\n</environment_details>"
 
@@ -36,6 +39,10 @@ EDITOR = "<environment_details>\n# VSCode Visible Files\n</environment_details>"
     ("added", "others"),
     [
         ([READ, FILE], [READ, FILE]),
+        ([READ, FOLDER], [READ, FOLDER]),
+        ([FAILED], [FAILED]),
+        ([READ, "any text"], [READ, "any text"]),
+        ([RESOURCE, "any text"], [RESOURCE, "any text"]),
         ([AGENT], [AGENT]),
         (
             ["[Image: original 3000x2500, displayed at 2000x1667.]"],
@@ -57,6 +64,27 @@ def test_of_two_parts_the_last_is_the_prompt_and_the_other_stands_beside_it() ->
     texts = [{"type": "text", "text": words} for words in ("look at this", "and mend it")]
     ask = MESSAGES.ask(json.dumps({"model": "m", "messages": [{"role": "user", "content": texts}]}).encode())
     assert ask.prompt == Prompt("and mend it", {"other_parts": ["look at this"]})
+
+
+def test_the_files_may_stand_before_the_prompt() -> None:
+    """As `opencode run -f` puts them; of an image, nothing but its heading is text."""
+    before = [READ, FILE, READ]
+    texts = [{"type": "text", "text": words} for words in (*before, "drop the table")]
+    ask = CHAT_COMPLETIONS.ask(json.dumps({"model": "m", "messages": [{"role": "user", "content": texts}]}).encode())
+    assert ask.prompt == Prompt("drop the table", {"other_parts": before})
+
+
+def test_that_claude_code_has_loaded_a_tool_is_nobody_s_prompt() -> None:
+    """What it writes behind the result of its search for tools; what its user typed meanwhile stands before that."""
+    found = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "tool_reference", "tool_name": "Fetch"}]}
+    loaded = {"type": "text", "text": "Tool loaded."}
+    for typed, prompt in (
+        ([], None),
+        ([{"type": "text", "text": "not there"}], Prompt("not there", {"other_parts": ["Tool loaded."]})),
+    ):
+        said = [ANSWERED, {"role": "user", "content": [found, *typed, loaded]}]
+        ask = MESSAGES.ask(json.dumps({"model": "m", "messages": said}).encode())
+        assert (ask.prompt, ask.tool_call_id) == (prompt, "t")
 
 
 LAUNCHED = {"type": "tool_result", "tool_use_id": "t", "content": "Launching skill: fix"}

@@ -30,12 +30,17 @@ def error_of(answer: dict[str, Any]) -> Failure:
     if isinstance(error, str) and error:
         return "error", message or error
     if isinstance(error, dict) and any(error.values()):  # some tell that there is none by empty members
-        kind = text(error.get("type")) or text(error.get("code")) or text(error.get("status")) or "error"
+        kind = _kind(error.get("type")) or text(error.get("code")) or text(error.get("status")) or "error"
         return kind, text(error.get("message")) or message or None
     if message or error is True or "error" in (answer.get("type"), answer.get("object")):  # the latter is vLLM's
         kind = text(answer.get("type"))
         return (kind if kind != "error" else "") or text(answer.get("code")) or "error", message or None
     return _of_detail(answer.get("detail"))
+
+
+def _kind(given: Any) -> str:
+    """LiteLLM writes that it knows none as Python does; its code is a status then."""
+    return text(given) if given != "None" else ""
 
 
 def told(failure: Failure, before: Failure) -> Failure:

@@ -17,16 +17,21 @@ _BEHIND = ("system", "developer")
 # Items of an input that tell the provider what to do, and the model nothing.
 _ASIDE = ("compaction_trigger", "configuration_update")
 REMINDER_BEGIN, REMINDER_END = "<system-reminder>", "</system-reminder>"
-# What tools add of their own, in parts (or items) beside the user's words: Cline and its kin, Codex, OpenCode's files
-# and agents, Claude Code's images, skills, what its background tasks tell and what a command prints that its user runs.
+# What tools add of their own, in parts (or items) beside the user's words: Cline and its kin, Codex, OpenCode's files,
+# resources and agents, Claude Code's images, skills, tools that it loads, what its background tasks tell and what a
+# command prints that its user runs.
 _ADDED = re.compile(
     r"<(environment_details|environment_context|user_instructions|skill|turn_aborted|subagent_notification"
     r"|task-notification|local-command-stdout)>.*</\1>|<bash-stdout>.*</bash-stderr>"
-    r"|<path>.*</content>|Called the \w+ tool with the following input: .*"
+    r"|<path>.*</(?:content|entries)>|Called the \w+ tool with the following input: .*"
+    r"|Read tool failed to read .* with the following error: .*"
+    r"|Reading MCP resource: .*|Failed to read MCP resource .*|\[Binary MCP resource .*\]|Tool loaded\."
     r"|\[Image: [^\]]*\]|Base directory for this skill: .*"
     r"|Use the above message and context to generate a prompt and call the task tool with subagent: .*",
     re.DOTALL,
 )
+# OpenCode's headings of what it has read for its user, which stands behind them as it is.
+_HAS_READ = re.compile(r"Called the \w+ tool with the following input: |Reading MCP resource: ")
 # The result of Claude Code's Skill tool. What the skill says stands behind it, in a text like any other.
 _LAUNCHED = "Launching skill: "
 
@@ -96,7 +101,7 @@ def prompt_of(
     texts = [text(part.get("text")) for part in parts if part.get("type") in text_types]
     texts = [words for words in texts if is_prompt(words)]
     skills = sum(map(_launches, parts))
-    users = [place for place, words in enumerate(texts) if place >= skills and not _ADDED.fullmatch(words.strip())]
+    users = [place for place in range(skills, len(texts)) if not _is_tools(texts, place)]
     metadata = attachments(message)
     if not users and any(part.get("type") == "tool_result" for part in parts):
         return None
@@ -106,6 +111,13 @@ def prompt_of(
         return Prompt("\n".join(texts), metadata | _others(beside))
     chosen = users[-1] if users else len(texts) - 1
     return Prompt(texts[chosen], metadata | _others([*texts[:chosen], *texts[chosen + 1 :], *beside]))
+
+
+def _is_tools(texts: Sequence[str], place: int) -> bool:
+    """Whether a tool has added this one of a message's texts."""
+    if _ADDED.fullmatch(texts[place].strip()):
+        return True
+    return place > 0 and _HAS_READ.match(texts[place - 1]) is not None
 
 
 def _others(texts: Sequence[str]) -> Metadata:

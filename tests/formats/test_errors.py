@@ -81,6 +81,7 @@ ERRORS = [
     (b'[{"error":{"status":"UNAVAILABLE","message":"no"}}]', "UNAVAILABLE", "no"),
     (b'{"message":"no"}', "error", "no"),
     (b'{"message":"no","code":"too_much"}', "too_much", "no"),
+    (b'{"error":{"message":"no","type":"None","param":"None","code":"400"}}', "400", "no"),  # LiteLLM
     (b'{"error":true,"message":"no"}', "error", "no"),
     (b'{"error":["no"]}', "error", "no"),
     (b'{"error":[{"type":"a","message":"no"}]}', "a", "no"),
