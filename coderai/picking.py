@@ -14,6 +14,8 @@ BLANK = b"\n\n"
 # event it is in its first words, or in some words of its data's last.
 EDGE = 128 * 1024
 LARGE = 2 * EDGE
+# Of the hints that an event is terminal, the one that is no name.
+_ERROR = b"error"
 # Bytes from a hint that an event is terminal to where that can be told.
 LONGEST_MARK = 64
 # The first line that is neither blank nor a comment.
@@ -53,10 +55,11 @@ def is_terminal(format: Format, event: bytes) -> bool:
 
 
 class Beginning:
-    """The first bytes of an event that comes in pieces: whether it may be the terminal one."""
+    """The first bytes of an event that comes in pieces: whether it may be the terminal one, and if so, what waits."""
 
     def __init__(self, format: Format) -> None:
         self._format = format
+        self._early: list[bytes] = []
         self._pieces: list[bytes] | None = None
         self._known = 0  # of the pieces
         self._data = bytearray()
@@ -70,9 +73,27 @@ class Beginning:
         for piece in pieces[self._known :] if len(self._data) < EDGE else ():
             self._data += piece[:EDGE]
         self._known = len(pieces)
-        if not self._may_be and any(self._data.find(hint, looked) >= 0 for hint in self._format.terminal_hints):
-            self._may_be = _terminal(self._format, bytes(self._data)) is not None
+        if not self._may_be:
+            found = [hint for hint in self._format.terminal_hints if self._data.find(hint, looked) >= 0]
+            # a name is the end for whoever looks for no more than that; the word `error` is in many texts
+            self._may_be = bool(found) and (found != [_ERROR] or _terminal(self._format, bytes(self._data)) is not None)
         return self._may_be
+
+    def pass_on(self, chunk: bytes, pieces: list[bytes], size: int) -> bytes:
+        """What may go out with this chunk, at whose end the event is no more than these pieces of so many bytes."""
+        if not self.may_be_terminal(pieces):
+            return self.take() + chunk
+        begin = max(0, len(chunk) - size)
+        out = self.take() + chunk[:begin] if begin else b""
+        self._early.append(chunk[begin:])
+        return out
+
+    def take(self) -> bytes:
+        """What has waited."""
+        if not self._early:
+            return b""
+        early, self._early = b"".join(self._early), []
+        return early
 
 
 def shown(format: Format, events: bytes, large: int = 0) -> bytes:

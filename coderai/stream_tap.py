@@ -5,7 +5,8 @@ on. The rest is read (stream_reader.py), and from the terminal event on held bac
 whether the client has them:
 
     _kept     whole events, to be read at the end                 yes, but for the terminal one
-    _pieces   of an event that has begun                          yes; not where events are withheld
+    _pieces   of an event that has begun                          yes; not where events are withheld, nor if it may be
+                                                                  the terminal one: its end lets them out, or `held`
     _latest   the last chunk of what may be JSON, not events      no: `held`, or the next chunk, lets it out
     _coded    coded chunks in which the terminal event may begin  no: `take`, when that is known
     _half     the end of a line, which may be cut in two          no: it goes before the next chunk
@@ -36,8 +37,6 @@ _FIRST = 4
 class StreamTap(StreamReader):
     """A ReadingTap of tap.py."""
 
-    _beginning: Beginning  # of a coded stream
-
     def __init__(self, format: Format, coding: bytes | None, withhold: bool = False) -> None:
         super().__init__(format)
         self.skippable: Skippable | None = None  # behind an event that told nothing
@@ -45,6 +44,7 @@ class StreamTap(StreamReader):
         self._certain = False  # that it is events, or not read
         self._latest = b""  # of what seems to be JSON
         self._skippable = _skippable(format.wanted, format.terminal_hints)
+        self._beginning = Beginning(format)
         self._coded: Coded | None = None
         try:
             steps = decoder_in_steps(coding)
@@ -53,7 +53,6 @@ class StreamTap(StreamReader):
         else:
             if steps is not None:
                 self._coded = Coded(steps)
-                self._beginning = Beginning(format)
             else:  # a coded stream cannot have an event taken out, so its client sees one chunk more
                 self._withhold = withhold
 
@@ -91,7 +90,7 @@ class StreamTap(StreamReader):
             latest, self._latest = self._latest, b""
             if self._coded is not None:
                 return latest + self._coded.take()
-            return b"".join((latest, *(pieces if self._withhold else ()), half, chunk))
+            return b"".join((latest, *(pieces if self._withhold else ()), self._beginning.take(), half, chunk))
         if not self._certain:
             out = self._but_latest(out)
         pending = self._pieces or self._half or self.terminal or self._unread or not self._certain
@@ -155,6 +154,10 @@ class StreamTap(StreamReader):
         """What of the chunk the client gets. sent: bytes already forwarded of the event that this chunk begins in."""
         if self._withhold:
             return events
+        if self._pieces and not self.terminal:
+            return self._beginning.pass_on(chunk, self._pieces, self._pieces_size)
+        if early := self._beginning.take():
+            chunk, sent = early + chunk, sent - len(early)
         if not self.terminal:
             return chunk
         cut = max(0, self._terminal_at - sent)
@@ -182,7 +185,7 @@ class StreamTap(StreamReader):
     def held(self) -> bytes:
         pieces = self._pieces if self._withhold else ()
         coded = self._coded.take() if self._coded is not None else b""
-        held = b"".join((*self._held, self._latest, *pieces, coded, self._half))
+        held = b"".join((self._latest, self._beginning.take(), *self._held, *pieces, coded, self._half))
         self._held.clear()
         self._latest = self._half = b""
         return held

@@ -13,6 +13,8 @@ from coderai.formats.format import Format
 from coderai.stream_tap import StreamTap
 from coderai.wire.encodings import decode
 
+# What some clients look for in whatever has come.
+NAMES: dict[Format, bytes] = {CHAT_COMPLETIONS: b"[DONE]", MESSAGES: b"message_stop", RESPONSES: b"response.completed"}
 # The bytes at the end within which each stream is cut, once and twice.
 LAST = 8
 CHAT = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
@@ -89,3 +91,29 @@ def test_no_cut_shows_the_end(format: Format, coding: bytes | None, end: bytes, 
         assert tap.read().message_id
         assert tap.terminal, cuts
         assert sent + tap.held() == b"".join(coded), cuts
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("format", STREAMS, ids=lambda format: format.path)
+def test_cut_at_every_byte_the_end_does_not_show_its_name(format: Format, coding: bytes | None, end: bytes) -> None:
+    first, last = (each.replace(b"\n", end) for each in STREAMS[format])
+    for size in (1, 2, 7, 20):
+        tap = StreamTap(format, coding)
+        encode = CODINGS[coding]()
+        coded = [encode(first), *(encode(last[at : at + size]) for at in range(0, len(last), size))]
+        sent = b"".join(map(tap.feed, coded))
+        assert NAMES[format] not in decode(coding, sent)
+        assert decode(coding, sent).startswith(first)
+        assert tap.read().message_id
+        assert tap.terminal
+        assert sent + tap.held() == b"".join(coded)
+
+
+def test_a_name_that_another_event_holds_does_not_wait_for_more_than_its_end() -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    text = CHAT.replace(b'"a"', b'"[DONE]"')
+    assert tap.feed(CHAT + text[:-5]) == CHAT
+    assert tap.feed(text[-5:-2]) == b""
+    assert tap.feed(b"\n\n" + CHAT[:9]) == text + CHAT[:9]
+    assert tap.feed(CHAT[9:]) == CHAT[9:]
