@@ -68,6 +68,27 @@ async def test_a_file_of_many_is_stored_in_parts(tmp_path: Path, store: Store, p
     assert (verdict.interceptions, verdict.links, verdict.breaks) == (PART, PART, [])
 
 
+async def test_what_one_process_left_is_stored_before_what_a_later_one_did(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    """Else what answers a tool call would be stored before it, and begin a thread of its own."""
+    spools = []
+    for _ in range(6):
+        process = await opened(place)
+        await process.instances.join()
+        await process.close()
+        spools.append(Spool(tmp_path / "spool", process.instance_id))
+    batches = [exchange(AT + n, call_id=f"call_{n}", correlating_tool_call_id=f"call_{n - 1}") for n in range(6)]
+    for n in (3, 0, 5, 1, 4, 2):
+        spools[n].save(batches[n])
+    recorder = Recorder(store, log)
+    await Unspool(Spool(tmp_path / "spool", store.instance_id), store, recorder, log).run(0)
+    assert await recorder.close() == []
+    roots = query(place, "SELECT DISTINCT thread_root_id FROM aibridge_interceptions WHERE thread_root_id IS NOT NULL")
+    parents = query(place, "SELECT id FROM aibridge_interceptions WHERE thread_parent_id IS NULL")
+    assert (roots, parents) == ([(batches[0][0].id,)], [(batches[0][0].id,)])
+
+
 @pytest.mark.parametrize("kinds", [slice(2, None), slice(-1, None)], ids=["children", "its end alone"])
 async def test_what_began_before_the_database_was_restored_is_kept(
     tmp_path: Path, store: Store, place: Place, log: Logger, kinds: slice
