@@ -10,7 +10,7 @@ import pytest
 
 from coderai.logs import Logger, RecordLog
 from coderai.recorder import Recorder
-from coderai.records import NO_INTERCEPTION, Ended, ProviderObject, Record, new_id
+from coderai.records import NO_INTERCEPTION, Ended, Prompt, ProviderObject, Record, new_id
 from coderai.spool import Spool
 from coderai.store import Store
 from coderai.unspool import PART, Unspool
@@ -18,7 +18,7 @@ from tests.databases import Place, change, opened, query, read_only
 from tests.gateway import Gateway, coderai
 from tests.logs.opened import open_logs
 from tests.provider import Provider
-from tests.trail import AT, exchange, now
+from tests.trail import AT, exchange, found, now
 
 DAY_S = 86_400
 
@@ -119,7 +119,7 @@ async def test_a_backup_that_was_restored_knows_the_users(
     assert stored(place) == [batch[0].id]
 
 
-async def test_a_record_that_the_database_refuses_keeps_the_file(
+async def test_a_record_of_no_interception_keeps_the_file(
     tmp_path: Path, store: Store, place: Place, log: Logger
 ) -> None:
     batch = exchange()
@@ -128,19 +128,26 @@ async def test_a_record_that_the_database_refuses_keeps_the_file(
     assert stored(place) == [batch[0].id]
 
 
-async def test_and_no_other_file(tmp_path: Path, store: Store, place: Place, log: Logger) -> None:
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+async def test_what_the_database_refuses_keeps_its_own_file_alone(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    """By a constraint, say, that its owner has added."""
+    change(place, "ALTER TABLE aibridge_user_prompts ADD CHECK (prompt <> 'odd')")
     batch, fine = exchange(), exchange()
-    stray = Record(batch[0].id, NO_INTERCEPTION, AT, batch[1].finding)
-    first = await left_by_dead(tmp_path, place, [*batch, stray])
+    odd = found(batch[0], Prompt("odd"))
+    first = await left_by_dead(tmp_path, place, [*batch[:-1], odd, batch[-1]])
     await left_by_dead(tmp_path, place, fine)
     recorder = Recorder(store, log)
     await Unspool(Spool(tmp_path / "spool", store.instance_id), store, recorder, log).run(0)
     assert await recorder.close() == []
-    assert stored(place) == [batch[0].id, fine[0].id]
+    ends = query(place, "SELECT id, error_type FROM aibridge_interceptions ORDER BY id")
+    assert ends == [(batch[0].id, "unstorable_record"), (fine[0].id, None)]
     assert [file.name for file in (tmp_path / "spool").iterdir()] == [f"kept-{first.name}"]
     log.close()
     lines = (tmp_path / "log").read_text()
     assert lines.count(f"stored the records of an earlier process  records={len(fine)} ") == 2
+    assert lines.count("records of a spool file cannot be stored  records=1 ") == 1
 
 
 async def test_whose_a_provider_s_object_is_needs_no_interception(
@@ -177,7 +184,8 @@ async def test_a_database_that_fails_meanwhile_leaves_them_to_the_next_start(
 async def test_a_user_s_id_that_no_database_can_be_asked_for_stands_in_no_other_s_way(
     tmp_path: Path, store: Store, place: Place, log: Logger
 ) -> None:
-    odd = await left_by_dead(tmp_path, place, exchange(initiator_id="a\0b"))
+    odd = await left_by_dead(tmp_path, place, exchange(initiator_id="user-odd"))
+    odd.write_bytes(odd.read_bytes().replace(b"user-odd", rb"user\u0000"))  # a damaged disk
     fine = exchange()
     await left_by_dead(tmp_path, place, fine)
     recorder = Recorder(store, log)
