@@ -26,6 +26,7 @@ class Grace:
         self.seconds = seconds
         self.is_over = False  # a commit has taken longer, and goes on
         self.failing_since: float | None = None  # monotonic, of the first failure in a row
+        self._began = 0.0  # monotonic, of the commit that is under way
         self._log = log
         self._backlog = backlog
         self._over = over
@@ -34,6 +35,7 @@ class Grace:
 
     def begin(self) -> None:
         """A commit begins."""
+        self._began = time.monotonic()
         seconds = max(self.seconds, SHORTEST_GRACE_SECONDS)
         self._timer = self._loop.call_later(seconds, self._passed, self._loop.time() + seconds)
 
@@ -62,7 +64,8 @@ class Grace:
     def worked(self) -> None:
         """A commit has succeeded."""
         if self.failing_since is not None or self.is_over:
-            seconds = round(time.monotonic() - (self.failing_since or time.monotonic()), 1)
+            since = self._began if self.failing_since is None else self.failing_since  # it may only have been slow
+            seconds = round(time.monotonic() - since, 1)
             self.failing_since = None
             self.is_over = False
             self._log.info("records are stored again", failing_seconds=seconds, backlog=self._backlog())

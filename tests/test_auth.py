@@ -158,7 +158,8 @@ async def test_memory_that_nobody_confirms_is_not_believed(store: Store) -> None
 
 async def test_a_database_that_fails_for_a_moment_refuses_nobody(store: Store, place: Place, tmp_path: Path) -> None:
     token = await issue(store)
-    authenticator = Authenticator(store, open_logs(human="", json=str(tmp_path / "log.json")))
+    log = open_logs(human="", json=str(tmp_path / "log.json"))
+    authenticator = Authenticator(store, log)
     user = await authenticator.user(token)
     await store.close()
     for _ in range(2):
@@ -168,6 +169,7 @@ async def test_a_database_that_fails_for_a_moment_refuses_nobody(store: Store, p
     for _ in range(2):
         await authenticator.refresh()
     assert authenticator.lookup(presented(token)) == user
+    log.close()  # its lines are written by a thread
     told = [json.loads(line)["msg"] for line in (tmp_path / "log.json").read_text().splitlines()]
     assert told == ["tokens cannot be read, requests will be refused", "tokens can be read again"]
     await back.close()

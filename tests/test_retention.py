@@ -72,6 +72,8 @@ async def test_one_process_at_a_time_purges(tmp_path: Path) -> None:
     assert await store.purge.batch(now()) == {}
     await other.communicate(b"")  # its input ends, and so does it
     assert (await store.purge.batch(now()))["aibridge_interceptions"] == 1
+    third = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLDS, str(path), **pipes)
+    assert await third.communicate(b"") == (b"held\n", None)  # though this one goes on
     await store.close()
 
 

@@ -12,6 +12,7 @@ from coderai import sealing
 from coderai.records import AnsweredPrompt, Ended, Record, Thought, Tokens, new_id
 from coderai.store import Store, StoreUnavailable, sealed, seals
 from coderai.store.audit import MOST_CHUNK, Verdict
+from coderai.store.purge import CHILD_TABLES
 from coderai.store.seals import ChainHead
 from tests.databases import Place, change, opened, query, read_only
 from tests.logs.opened import open_logs
@@ -111,6 +112,23 @@ async def test_the_newest_interception_cannot_be_taken_away(store: Store, place:
     ids = await five(store)
     change(place, f"DELETE FROM aibridge_interceptions WHERE id = '{ids[4]}'")
     assert any("ends at number 4 instead of 5" in found.what for found in (await verify(store)).breaks)
+
+
+async def test_those_that_were_taken_out_of_the_middle_are_counted(store: Store, place: Place) -> None:
+    """Once, and nothing else is wrong with what is left."""
+    ids = await five(store)
+    for table in (*CHILD_TABLES, "aibridge_interceptions"):
+        column = "id" if table == "aibridge_interceptions" else "interception_id"
+        change(place, f"DELETE FROM {table} WHERE {column} IN ('{ids[1]}', '{ids[2]}')")
+    assert [found.what for found in (await verify(store)).breaks] == [
+        f"interception {ids[3]} (seal 4): before it, 2 interceptions of the chain {store.instance_id} were removed"
+    ]
+
+
+async def test_a_chain_of_which_nothing_is_known_is_named_once(store: Store, place: Place) -> None:
+    await five(store)
+    change(place, "DELETE FROM aibridge_instances")
+    assert ["whose row was removed" in found.what for found in (await verify(store)).breaks] == [True]
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)

@@ -81,6 +81,8 @@ async def test_a_changed_byte_of_one_under_way_keeps_nobody_from_ending_it(tmp_p
         "UPDATE aibridge_instances SET anchor_number = 'z'",
         "UPDATE aibridge_instances SET anchor = 'text'",
         "UPDATE aibridge_instances SET seal_number = 5.5",
+        "UPDATE aibridge_instances SET seal = 5",
+        "UPDATE aibridge_interceptions SET seal_number = 'z' WHERE id = '{}'",
         "UPDATE aibridge_interceptions SET started_at = x'00ff' WHERE id = '{}'",
         "UPDATE aibridge_interceptions SET credential_hint = x'' WHERE id = '{}'",
         "UPDATE aibridge_tool_usages SET injected = 2 WHERE interception_id = '{}'",

@@ -81,6 +81,8 @@ class TestRetention:
             "interceptions SET seal_number = NULL WHERE id = '{}'",
             "interceptions SET instance_id = NULL WHERE id = '{}'",
             "interceptions SET counts_digest = NULL WHERE id = '{}'",
+            "interceptions SET content_digest = NULL WHERE id = '{}'",
+            "interceptions SET seal = NULL WHERE id = '{}'",
             f"instances SET anchor_number = {2**63 - 1}",  # behind which there is no number
         ],
     )

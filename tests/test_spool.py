@@ -1,6 +1,7 @@
 """What could not be stored before the end waits in a file, as far as the disk took it."""
 
 import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,17 @@ async def test_all_that_was_saved_is_loaded_and_may_be_stored_again(tmp_path: Pa
     assert query(place, "SELECT count(*) FROM aibridge_tool_usages") == [(1,)]
     spool.discard(path, keep=False)
     assert spool.files() == []
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    for name in ("checked", "saved"):
+        folder = tmp_path / name / "spool"  # nobody has made it
+        spool = Spool(folder, "one")
+        if name == "checked":
+            spool.check()
+            assert list(folder.iterdir()) == []
+        assert spool.save(exchange()).stat().st_mode & 0o777 == 0o600
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_damaged_file_gives_what_can_be_read_and_is_kept(tmp_path: Path) -> None:
@@ -79,6 +91,35 @@ def test_what_another_process_has_begun_is_left_alone(tmp_path: Path) -> None:
     begun.touch()  # it has no lock on it yet
     assert Spool(tmp_path, "one").files() == []
     assert begun.exists()
+
+
+def test_nor_is_what_another_is_writing(tmp_path: Path) -> None:
+    """A limit upon its size sends a signal amid writing: that is when the other one looks."""
+    seen = []
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(
+        signal.SIGXFSZ, lambda *_: seen.append((Spool(tmp_path, "two").files(), [*tmp_path.iterdir()]))
+    )
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(BadSpool):
+            Spool(tmp_path, "one").save([started() for _ in range(100)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert seen[0] == ([], [tmp_path / ".coderai.spool-one"])
+    assert (tmp_path / ".coderai.spool-one").exists() is False
+
+
+def test_what_another_has_stored_meanwhile_is_no_mistake(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "one")
+    path = spool.save(exchange())
+    path.unlink()
+    with spool.claimed(path) as ours:
+        assert not ours
+    assert spool.load(path) == ([], 0)
+    for keep in (False, True):
+        assert spool.discard(path, keep=keep) is None
 
 
 def test_a_link_that_others_have_put_there_is_not_followed(tmp_path: Path) -> None:

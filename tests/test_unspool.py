@@ -10,15 +10,15 @@ import pytest
 
 from coderai.logs import Logger, RecordLog
 from coderai.recorder import Recorder
-from coderai.records import NO_INTERCEPTION, Ended, Record
+from coderai.records import NO_INTERCEPTION, Ended, Prompt, ProviderObject, Record, new_id
 from coderai.spool import Spool
 from coderai.store import Store
 from coderai.unspool import PART, Unspool
-from tests.databases import Place, opened, query
+from tests.databases import Place, change, opened, query, read_only
 from tests.gateway import Gateway, coderai
 from tests.logs.opened import open_logs
 from tests.provider import Provider
-from tests.trail import AT, exchange, now
+from tests.trail import AT, exchange, found, now
 
 DAY_S = 86_400
 
@@ -52,6 +52,14 @@ async def load(
     return [file.name.replace(dead.instance_id, "dead") for file in kept]
 
 
+async def left_by_dead(folder: Path, place: Place, records: Sequence[Record]) -> Path:
+    """The file that an earlier process of this database left."""
+    dead = await opened(place)
+    await dead.instances.join()
+    await dead.close()
+    return Spool(folder / "spool", dead.instance_id).save(records)
+
+
 def stored(place: Place) -> list[str]:
     return [row[0] for row in query(place, "SELECT id FROM aibridge_interceptions WHERE status = 200 ORDER BY id")]
 
@@ -66,6 +74,27 @@ async def test_a_file_of_many_is_stored_in_parts(tmp_path: Path, store: Store, p
     assert stored(place) == [batch[0].id for batch in batches]
     verdict = await store.verify("", "9999", {})
     assert (verdict.interceptions, verdict.links, verdict.breaks) == (PART, PART, [])
+
+
+async def test_what_one_process_left_is_stored_before_what_a_later_one_did(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    """Else what answers a tool call would be stored before it, and begin a thread of its own."""
+    spools = []
+    for _ in range(6):
+        process = await opened(place)
+        await process.instances.join()
+        await process.close()
+        spools.append(Spool(tmp_path / "spool", process.instance_id))
+    batches = [exchange(AT + n, call_id=f"call_{n}", correlating_tool_call_id=f"call_{n - 1}") for n in range(6)]
+    for n in (3, 0, 5, 1, 4, 2):
+        spools[n].save(batches[n])
+    recorder = Recorder(store, log)
+    await Unspool(Spool(tmp_path / "spool", store.instance_id), store, recorder, log).run(0)
+    assert await recorder.close() == []
+    roots = query(place, "SELECT DISTINCT thread_root_id FROM aibridge_interceptions WHERE thread_root_id IS NOT NULL")
+    parents = query(place, "SELECT id FROM aibridge_interceptions WHERE thread_parent_id IS NULL")
+    assert (roots, parents) == ([(batches[0][0].id,)], [(batches[0][0].id,)])
 
 
 @pytest.mark.parametrize("kinds", [slice(2, None), slice(-1, None)], ids=["children", "its end alone"])
@@ -90,13 +119,80 @@ async def test_a_backup_that_was_restored_knows_the_users(
     assert stored(place) == [batch[0].id]
 
 
-async def test_a_record_that_the_database_refuses_keeps_the_file(
+async def test_a_record_of_no_interception_keeps_the_file(
     tmp_path: Path, store: Store, place: Place, log: Logger
 ) -> None:
     batch = exchange()
     stray = Record(batch[0].id, NO_INTERCEPTION, AT, batch[1].finding)
     assert await load(tmp_path, store, place, log, [*batch, stray]) == ["kept-coderai.spool-dead"]
     assert stored(place) == [batch[0].id]
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+async def test_what_the_database_refuses_keeps_its_own_file_alone(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    """By a constraint, say, that its owner has added."""
+    change(place, "ALTER TABLE aibridge_user_prompts ADD CHECK (prompt <> 'odd')")
+    batch, fine = exchange(), exchange()
+    odd = found(batch[0], Prompt("odd"))
+    first = await left_by_dead(tmp_path, place, [*batch[:-1], odd, batch[-1]])
+    await left_by_dead(tmp_path, place, fine)
+    recorder = Recorder(store, log)
+    await Unspool(Spool(tmp_path / "spool", store.instance_id), store, recorder, log).run(0)
+    assert await recorder.close() == []
+    ends = query(place, "SELECT id, error_type FROM aibridge_interceptions ORDER BY id")
+    assert ends == [(batch[0].id, "unstorable_record"), (fine[0].id, None)]
+    assert [file.name for file in (tmp_path / "spool").iterdir()] == [f"kept-{first.name}"]
+    log.close()
+    lines = (tmp_path / "log").read_text()
+    assert lines.count(f"stored the records of an earlier process  records={len(fine)} ") == 2
+    assert lines.count("records of a spool file cannot be stored  records=1 ") == 1
+
+
+async def test_whose_a_provider_s_object_is_needs_no_interception(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    """As one that a client makes of its own; by its user a restored backup knows it, too."""
+    alice = await store.people.create_user("alice", "", "member")
+    object = ProviderObject("conv_1", "openai", alice.id)
+    assert await load(tmp_path, store, place, log, [Record(new_id(), NO_INTERCEPTION, AT, object)], joined=False) == []
+    assert query(place, "SELECT object_id, initiator_id FROM aibridge_provider_objects") == [("conv_1", alice.id)]
+
+
+async def test_a_database_that_fails_meanwhile_leaves_them_to_the_next_start(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    batches = [exchange(), exchange()]
+    files = [await left_by_dead(tmp_path, place, batch) for batch in batches]
+    spool = Spool(tmp_path / "spool", store.instance_id)
+    recorder = Recorder(store, log, grace=0.0)
+    read_only(place, store, True)
+    await Unspool(spool, store, recorder, log).run(0)
+    read_only(place, store, False)
+    assert await recorder.close() == []
+    next_one = Recorder(store, log)
+    change(place, "ALTER TABLE aibridge_interceptions RENAME TO away")
+    await Unspool(spool, store, next_one, log).run(0)
+    change(place, "ALTER TABLE away RENAME TO aibridge_interceptions")
+    assert spool.files() == files
+    await Unspool(spool, store, next_one, log).run(0)
+    assert await next_one.close() == []
+    assert (stored(place), spool.files()) == ([batch[0].id for batch in batches], [])
+
+
+async def test_a_user_s_id_that_no_database_can_be_asked_for_stands_in_no_other_s_way(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    odd = await left_by_dead(tmp_path, place, exchange(initiator_id="user-odd"))
+    odd.write_bytes(odd.read_bytes().replace(b"user-odd", rb"user\u0000"))  # a damaged disk
+    fine = exchange()
+    await left_by_dead(tmp_path, place, fine)
+    recorder = Recorder(store, log)
+    await Unspool(Spool(tmp_path / "spool", store.instance_id), store, recorder, log).run(0)
+    assert await recorder.close() == []
+    assert fine[0].id in stored(place)
+    assert [file.name for file in (tmp_path / "spool").iterdir()] in ([], [odd.name])
 
 
 async def test_contents_that_retention_has_passed_by_are_not(
@@ -122,7 +218,8 @@ async def test_an_end_cut_off_by_a_full_disk_is_made_up(
     batch = exchange()
     assert isinstance(batch[-1].finding, Ended)
     assert await load(tmp_path, store, place, log, batch[:-1]) == []
-    assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("records_lost",)]
+    ends = query(place, "SELECT error_type, started_at, ended_at FROM aibridge_interceptions")
+    assert ends == [("records_lost", ends[0][1], ends[0][1])]  # when its last record was found
 
 
 async def test_another_database_s_is_left_alone(tmp_path: Path, store: Store, place: Place, log: Logger) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from coderai.grace import SHORTEST_GRACE_SECONDS
 from coderai.recorder import NotStored, Recorder
 from coderai.records import Ended, Record, Thread
 from coderai.store import Store, StoreUnavailable
-from tests.databases import Place, query, read_only
+from tests.databases import Place, locked, query, read_only
 from tests.recorder.watched import Lines, Log, ids
 from tests.trail import exchange, started
 
@@ -64,6 +65,22 @@ async def test_an_end_that_was_withheld_for_longer_is_stored_as_such(store: Stor
     ends = [record.finding for batch in lines.batches for record in batch if isinstance(record.finding, Ended)]
     assert [end.error_type for end in ends] == ["not_stored"] * 2
     assert released == []
+
+
+async def test_a_commit_that_takes_too_long_and_succeeds_is_told_with_its_time(
+    store: Store, place: Place, log: Log
+) -> None:
+    """No try of it has failed: the database stood still."""
+    recorder = Recorder(store, log.logger, grace=0.0)
+    with locked(place), pytest.raises(NotStored):
+        await recorder.put([started()])
+    assert await recorder.close() == []
+    refused, again = log.lines()
+    assert (refused["msg"], again["msg"]) == (
+        "new requests are refused until records can be stored",
+        "records are stored again",
+    )
+    assert again["fields"]["failing_seconds"] >= SHORTEST_GRACE_SECONDS
 
 
 async def test_all_that_wait_are_told_when_the_grace_is_over(store: Store, place: Place, log: Log) -> None:

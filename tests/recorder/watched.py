@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from coderai.logs import Logger
 from coderai.records import Record, Thread
@@ -36,5 +37,8 @@ class Log:
         self.logger: Logger = open_logs(human="", json=str(path))
 
     def messages(self) -> list[str]:
+        return [line["msg"] for line in self.lines()]
+
+    def lines(self) -> list[dict[str, Any]]:
         self.logger.close()
-        return [json.loads(line)["msg"] for line in self.path.read_text().splitlines()]
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
