@@ -4,7 +4,6 @@ What a database refuses for good, a value or a row, costs no other record its pl
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
@@ -54,7 +53,6 @@ class Commits:
         """Raises BadData, where `write` does."""
         wait = FIRST_RETRY_SECONDS
         refused = self._store.unstorable
-        began = time.monotonic()
         self._grace.begin()
         try:
             while True:
@@ -64,7 +62,7 @@ class Commits:
                 except BadData:
                     raise
                 except Exception as error:  # whatever it is, the records are kept and tried again
-                    self._grace.failed(error, began)
+                    self._grace.failed(error)
                 else:
                     self._grace.worked()
                     if more := self._store.unstorable - refused:

@@ -53,10 +53,10 @@ class Grace:
         )
         self._over()
 
-    def failed(self, error: Exception, began: float) -> None:
-        """A try of a commit that began at this monotonic time."""
+    def failed(self, error: Exception) -> None:
+        """A try of the commit that is under way has."""
         if self.failing_since is None:
-            self.failing_since = began
+            self.failing_since = self._began
             self._log.error(
                 "records cannot be stored, they wait in memory", error=str(error), kind=type(error).__name__
             )
