@@ -19,8 +19,10 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def reload(gateway: Gateway, message: str) -> None:
+    """Until both of its logs tell of it: each is written by a thread of its own."""
+
     def told() -> int:
-        return sum(message in line["msg"] for line in gateway.lines())
+        return min(sum(message in line["msg"] for line in gateway.lines()), gateway.stderr.read_text().count(message))
 
     seen = told()
     gateway.process.send_signal(signal.SIGHUP)

@@ -70,7 +70,7 @@ def test_an_error_however_deep_is_read() -> None:
 def test_an_answer_too_deep_to_be_read_says_so(format: Format, kind: type[WholeTap] | type[StreamTap]) -> None:
     """StreamTap: it came in a stream's place."""
     tap = kind(format, None)
-    tap.feed(b'{"id":"i","object":"response","x":' + b'{"a":' * 3000 + b"1" + b"}" * 3001)
+    tap.feed(b'{"id":"i","object":"response","x":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001)
     reading = tap.read()
     assert (reading.error_type, reading.error_message) == ("answer_not_read", "the body is nested too deeply")
     assert kind is WholeTap or tap.terminal  # it is not incomplete

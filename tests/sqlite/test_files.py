@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,6 @@ asyncio.run(main())
 async def test_a_prompt_that_somebody_made_unreadable_has_no_line(store: Store, path: Path, change: str) -> None:
     batch = exchange()
     await store.write(batch[:2])
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute(f"UPDATE aibridge_user_prompts SET {change}")
     assert await store.instances.prompts([batch[0].id]) == []
