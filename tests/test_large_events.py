@@ -1,5 +1,6 @@
 """Events that are larger than what is searched of one: kept, or known for the last, by their beginning or their end."""
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -85,4 +86,16 @@ def test_what_stands_amid_one_is_not_looked_at(format: Format) -> None:
     tap = StreamTap(format, None)
     filler = b"data: error\n" * (2 * EDGE // 12)
     fed(tap, FIRST + filler + b'data: [DONE]\ndata: {"error":{"message":"m"}}\n' + filler + b"\n", 16_384)
+    assert not tap.terminal
+
+
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, MESSAGES, RESPONSES], ids=lambda format: format.path)
+def test_one_full_of_errors_does_not_take_longer_in_small_pieces(format: Format) -> None:
+    """A log that a tool is to write, say: searched from its beginning with each piece it took seconds."""
+    tap = StreamTap(format, None)
+    fed(tap, FIRST, len(FIRST))
+    event = b'data: {"x":"%b"}\n\n' % (b"data: error, " * (3 * EDGE // 13))
+    began = time.thread_time()
+    assert fed(tap, event, 100) == event
+    assert time.thread_time() - began < 1
     assert not tap.terminal
