@@ -95,6 +95,11 @@ class Beginning:
         self._early.append(chunk[begin:])
         return out
 
+    def forget(self) -> None:
+        """The event has ended, or is not read any further."""
+        if self._pieces is not None:
+            self._pieces, self._data = None, bytearray()
+
     def take(self) -> bytes:
         """What has waited."""
         if not self._early:

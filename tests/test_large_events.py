@@ -1,6 +1,7 @@
 """Events that are larger than what is searched of one: kept, or known for the last, by their beginning or their end."""
 
 import time
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +10,7 @@ from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
 from coderai.picking import EDGE, LARGE
 from coderai.stream_tap import StreamTap
+from tests.test_cuts import CODINGS
 
 PAD = b"x" * (2 * LARGE)
 FIRST = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
@@ -99,3 +101,17 @@ def test_one_full_of_errors_does_not_take_longer_in_small_pieces(format: Format)
     assert fed(tap, event, 100) == event
     assert time.thread_time() - began < 1
     assert not tap.terminal
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_one_that_tells_nothing_is_not_kept(coding: bytes | None) -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, coding)
+    encode = CODINGS[coding]()
+    tracemalloc.start()
+    for part in (FIRST, b'data: {"x":"[DONE]' + PAD, PAD + b'"}\n\n', FIRST):
+        tap.feed(encode(part))
+        while tap.behind:
+            tap.feed(b"")
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < LARGE
