@@ -41,7 +41,7 @@ def called(before: bytes, behind: bytes) -> bytes:
     [
         [FIRST, called(b"", b',"pad":"%b"' % PAD), USAGE, DONE],
         [FIRST, called(b'"content":"%b",' % PAD, b""), USAGE, DONE],
-        [b'data: {"id":"c","pad":"%b"}\n\n' % PAD, called(b"", b""), USAGE, DONE],
+        [b'data: {"id":"c","pad":"%b"}\n\n' % PAD, called(b"", b""), USAGE.replace(b'"id":"c",', b""), DONE],
         [b": %b\n\n" % PAD, FIRST, called(b"", b""), USAGE, DONE],
     ],
     ids=["at its beginning", "at its end", "the first", "no more than a comment"],
@@ -54,7 +54,7 @@ def test_one_is_kept(end: bytes, size: int, withhold: bool, events: Sequence[byt
     assert tap.terminal
     assert reading.message_id == "c"
     assert sorted(type(finding).__name__ for finding in reading.findings) == ["Tokens", "ToolCall"]
-    usage = USAGE.replace(b"\n", end)
+    usage = events[-2].replace(b"\n", end)
     assert sent + tap.held() == (data.replace(usage, b"") if withhold else data)
 
 
@@ -87,7 +87,9 @@ def test_what_stands_amid_one_is_not_looked_at(format: Format) -> None:
     """Thousands of lines that seem to be an end: no provider sends such, and searching them holds up all others."""
     tap = StreamTap(format, None)
     filler = b"data: error\n" * (2 * EDGE // 12)
-    fed(tap, FIRST + filler + b'data: [DONE]\ndata: {"error":{"message":"m"}}\n' + filler + b"\n", 16_384)
+    begun = FIRST + filler + b'data: [DONE]\ndata: {"error":{"message":"m"}}\n' + filler + b"data: so"
+    assert fed(tap, begun, 16_384) == begun
+    fed(tap, b"\n\n", 2)
     assert not tap.terminal
 
 
