@@ -122,6 +122,7 @@ def test_a_name_that_another_event_holds_does_not_wait_for_more_than_its_end() -
     assert tap.feed(text[-5:-2]) == b""
     assert tap.feed(b"\n\n" + CHAT[:9]) == text + CHAT[:9]
     assert tap.feed(CHAT[9:]) == CHAT[9:]
+    assert tap.feed(text[:-5]) + tap.feed(text[-5:] + b"data: [DONE]\n\n") == text
 
 
 @pytest.mark.parametrize("format", STREAMS, ids=lambda format: format.path)
