@@ -18,6 +18,9 @@ LARGE = 2 * EDGE
 _ERROR = b"error"
 # Bytes from a hint that an event is terminal to where that can be told.
 LONGEST_MARK = 64
+# Bytes before the word `error` in which an error's mark begins. Searched from its beginning with each piece that holds
+# the word, an event of a megabyte would take seconds.
+ERROR_MARK = 8 * 1024
 # The first line that is neither blank nor a comment.
 _LINE = re.compile(rb"^[^:\n]", re.MULTILINE)
 Found = re.Match[bytes] | None
@@ -69,15 +72,19 @@ class Beginning:
         """`pieces`: the same list for as long as the event lasts. What was looked at is not looked at again."""
         if pieces is not self._pieces:
             self._pieces, self._known, self._data, self._may_be = pieces, 0, bytearray(), False
+        if self._may_be or len(self._data) >= EDGE:
+            return self._may_be
         looked = max(0, len(self._data) - LONGEST_MARK)
-        for piece in pieces[self._known :] if len(self._data) < EDGE else ():
+        for piece in pieces[self._known :]:
             self._data += piece[:EDGE]
         self._known = len(pieces)
-        if not self._may_be:
-            found = [hint for hint in self._format.terminal_hints if self._data.find(hint, looked) >= 0]
-            # a name is the end for whoever looks for no more than that; the word `error` is in many texts
-            self._may_be = bool(found) and (found != [_ERROR] or _terminal(self._format, bytes(self._data)) is not None)
+        found = [hint for hint in self._format.terminal_hints if self._data.find(hint, looked) >= 0]
+        # a name is the end for whoever looks for no more than that; the word `error` is in many texts
+        self._may_be = bool(found) and (found != [_ERROR] or self._is_error(looked))
         return self._may_be
+
+    def _is_error(self, looked: int) -> bool:
+        return self._format.terminal.search(self._data, max(0, looked - ERROR_MARK)) is not None
 
     def pass_on(self, chunk: bytes, pieces: list[bytes], size: int) -> bytes:
         """What may go out with this chunk, at whose end the event is no more than these pieces of so many bytes."""
@@ -87,6 +94,11 @@ class Beginning:
         out = self.take() + chunk[:begin] if begin else b""
         self._early.append(chunk[begin:])
         return out
+
+    def forget(self) -> None:
+        """The event has ended, or is not read any further."""
+        if self._pieces is not None:
+            self._pieces, self._data = None, bytearray()
 
     def take(self) -> bytes:
         """What has waited."""

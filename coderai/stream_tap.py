@@ -91,6 +91,8 @@ class StreamTap(StreamReader):
             if self._coded is not None:
                 return latest + self._coded.take()
             return b"".join((latest, *(pieces if self._withhold else ()), self._beginning.take(), half, chunk))
+        if not self._pieces:
+            self._beginning.forget()
         if not self._certain:
             out = self._but_latest(out)
         pending = self._pieces or self._half or self.terminal or self._unread or not self._certain

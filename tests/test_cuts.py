@@ -18,6 +18,11 @@ NAMES: dict[Format, bytes] = {CHAT_COMPLETIONS: b"[DONE]", MESSAGES: b"message_s
 # The bytes at the end within which each stream is cut, once and twice.
 LAST = 8
 CHAT = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+ERRORS: dict[Format, bytes] = {
+    CHAT_COMPLETIONS: b'data: {"id":"%b","error":{"message":"overloaded"}}\n\n' % (b"c" * 500),
+    MESSAGES: b'event: error\ndata: {"type":"error","error":{"message":"overloaded"}}\n\n',
+    RESPONSES: b'data: {"type":"error","message":"overloaded"}\n\n',
+}
 STREAMS: dict[Format, tuple[bytes, bytes]] = {
     CHAT_COMPLETIONS: (CHAT, b"data: [DONE]\n\n"),
     MESSAGES: (
@@ -117,3 +122,22 @@ def test_a_name_that_another_event_holds_does_not_wait_for_more_than_its_end() -
     assert tap.feed(text[-5:-2]) == b""
     assert tap.feed(b"\n\n" + CHAT[:9]) == text + CHAT[:9]
     assert tap.feed(CHAT[9:]) == CHAT[9:]
+    assert tap.feed(text[:-5]) + tap.feed(text[-5:] + b"data: [DONE]\n\n") == text
+
+
+@pytest.mark.parametrize("format", STREAMS, ids=lambda format: format.path)
+def test_cut_at_every_byte_an_error_does_not_show_what_it_says(format: Format) -> None:
+    tap = StreamTap(format, None)
+    first, last = STREAMS[format][0], ERRORS[format]
+    sent = tap.feed(first) + b"".join(tap.feed(last[at : at + 1]) for at in range(len(last)))
+    assert tap.terminal
+    assert b"overloaded" not in sent
+    assert sent + tap.held() == first + last
+
+
+@pytest.mark.parametrize("format", STREAMS, ids=lambda format: format.path)
+def test_a_text_about_an_error_does_not_wait_for_its_end(format: Format) -> None:
+    tap = StreamTap(format, None)
+    text = CHAT.replace(b'"a"', b'"an error"')
+    assert tap.feed(STREAMS[format][0] + text[:-5]) == STREAMS[format][0] + text[:-5]
+    assert tap.feed(text[-5:]) == text[-5:]

@@ -11,6 +11,7 @@ from coderai.stream_tap import StreamTap
 from coderai.tap import WholeTap
 from tests.fuzz.taps import CODINGS, FORMATS, Fed, check_all, feed, relayed, repeated
 from tests.recording import Recording, recordings
+from tests.test_cuts import CODINGS as ENCODERS
 
 STREAMS = [recording for recording in recordings() if recording.streamed]
 formats = st.sampled_from(FORMATS)
@@ -130,6 +131,30 @@ def test_nor_what_was_held_back_until_then() -> None:
     pieces = [b'data: {"id":"x"', b'}\n\ndata: {"usa', b'ge":{}}\n\n', b"data: [DONE]\n\n"]
     assert b"".join(map(tap.feed, pieces)) == b"".join(pieces)
     assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
+
+
+class Unsound(ChatCompletions):
+    """Another, which a certain text brings out."""
+
+    class wanted:
+        @staticmethod
+        def search(events: bytes, *within: int) -> None:
+            if events.find(b"fault") >= 0:
+                raise RecursionError
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("text", [b'data: {"x":"[DONE] fault"}', b'{"x":"a fault"}', b"event: x\ndata: fault"])
+@pytest.mark.parametrize("first", [b"", b'data: {"id":"x"}\n\n'])
+@pytest.mark.parametrize("coding", ENCODERS)
+def test_nor_what_waited_for_its_event(coding: bytes | None, first: bytes, text: bytes, end: bytes) -> None:
+    data = (first + text + b"\n\ndata: {}\n\ndata: [DONE]\n\n").replace(b"\n", end)
+    for size in (*range(1, 20), len(data)):
+        tap = StreamTap(Unsound(), coding)
+        encode = ENCODERS[coding]()
+        chunks = [encode(data[at : at + size]) for at in range(0, len(data), size)]
+        assert b"".join(map(tap.feed, chunks)) == b"".join(chunks)
+        assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)

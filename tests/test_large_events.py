@@ -1,5 +1,7 @@
 """Events that are larger than what is searched of one: kept, or known for the last, by their beginning or their end."""
 
+import time
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -8,6 +10,7 @@ from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
 from coderai.picking import EDGE, LARGE
 from coderai.stream_tap import StreamTap
+from tests.test_cuts import CODINGS
 
 PAD = b"x" * (2 * LARGE)
 FIRST = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
@@ -38,7 +41,7 @@ def called(before: bytes, behind: bytes) -> bytes:
     [
         [FIRST, called(b"", b',"pad":"%b"' % PAD), USAGE, DONE],
         [FIRST, called(b'"content":"%b",' % PAD, b""), USAGE, DONE],
-        [b'data: {"id":"c","pad":"%b"}\n\n' % PAD, called(b"", b""), USAGE, DONE],
+        [b'data: {"id":"c","pad":"%b"}\n\n' % PAD, called(b"", b""), USAGE.replace(b'"id":"c",', b""), DONE],
         [b": %b\n\n" % PAD, FIRST, called(b"", b""), USAGE, DONE],
     ],
     ids=["at its beginning", "at its end", "the first", "no more than a comment"],
@@ -51,7 +54,7 @@ def test_one_is_kept(end: bytes, size: int, withhold: bool, events: Sequence[byt
     assert tap.terminal
     assert reading.message_id == "c"
     assert sorted(type(finding).__name__ for finding in reading.findings) == ["Tokens", "ToolCall"]
-    usage = USAGE.replace(b"\n", end)
+    usage = events[-2].replace(b"\n", end)
     assert sent + tap.held() == (data.replace(usage, b"") if withhold else data)
 
 
@@ -84,5 +87,33 @@ def test_what_stands_amid_one_is_not_looked_at(format: Format) -> None:
     """Thousands of lines that seem to be an end: no provider sends such, and searching them holds up all others."""
     tap = StreamTap(format, None)
     filler = b"data: error\n" * (2 * EDGE // 12)
-    fed(tap, FIRST + filler + b'data: [DONE]\ndata: {"error":{"message":"m"}}\n' + filler + b"\n", 16_384)
+    begun = FIRST + filler + b'data: [DONE]\ndata: {"error":{"message":"m"}}\n' + filler + b"data: so"
+    assert fed(tap, begun, 16_384) == begun
+    fed(tap, b"\n\n", 2)
     assert not tap.terminal
+
+
+@pytest.mark.parametrize("format", [CHAT_COMPLETIONS, MESSAGES, RESPONSES], ids=lambda format: format.path)
+def test_one_full_of_errors_does_not_take_longer_in_small_pieces(format: Format) -> None:
+    """A log that a tool is to write, say: searched from its beginning with each piece it took seconds."""
+    tap = StreamTap(format, None)
+    fed(tap, FIRST, len(FIRST))
+    event = b'data: {"x":"%b"}\n\n' % (b"data: error, " * (3 * EDGE // 13))
+    began = time.thread_time()
+    assert fed(tap, event, 100) == event
+    assert time.thread_time() - began < 1
+    assert not tap.terminal
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_one_that_tells_nothing_is_not_kept(coding: bytes | None) -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, coding)
+    encode = CODINGS[coding]()
+    tracemalloc.start()
+    for part in (FIRST, b'data: {"x":"[DONE]' + PAD, PAD + b'"}\n\n', FIRST):
+        tap.feed(encode(part))
+        while tap.behind:
+            tap.feed(b"")
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < LARGE
