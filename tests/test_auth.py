@@ -2,19 +2,22 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from coderai import auth
 from coderai.auth import IDLE_SECONDS, Authenticator, Suspended, User
 from coderai.store import Store, StoreUnavailable
-from coderai.user_tokens import Unauthenticated, new_token, presented, token_of
+from coderai.user_tokens import Presented, Unauthenticated, new_token, presented, token_of
 from tests import databases
 from tests.databases import Place, rows, tables
 from tests.logs.opened import open_logs
 from tests.trail import now
+from tests.waiting import until
 
 LOG = open_logs(human="")
 
@@ -173,6 +176,49 @@ async def test_a_database_that_fails_for_a_moment_refuses_nobody(store: Store, p
     told = [json.loads(line)["msg"] for line in (tmp_path / "log.json").read_text().splitlines()]
     assert told == ["tokens cannot be read, requests will be refused", "tokens can be read again"]
     await back.close()
+
+
+async def test_memory_is_believed_for_ten_seconds_after_it_was_confirmed(store: Store) -> None:
+    shown = presented(await issue(store))
+    authenticator = Authenticator(store, LOG)
+    await authenticator.resolve(shown)
+    for _ in range(2):
+        authenticator._known[shown.id].confirmed -= 9.0
+        assert authenticator.lookup(shown) is not None
+        await authenticator.refresh()
+    authenticator._known[shown.id].confirmed -= 10.1
+    assert authenticator.lookup(shown) is None
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+async def test_an_answer_that_came_late_is_believed_from_when_it_was_asked_for(store: Store, place: Place) -> None:
+    shown = presented(await issue(store))
+    authenticator = Authenticator(store, LOG)
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    for ask in (lambda: authenticator.resolve(shown), authenticator.refresh):
+        with psycopg.connect(str(place)) as holder:
+            holder.execute("LOCK TABLE tokens IN ACCESS EXCLUSIVE MODE")
+            asking = asyncio.create_task(ask())
+            await asyncio.to_thread(until, lambda: databases.query(place, waiting) == [(1,)])
+            asked = time.monotonic()
+        await asking
+        assert authenticator._known[shown.id].confirmed < asked
+
+
+async def test_who_is_known_meanwhile_is_no_longer_unknown(store: Store, place: Place) -> None:
+    """A backup is put back, say, while a tool goes on asking."""
+    shown = presented(await issue(store))
+    authenticator = Authenticator(store, LOG)
+    databases.change(place, "UPDATE tokens SET id = 'z' || substr(id, 2)")
+    gone = Presented("y" + shown.id[1:], shown.digest)
+    with pytest.raises(Unauthenticated):
+        await authenticator.resolve(gone)
+    databases.change(place, "UPDATE tokens SET id = 'y' || substr(id, 2)")
+    with pytest.raises(Unauthenticated):
+        authenticator.lookup(gone)
+    authenticator._unknown[gone.id] -= 2.1  # time passes
+    assert authenticator.lookup(gone) is None
+    assert (await authenticator.resolve(gone)).name == "alice"
 
 
 async def test_a_token_that_somebody_takes_out_of_the_database_is_out(store: Store, place: Place) -> None:

@@ -60,6 +60,21 @@ def test_nobody_goes_on_from_another_user_s_response(
         assert provider.requests == []
 
 
+def test_whatever_else_it_goes_on_from(gateway: Gateway, provider: Provider, token: str, bob: str) -> None:
+    """What nobody is known to have made may be older than the trail; it opens nothing that is known as another's."""
+    provider.answers(whole(b'{"id":"resp_known","object":"response","output":[]}'))
+    gateway.request("POST", f"{OPENAI}/v1/responses", b'{"model":"m","input":"x"}', token=token)
+    provider.reset()
+    older = b'"previous_response_id":"resp_older"'
+    for more in (b'"conversation":"resp_known",%b' % older, b'%b,"conversation":{"id":"resp_known"}' % older):
+        ask = b'{"model":"m","input":"what did I say?",%b}' % more
+        assert gateway.request("POST", f"{OPENAI}/v1/responses", ask, token=bob).status == 404
+        assert provider.requests == []
+    provider.answers(whole(b'{"id":"resp_next","object":"response","output":[]}'))
+    ask = b'{"model":"m","input":"go on",%b}' % older
+    assert gateway.request("POST", f"{OPENAI}/v1/responses", ask, token=bob).status == 200
+
+
 def test_nor_by_another_name_of_the_same_provider(tmp_path: Path, provider: Provider) -> None:
     two = {f"CODER_AIBRIDGE_PROVIDER_0_{name}": value for name, value in (("TYPE", "openai"), ("NAME", "second"))}
     two |= {"CODER_AIBRIDGE_PROVIDER_0_BASE_URL": f"{provider.url}/v1", "CODER_AIBRIDGE_PROVIDER_0_KEY": PROVIDER_KEY}

@@ -136,13 +136,31 @@ def test_nor_where_a_client_puts_what_it_brings(tmp_path: Path, provider: Provid
     secrets.refuse(gateway.secrets, {"names": "".join(names).encode()})
 
 
-def test_a_placeholder_is_no_secret(tmp_path: Path, provider: Provider) -> None:
+@pytest.mark.parametrize("placeholder", ["anthropic", "fifteen-letters"])
+def test_a_placeholder_is_no_secret(tmp_path: Path, provider: Provider, placeholder: str) -> None:
     gateway = Gateway(tmp_path, provider.url)
     provider.answers(whole(b"{}"))
-    fields = {"Coder-Session-Token": gateway.user("alice"), "Authorization": "Bearer anthropic"}
-    gateway.request("POST", CHAT, ASK.replace(b"gpt-4.1", b"anthropic/claude"), fields)
-    assert gateway.records()[0]["model"] == "anthropic/claude"
+    fields = {"Coder-Session-Token": gateway.user("alice"), "Authorization": f"Bearer {placeholder}"}
+    gateway.request("POST", CHAT, ASK.replace(b"gpt-4.1", b"%b/claude" % placeholder.encode()), fields)
+    assert gateway.records()[0]["model"] == f"{placeholder}/claude"
     gateway.secrets.clear()
+    assert gateway.stop() == 0
+
+
+def test_a_credential_is_left_out_whole_whatever_it_is_made_of(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url)
+    alice = gateway.user("alice")
+    for field, secret in (
+        ("Bearer sixteen-letters-", "sixteen-letters-"),
+        ("Bearer  neither=is-long=alone", "neither=is-long=alone"),
+        ("token id=abcdefghijklmnop, of=nobody", "abcdefghijklmnop"),
+        ("Bearer abcdefghijklmnop=its-end", "abcdefghijklmnop=its-end"),
+    ):
+        provider.answers(whole(b"{}"))
+        fields = {"Coder-Session-Token": alice, "Authorization": field}
+        gateway.request("POST", CHAT, ASK.replace(b"gpt-4.1", secret.encode()), fields)
+        starts = [record for record in gateway.records() if record["record_type"] == "interception_start"]
+        assert starts[-1]["model"] == "***", field
     assert gateway.stop() == 0
 
 

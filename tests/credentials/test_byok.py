@@ -103,6 +103,18 @@ def test_without_a_key_of_ones_own_the_organisation_s_is_used(
     assert alice not in str(provider.requests[0].headers)
 
 
+@pytest.mark.parametrize("own", [{"Authorization": f"Bearer {OWN}"}, {"X-Api-Key": OWN}])
+def test_nor_does_a_key_that_nobody_said_to_be_used(
+    governed: Gateway, alice: str, provider: Provider, own: dict[str, str]
+) -> None:
+    """The token is not in the field that says so."""
+    provider.answers(whole(b'{"id":"1"}'))
+    assert governed.request("POST", CHAT, ASK, {"Coder-Session-Token": alice, **own}).status == 200
+    assert provider.requests[0].header("Authorization") == f"Bearer {PROVIDER_KEY}"
+    assert OWN not in str(provider.requests[0].headers)
+    assert ended(governed)[0]["credential_kind"] == "centralized"
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("Authorization", "Bearer {}"), ("Authorization", "{}"), ("X-Api-Key", "{}")]
 )

@@ -1,14 +1,20 @@
-"""A record log that keeps what it is given, the server's log, and what is stored."""
+"""A record log that keeps what it is given, the server's log, what is stored, and that a store fails."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from coderai.logs import Logger
+from coderai.recorder import Recorder
 from coderai.records import Record, Thread
+from coderai.store import Store, StoreUnavailable
 from tests.databases import Place, query
 from tests.logs.opened import open_logs
+from tests.trail import started
 
 
 class Lines:
@@ -42,3 +48,11 @@ class Log:
     def lines(self) -> list[dict[str, Any]]:
         self.logger.close()
         return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+
+async def failing(recorder: Recorder, store: Store) -> None:
+    """Returns once the recorder's own try has failed: this one follows it in the only writing thread."""
+    await asyncio.sleep(0)  # one turn of the loop, in which the recorder begins
+    with pytest.raises(StoreUnavailable):
+        await store.write([started()])
+    assert recorder.grace.failing_since is not None
