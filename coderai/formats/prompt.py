@@ -17,21 +17,21 @@ _BEHIND = ("system", "developer")
 # Items of an input that tell the provider what to do, and the model nothing.
 _ASIDE = ("compaction_trigger", "configuration_update")
 REMINDER_BEGIN, REMINDER_END = "<system-reminder>", "</system-reminder>"
+# OpenCode's headings of what it has read for its user, which stands behind them as it is.
+_READING = r"Called the \w+ tool with the following input: |Reading MCP resource: "
+_HAS_READ = re.compile(_READING)
 # What tools add of their own, in parts (or items) beside the user's words: Cline and its kin, Codex, OpenCode's files,
 # resources and agents, Claude Code's images, skills, tools that it loads, what its background tasks tell and what a
 # command prints that its user runs.
 _ADDED = re.compile(
     r"<(environment_details|environment_context|user_instructions|skill|turn_aborted|subagent_notification"
     r"|task-notification|local-command-stdout)>.*</\1>|<bash-stdout>.*</bash-stderr>"
-    r"|<path>.*</(?:content|entries)>|Called the \w+ tool with the following input: .*"
-    r"|Read tool failed to read .* with the following error: .*"
-    r"|Reading MCP resource: .*|Failed to read MCP resource .*|\[Binary MCP resource .*\]|Tool loaded\."
+    rf"|<path>.*</(?:content|entries)>|(?:{_READING}).*|Read tool failed to read .* with the following error: .*"
+    r"|Failed to read MCP resource .*|\[Binary MCP resource .*\]|Tool loaded\."
     r"|\[Image: [^\]]*\]|Base directory for this skill: .*"
     r"|Use the above message and context to generate a prompt and call the task tool with subagent: .*",
     re.DOTALL,
 )
-# OpenCode's headings of what it has read for its user, which stands behind them as it is.
-_HAS_READ = re.compile(r"Called the \w+ tool with the following input: |Reading MCP resource: ")
 # The result of Claude Code's Skill tool. What the skill says stands behind it, in a text like any other.
 _LAUNCHED = "Launching skill: "
 

@@ -95,6 +95,4 @@ def _beside(tools: dict[str, Any]) -> Metadata:
 
 
 def _figures(given: dict[str, Any], names: dict[str, str]) -> Metadata:
-    return {
-        ours: count(figure) if figure else 0 for name, ours in names.items() if (figure := given.get(name)) is not None
-    }
+    return {ours: count(figure) for name, ours in names.items() if (figure := given.get(name)) is not None}
