@@ -1,17 +1,15 @@
 """Wherever a stream is cut near its end: what a client can take for the end waits until the tap has said that it is."""
 
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement
 
-import brotli
 import pytest
-import zstandard
 
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
 from coderai.stream_tap import StreamTap
 from coderai.wire.encodings import decode
+from tests.codings import CODINGS
 
 # What some clients look for in whatever has come.
 NAMES: dict[Format, bytes] = {CHAT_COMPLETIONS: b"[DONE]", MESSAGES: b"message_stop", RESPONSES: b"response.completed"}
@@ -34,29 +32,6 @@ STREAMS: dict[Format, tuple[bytes, bytes]] = {
         b'event: response.completed\ndata: {"type":"response.completed","response":{"id":"r","output":[]}}\n\n',
     ),
 }
-Encode = Callable[[bytes], bytes]
-
-
-def plain() -> Encode:
-    return lambda data: data
-
-
-def flushed_gzip() -> Encode:
-    coder = zlib.compressobj(wbits=31)
-    return lambda data: coder.compress(data) + coder.flush(zlib.Z_SYNC_FLUSH)
-
-
-def flushed_brotli() -> Encode:
-    coder = brotli.Compressor(quality=1)
-    return lambda data: bytes(coder.process(data) + coder.flush())
-
-
-def flushed_zstd() -> Encode:
-    coder = zstandard.ZstdCompressor().compressobj()
-    return lambda data: coder.compress(data) + coder.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-
-
-CODINGS = {None: plain, b"gzip": flushed_gzip, b"br": flushed_brotli, b"zstd": flushed_zstd}
 
 
 def pieces(first: bytes, last: bytes, cuts: Sequence[int]) -> Iterator[bytes]:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from coderai.formats.chat_completions import ChatCompletions
 from coderai.stream_tap import StreamTap
 from coderai.tap import WholeTap
+from tests.codings import CODINGS as ENCODERS
 from tests.fuzz.taps import CODINGS, FORMATS, Fed, check_all, feed, relayed, repeated
 from tests.recording import Recording, recordings
-from tests.test_cuts import CODINGS as ENCODERS
 
 STREAMS = [recording for recording in recordings() if recording.streamed]
 formats = st.sampled_from(FORMATS)

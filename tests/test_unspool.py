@@ -26,6 +26,15 @@ def log(tmp_path: Path) -> Logger:
     return open_logs(human=str(tmp_path / "log"))
 
 
+async def left_by_dead(folder: Path, place: Place, records: Sequence[Record], *, joined: bool = True) -> Path:
+    """The file that an earlier process of this database left."""
+    dead = await opened(place)
+    if joined:
+        await dead.instances.join()
+    await dead.close()
+    return Spool(folder / "spool", dead.instance_id).save(records)
+
+
 async def load(
     folder: Path,
     store: Store,
@@ -36,26 +45,14 @@ async def load(
     joined: bool = True,
 ) -> list[str]:
     """What earlier processes of this database left; the files that are there afterwards, named as if it was `dead`."""
-    dead = await opened(place)
-    if joined:
-        await dead.instances.join()
-    await dead.close()
-    spool = Spool(folder / "spool", dead.instance_id)
-    held = spool.save(records).read_bytes()
+    left = await left_by_dead(folder, place, records, joined=joined)
+    held = left.read_bytes()
     recorder = Recorder(store, log)
-    await Unspool(spool, store, recorder, log).run(retention_s)
+    await Unspool(Spool(folder / "spool", store.instance_id), store, recorder, log).run(retention_s)
     assert await recorder.close() == []
     kept = list((folder / "spool").iterdir())
     assert all(file.read_bytes() == held for file in kept)
-    return [file.name.replace(dead.instance_id, "dead") for file in kept]
-
-
-async def left_by_dead(folder: Path, place: Place, records: Sequence[Record]) -> Path:
-    """The file that an earlier process of this database left."""
-    dead = await opened(place)
-    await dead.instances.join()
-    await dead.close()
-    return Spool(folder / "spool", dead.instance_id).save(records)
+    return [file.name.replace(left.name.removeprefix("coderai.spool-"), "dead") for file in kept]
 
 
 def stored(place: Place) -> list[str]:
@@ -264,11 +261,8 @@ async def test_workers_that_begin_together_store_and_log_a_file_once(
 async def test_what_was_being_saved_when_its_process_was_killed_is_stored(
     tmp_path: Path, store: Store, place: Place, log: Logger, cut: int
 ) -> None:
-    dead = await opened(place)
-    await dead.instances.join()
-    await dead.close()
     first, last = exchange(), exchange()
-    saved = Spool(tmp_path / "spool", dead.instance_id).save([*first, *last])
+    saved = await left_by_dead(tmp_path, place, [*first, *last])
     begun = saved.rename(saved.with_name(f".{saved.name}"))  # its name until it is whole
     os.truncate(begun, begun.stat().st_size - cut)
     recorder = Recorder(store, log)
