@@ -121,7 +121,18 @@ async def test_those_that_were_taken_out_of_the_middle_are_counted(store: Store,
         column = "id" if table == "aibridge_interceptions" else "interception_id"
         change(place, f"DELETE FROM {table} WHERE {column} IN ('{ids[1]}', '{ids[2]}')")
     assert [found.what for found in (await verify(store)).breaks] == [
-        f"interception {ids[3]} (seal 4): before it, 2 interceptions of the chain {store.instance_id} were removed"
+        f"interception {ids[3]} (seal 4): before it, 2 interceptions were removed from the chain {store.instance_id}"
+    ]
+
+
+@pytest.mark.parametrize("number", [0, -5])
+async def test_a_number_from_before_the_chain_is_named_as_such(store: Store, place: Place, number: int) -> None:
+    ids = await five(store)
+    change(place, f"UPDATE aibridge_interceptions SET seal_number = {number} WHERE id = '{ids[2]}'")
+    chain = store.instance_id
+    assert [found.what for found in (await verify(store)).breaks] == [
+        f"interception {ids[2]} (seal {number}): the chain {chain} begins behind this number: it was changed",
+        f"interception {ids[3]} (seal 4): before it, 1 interception was removed from the chain {chain}",
     ]
 
 

@@ -77,10 +77,13 @@ class Chains:
             return
         head = chain.anchor
         for link in self._of(chain.instance_id):
-            if link.number != head.number + 1:
+            if link.number <= head.number:
+                yield _break(link, f"the chain {chain.instance_id} begins behind this number: it was changed")
+                continue
+            if link.number > head.number + 1:
                 lost = link.number - head.number - 1
-                what = f"before it, {lost} interceptions of the chain {chain.instance_id} were removed"
-                yield _break(link, what)
+                lost_ones = "1 interception was" if lost == 1 else f"{lost} interceptions were"
+                yield _break(link, f"before it, {lost_ones} removed from the chain {chain.instance_id}")
             elif link.seal != _seal(head.seal, link):
                 yield _break(link, "its seal does not follow from the one before it")
             head = ChainHead(link.number, link.seal)
