@@ -131,15 +131,14 @@ class Upstreams:
         def factory() -> UpstreamConnection:
             return UpstreamConnection(self, origin)
 
-        if origin.scheme == "http":
-            at = origin if proxy is None else proxy
-            return (await self.loop.create_connection(factory, at.host, at.port))[1]
-        if proxy is None:
-            _, connection = await self.loop.create_connection(factory, origin.host, origin.port)
-        else:
+        if proxy is not None and origin.scheme == "https":
             _, connection = await self.loop.create_connection(factory, sock=await tunnel(proxy, origin))
-        self._tls = self._tls or ssl.create_default_context()
-        await connection.secure(self._tls, origin.host)
+        else:
+            at = proxy or origin
+            _, connection = await self.loop.create_connection(factory, at.host, at.port)
+        if origin.scheme == "https":
+            self._tls = self._tls or ssl.create_default_context()
+            await connection.secure(self._tls, origin.host)
         return connection
 
     def release(self, connection: UpstreamConnection) -> None:
