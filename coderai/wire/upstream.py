@@ -89,7 +89,7 @@ class Upstreams:
             try:
                 return await connection.exchange(request)
             except Lost:
-                stale = connection.unheard and not connection.expired and self.loop.time() - sent < STALE_S
+                stale = not (connection.heard or connection.expired) and self.loop.time() - sent < STALE_S
                 if not stale:
                     raise self._lost(connection, "before its answer's head was whole") from None
         connection = await self._connect(origin, proxy)
