@@ -97,7 +97,7 @@ class Interception:
         """
         self.begin()
         at = times.now()
-        records = [self._record(at, finding) for finding in self._findings(reading)]
+        records = [Record(new_id(), self.id, at, finding) for finding in self._findings(reading)]
         if self._prompt is not None:
             prompt = self._prompt
             assert isinstance(prompt.finding, Prompt)
@@ -113,9 +113,6 @@ class Interception:
         stored = self._recorder.put(records, then=then)
         self.ended = True  # not before: what fails until then may be tried with less
         return stored
-
-    def _record(self, at: int, finding: Finding) -> Record:
-        return Record(new_id(), self.id, at, finding)
 
     def _findings(self, reading: Reading) -> Iterable[Finding]:
         for finding in reading.findings:
