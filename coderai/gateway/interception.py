@@ -67,13 +67,13 @@ class Interception:
             api_key_id=self._user.token_id,
             provider=provider.kind.name,
             provider_name=provider.name,
-            model=self._without_token(self._ask.model),
+            model=self._without_credentials(self._ask.model),
             client=who.client,
-            client_session_id=session and self._without_token(session),
+            client_session_id=session and self._without_credentials(session),
             correlating_tool_call_id=self._ask.tool_call_id,
             credential_kind=self._keys.kind,
             credential_hint=self._hint,
-            metadata={"request_user_agent": self._without_token(who.user_agent)},
+            metadata={"request_user_agent": self._without_credentials(who.user_agent)},
         )
         at = times.now()
         records = [Record(self.id, self.id, at, started)]
@@ -125,7 +125,7 @@ class Interception:
                 initiator_id=self._user.id,
             )
 
-    def _without_token(self, told: str) -> str:
+    def _without_credentials(self, told: str) -> str:
         """Of what the client tells of itself: it may put its credentials anywhere."""
         for secret in self._clients_secrets:  # a few; three times a request, so without a generator
             if secret in told:
