@@ -161,7 +161,7 @@ def shortened(finding: Finding, limit: int) -> Finding:
 
 
 def _cut(text: str, limit: int) -> tuple[str, int]:
-    """The same text if it is no longer than `limit` bytes of UTF-8, else what is left of it; how many bytes it has."""
+    """The same text if it is no longer than `limit` bytes of UTF-8, else what is left of it, and how many it had."""
     if len(text) * 4 <= limit:  # the usual case: no character is longer than four bytes
         return text, 0
     data = text.encode("utf-8", "surrogatepass")
