@@ -81,15 +81,17 @@ class ChatCompletions:
         if not isinstance(request.model, str) or not request.model:
             raise NotUnderstood("you must provide a model parameter")
         last, beside = last_message(request.messages)
-        results = behind_answer(request.messages) if last.get("role") == "tool" else ()
+        of_tool = last.get("role") == "tool"
+        results = behind_answer(request.messages) if of_tool else ()
         asked = mapping(request.stream_options).get("include_usage") is True
-        withholds = include_usage and flag(request.stream) and not asked
+        stream = flag(request.stream)
+        withholds = include_usage and stream and not asked
         return Ask(
             model=request.model,
             body=with_usage(body, has_options=request.stream_options is not UNSET) if withholds else body,
-            stream=flag(request.stream),
+            stream=stream,
             prompt=prompt_of(last, ("text",), beside) or reply(results),
-            tool_call_id=text(last.get("tool_call_id")) or None if last.get("role") == "tool" else None,
+            tool_call_id=text(last.get("tool_call_id")) or None if of_tool else None,
             withholds_usage=withholds,
         )
 
