@@ -73,16 +73,16 @@ class Upstreams:
     async def send(self, origin: Origin, head: bytes, body: bytes) -> ReceivedAnswer:
         """Sends a whole request; raises Unreachable or TimedOut. Cancelled, it closes the connection."""
         proxy = self._proxies.of(origin)
-        if proxy is not None and origin.scheme == "http":
-            head = absolute(head, origin, proxy)
-            answer = await self._sent(origin, proxy, [head, body] if body else [head])
-            if answer.status == 407:  # between the two of us: no client can do anything about it
-                answer.abandon()
-                raise Unreachable("the proxy asks for credentials: write them into HTTP_PROXY", connected=True)
-            return answer
-        return await self._sent(origin, proxy, [head, body] if body else [head])
+        if proxy is None or origin.scheme == "https":
+            return await self._sent(origin, proxy, head, body)
+        answer = await self._sent(origin, proxy, absolute(head, origin, proxy), body)
+        if answer.status == 407:  # between the two of us: no client can do anything about it
+            answer.abandon()
+            raise Unreachable("the proxy asks for credentials: write them into HTTP_PROXY", connected=True)
+        return answer
 
-    async def _sent(self, origin: Origin, proxy: Proxy | None, request: list[bytes]) -> ReceivedAnswer:
+    async def _sent(self, origin: Origin, proxy: Proxy | None, head: bytes, body: bytes) -> ReceivedAnswer:
+        request = [head, body] if body else [head]
         connection = self._reusable(origin)
         if connection is not None:
             sent = self.loop.time()
