@@ -136,7 +136,7 @@ class ConnectionLifetime(asyncio.Protocol):
 
     def close_idle(self) -> None:
         """Ends a connection on which no answer is being worked on; what was written goes out."""
-        if self._waits:  # `_close` comes back here when that is over
+        if self._waits:  # what its client may have sent has to be read first
             return self._close()
         self._deaf = self._closing = True
         self.since = self.loop.time()
