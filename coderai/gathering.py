@@ -50,17 +50,11 @@ class Waiter(NamedTuple):
         else:
             done.set_exception(fault)
 
-    def fail(self, error: Exception) -> None:
-        """Tells who waits that they are not stored yet."""
-        if not self.done.done():
-            failed(self.done, error)
 
-
-def failed(done: asyncio.Future[None], error: Exception) -> asyncio.Future[None]:
-    """For whom it may concern: nobody may be waiting any more."""
+def fail(done: asyncio.Future[None], error: Exception) -> None:
+    """Tells who waits; nobody may be waiting any more."""
     done.set_exception(error)
     done.exception()
-    return done
 
 
 class Gathering:

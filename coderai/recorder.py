@@ -17,7 +17,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from coderai.commits import Commits
-from coderai.gathering import ALONE, Gathering, Waiter, failed
+from coderai.gathering import ALONE, Gathering, Waiter, fail
 from coderai.grace import GRACE_SECONDS, Grace
 from coderai.logs import Logger
 from coderai.records import NOT_STORED, Ended, Record, Thread
@@ -87,7 +87,7 @@ class Recorder:
         """
         done = self._loop.create_future()
         if self._closed or self._task.done():
-            failed(done, NotStored("the recorder is closed"))
+            fail(done, NotStored("the recorder is closed"))
         elif not records:
             done.set_result(None)
         else:
@@ -190,7 +190,7 @@ def _give_up(waiter: Waiter) -> None:
     """The records are kept all the same; an end that is withheld from its client says so."""
     if not waiter.done.done():
         waiter.records[:] = [_withheld(record) for record in waiter.records]
-    waiter.fail(NotStored("the database could not be written in time"))
+        fail(waiter.done, NotStored("the database could not be written in time"))
 
 
 def _withheld(record: Record) -> Record:

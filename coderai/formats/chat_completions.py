@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, Struct, json
 from msgspec.structs import asdict
 
 from coderai.formats.chat_deltas import INDEX, Choice, thought_of
-from coderai.formats.failure import error_of, failure_in, told, unwrapped
+from coderai.formats.failure import Failure, error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, NotUnderstood, Reading
 from coderai.formats.loose import flag, items, mapping, object_of, objects, text, written
 from coderai.formats.prompt import behind_answer, last_message, prompt_of
@@ -41,6 +41,16 @@ class _Answer(Struct):
     message: Any = None
     type: Any = None
     code: Any = None
+
+
+class _Completion(Struct):
+    """An answer, whole or folded."""
+
+    id: Any = ""
+    choices: Any = None
+    usage: Any = None
+    tier: Any = None
+    failure: Failure = (None, None)
 
 
 _ERRORS = {
@@ -81,72 +91,68 @@ class ChatCompletions:
         if not isinstance(request.model, str) or not request.model:
             raise NotUnderstood("you must provide a model parameter")
         last, beside = last_message(request.messages)
-        results = behind_answer(request.messages) if last.get("role") == "tool" else ()
+        of_tool = last.get("role") == "tool"
+        results = behind_answer(request.messages) if of_tool else ()
         asked = mapping(request.stream_options).get("include_usage") is True
-        withholds = include_usage and flag(request.stream) and not asked
+        stream = flag(request.stream)
+        withholds = include_usage and stream and not asked
         return Ask(
             model=request.model,
             body=with_usage(body, has_options=request.stream_options is not UNSET) if withholds else body,
-            stream=flag(request.stream),
+            stream=stream,
             prompt=prompt_of(last, ("text",), beside) or reply(results),
-            tool_call_id=text(last.get("tool_call_id")) or None if last.get("role") == "tool" else None,
+            tool_call_id=text(last.get("tool_call_id")) or None if of_tool else None,
             withholds_usage=withholds,
         )
 
-    def whole(self, body: bytes) -> dict[str, Any]:
+    def whole(self, body: bytes) -> _Completion:
         body = unwrapped(body)
         answer = object_of(body, _Answer)
         failure = failure_in(body, answer.error, answers=answer.choices is not None or bool(answer.usage))
         usage = answer.usage or _groqs(answer)
-        return {
-            "id": answer.id,
-            "choices": answer.choices,
-            "usage": usage,
-            "tier": answer.service_tier,
-            "failure": failure,
-        }
+        return _Completion(answer.id, answer.choices, usage, answer.service_tier, failure)
 
-    def fold(self, events: Sequence[bytes]) -> dict[str, Any]:
+    def fold(self, events: Sequence[bytes]) -> _Completion:
         """The chunks' deltas, joined by choice and tool call into messages; the last usage given counts."""
-        answer: dict[str, Any] = {"id": "", "usage": None, "tier": None, "failure": (None, None)}
+        answer = _Completion()
         choices: dict[float, Choice] = {}
         elsewhere: Any = None  # its usage, where the one who asked wanted none
         if events[-1:] == [DONE]:
             events = events[:-1]
         for chunk in objects(events, _CHUNKS):
-            if not answer["id"]:
-                answer["id"] = text(chunk.id)
+            if not answer.id:
+                answer.id = text(chunk.id)
             if chunk.service_tier:
-                answer["tier"] = chunk.service_tier
+                answer.tier = chunk.service_tier
             if chunk.usage:
-                answer["usage"] = chunk.usage
+                answer.usage = chunk.usage
             elif chunk.x_groq:
                 elsewhere = _groqs(chunk) or elsewhere
             if chunk.error or (chunk.choices is None and chunk.message):  # in the place of a chunk (vLLM and others)
-                answer["failure"] = told(error_of(asdict(chunk)), answer["failure"])
+                answer.failure = told(error_of(asdict(chunk)), answer.failure)
             for choice in map(mapping, items(chunk.choices)):
                 index = choice.get("index")
                 index = index if isinstance(index, INDEX) else 0
                 if index not in choices:
                     choices[index] = Choice()
                 choices[index].add(choice)
-        answer["choices"] = [choices[index].whole() for index in sorted(choices)]
-        if not answer["usage"]:
-            answer["usage"] = elsewhere or next((one.usage for one in choices.values() if one.usage), None)
+        answer.choices = [choices[index].whole() for index in sorted(choices)]
+        if not answer.usage:
+            answer.usage = elsewhere or next((one.usage for one in choices.values() if one.usage), None)
         return answer
 
-    def read(self, answer: dict[str, Any]) -> Reading:
-        message_id = text(answer.get("id"))
+    def read(self, answer: _Completion) -> Reading:
+        message_id = text(answer.id)
         findings: list[AnswerFinding] = []
-        if usage := mapping(answer.get("usage")):
-            findings.append(chat_tokens(message_id, usage, answer["tier"]))
-        for choice in map(mapping, items(answer.get("choices"))):
+        if usage := mapping(answer.usage):
+            findings.append(chat_tokens(message_id, usage, answer.tier))
+        for choice in map(mapping, items(answer.choices)):
             message = mapping(choice.get("message"))
             thought, source = thought_of(message)
             if thought:
                 findings.append(Thought(thought, {"source": source}))
             findings += _tools(message_id, message)
-        error_type, error_message = answer["failure"]
+        error_type, error_message = answer.failure
         return Reading(
             message_id=message_id,
             findings=tuple(findings),

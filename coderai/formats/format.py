@@ -2,9 +2,9 @@
 
 A format is stateless and pure: no HTTP, no time, no storage, and nothing in it can harm the relay, which has
 already sent (or is about to send) the very bytes read here. `wanted` and `terminal` are searched in whole raw
-SSE events (`event:` and `data:` lines as they came); `fold` gets the `data` payloads of the wanted events, in
-order, and makes of them the whole answer that the stream amounts to, so that a stream and a whole body are
-read by the same `read`.
+SSE events (`event:` and `data:` lines as they came); `fold` gets the `data` payloads of the events that are kept
+(picking.py: the first, the wanted ones and the terminal one), in order, and makes of them the whole answer that the
+stream amounts to, so that a stream and a whole body are read by the same `read`.
 """
 
 import re

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
-from coderai.formats.failure import error_of, failure_in, told, unwrapped
+from coderai.formats.failure import Failure, error_of, failure_in, told, unwrapped
 from coderai.formats.format import Ask, Reading
 from coderai.formats.loose import mapping, object_of, objects, text
 from coderai.formats.message_blocks import Block, block_of, failures_in, tool_of
@@ -38,8 +38,7 @@ class _Message(Struct):
     id: Any = ""
     content: list[Any] = []
     usage: dict[str, Any] = {}
-    error_type: str | None = None
-    error_message: str | None = None
+    failure: Failure = (None, None)
 
 
 _INDEX = (int, float, str)  # as a tuple: a union would be made anew for each event
@@ -73,9 +72,9 @@ class Messages:
     def whole(self, body: bytes) -> _Message:
         body = unwrapped(body)
         answer = object_of(body, _WholeMessage)
-        kind, message = failure_in(body, answer.error, answers=answer.content is not None or bool(answer.usage))
+        failure = failure_in(body, answer.error, answers=answer.content is not None or bool(answer.usage))
         blocks = [block_of(raw) for raw in answer.content or ()]
-        return _Message(answer.id, blocks, mapping(answer.usage), kind, message)
+        return _Message(answer.id, blocks, mapping(answer.usage), failure)
 
     def fold(self, events: Sequence[bytes]) -> _Message:
         answer = _Message()
@@ -107,8 +106,7 @@ class Messages:
                 case "content_block_stop" if index in blocks:
                     blocks[index].incomplete = False
                 case kind if kind == "error" or event.error:
-                    before = answer.error_type, answer.error_message
-                    answer.error_type, answer.error_message = told(error_of(asdict(event)), before)
+                    answer.failure = told(error_of(asdict(event)), answer.failure)
         for index, block in blocks.items():
             block.take(inputs.get(index, ()), thoughts.get(index, ()))
         return answer
@@ -125,11 +123,12 @@ class Messages:
                 findings.append(tool_of(message_id, block, failures))
             elif kind == "thinking" and text(block.thinking):
                 findings.append(Thought(block.thinking, {"source": "thinking"}))
+        error_type, error_message = answer.failure
         return Reading(
             message_id=message_id,
             findings=tuple(findings),
-            error_type=answer.error_type,
-            error_message=answer.error_message,
+            error_type=error_type,
+            error_message=error_message,
         )
 
     def withheld(self, event: bytes) -> bool:

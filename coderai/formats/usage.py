@@ -36,19 +36,19 @@ def chat_tokens(message_id: str, usage: dict[str, Any], tier: Any) -> Tokens:
     asked, made = mapping(usage.get("prompt_tokens_details")), mapping(usage.get("completion_tokens_details"))
     # beside the others stand Kimi's and DeepSeek's, and what older versions of LiteLLM say of writing
     cached = asked.get("cached_tokens") or usage.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
-    kept = asked.get("cache_write_tokens") or asked.get("cache_creation_tokens")
-    kept = kept or asked.get("cache_creation_input_tokens") or usage.get("cache_creation_input_tokens")
-    cached, kept = count(cached), count(kept)
+    written = asked.get("cache_write_tokens") or asked.get("cache_creation_tokens")
+    written = written or asked.get("cache_creation_input_tokens") or usage.get("cache_creation_input_tokens")
+    cached, written = count(cached), count(written)
     metadata = _figures(asked, _ASKED) | _figures(made, _MADE) if asked or made else {}
     prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if (total := count(usage.get("total_tokens"))) > prompt + completion:  # Gemini's and xAI's have thought beside it
         metadata["total_tokens"] = total
     return Tokens(
         message_id=message_id,
-        input=max(0, prompt - cached - kept),
+        input=max(0, prompt - cached - written),
         output=completion,
         cache_read=cached,
-        cache_write=kept,
+        cache_write=written,
         metadata=metadata | _priced(tier),
     )
 
@@ -56,11 +56,11 @@ def chat_tokens(message_id: str, usage: dict[str, Any], tier: Any) -> Tokens:
 def response_tokens(message_id: str, usage: dict[str, Any], tier: Any, of_tools: Any) -> Tokens:
     """of_tools: what the provider's own tools took beside it."""
     details = mapping(usage.get("input_tokens_details"))
-    cached, kept = details.get("cached_tokens"), details.get("cache_write_tokens")
+    cached, written = details.get("cached_tokens"), details.get("cache_write_tokens")
     split = mapping(details.get("cache_write_tokens_details"))  # by how long they stay there, which has its price
     extra = {
         "input_cached": cached,
-        "input_cache_write": kept,
+        "input_cache_write": written,
         "input_cache_write_12h": split.get("ttl_12h_tokens"),
         "input_cache_write_30m": split.get("ttl_30m_tokens"),
         "output_reasoning": mapping(usage.get("output_tokens_details")).get("reasoning_tokens"),
@@ -68,10 +68,10 @@ def response_tokens(message_id: str, usage: dict[str, Any], tier: Any, of_tools:
     }
     return Tokens(
         message_id=message_id,
-        input=max(0, count(usage.get("input_tokens")) - count(cached) - count(kept)),
+        input=max(0, count(usage.get("input_tokens")) - count(cached) - count(written)),
         output=count(usage.get("output_tokens")),
         cache_read=count(cached),
-        cache_write=count(kept),
+        cache_write=count(written),
         metadata={name: count(figure) for name, figure in extra.items() if figure is not None}
         | _beside(mapping(of_tools))
         | _priced(tier),

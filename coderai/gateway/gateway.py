@@ -19,6 +19,7 @@ from coderai.recorder import NotStored, Recorder
 from coderai.routes import NoRoute, Route, Routes
 from coderai.store import StoreUnavailable
 from coderai.user_tokens import MISSING, Unauthenticated, presented_in
+from coderai.wire.head import Head
 from coderai.wire.request import Request
 from coderai.wire.request_body import BodyTooLarge, NoRoomForBody
 
@@ -64,9 +65,7 @@ class Gateway:
         except asyncio.CancelledError:
             request.cut()
         except Exception as fault:
-            self._log.fault(
-                "request failed", fault, path=_shown(told(request.head, request.head.path.decode("latin-1")))
-            )
+            self._log.fault("request failed", fault, path=_path(request.head))
             self._refuse(request, Refusal(500, "coderai failed on this request; its log says more", retry=True))
         finally:
             self.limits.leave()
@@ -120,10 +119,10 @@ class Gateway:
         except NoRoute as nowhere:
             if head.method == "HEAD" and nowhere.at_root:
                 return None
-            path = told(head, head.path.decode("latin-1"))
-            self._log.warn("route not supported", method=head.method, path=_shown(path))
+            path = _path(head)
+            self._log.warn("route not supported", method=head.method, path=path)
             meant = f"; did you mean {nowhere.meant.decode('latin-1')}?" if nowhere.meant else ""
-            raise Refusal(404, f"route not supported: {head.method} {_shown(path)}{meant}") from None
+            raise Refusal(404, f"route not supported: {head.method} {path}{meant}") from None
 
     async def _user(self, request: Request) -> User:
         try:
@@ -154,5 +153,7 @@ class Gateway:
             raise Refusal(503, "too many request bodies in flight", retry=True) from None
 
 
-def _shown(path: str) -> str:
+def _path(head: Head) -> str:
+    """Its path, as it may be told."""
+    path = told(head, head.path.decode("latin-1"))
     return path if len(path) <= PATH_SHOWN else f"{path[:PATH_SHOWN]}..."

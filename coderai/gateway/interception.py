@@ -67,13 +67,13 @@ class Interception:
             api_key_id=self._user.token_id,
             provider=provider.kind.name,
             provider_name=provider.name,
-            model=self._without_token(self._ask.model),
+            model=self._without_credentials(self._ask.model),
             client=who.client,
-            client_session_id=session and self._without_token(session),
+            client_session_id=session and self._without_credentials(session),
             correlating_tool_call_id=self._ask.tool_call_id,
             credential_kind=self._keys.kind,
             credential_hint=self._hint,
-            metadata={"request_user_agent": self._without_token(who.user_agent)},
+            metadata={"request_user_agent": self._without_credentials(who.user_agent)},
         )
         at = times.now()
         records = [Record(self.id, self.id, at, started)]
@@ -97,7 +97,7 @@ class Interception:
         """
         self.begin()
         at = times.now()
-        records = [self._record(at, finding) for finding in self._findings(reading)]
+        records = [Record(new_id(), self.id, at, finding) for finding in self._findings(reading)]
         if self._prompt is not None:
             prompt = self._prompt
             assert isinstance(prompt.finding, Prompt)
@@ -114,9 +114,6 @@ class Interception:
         self.ended = True  # not before: what fails until then may be tried with less
         return stored
 
-    def _record(self, at: int, finding: Finding) -> Record:
-        return Record(new_id(), self.id, at, finding)
-
     def _findings(self, reading: Reading) -> Iterable[Finding]:
         for finding in reading.findings:
             yield shortened(finding, self._text_limit)
@@ -128,7 +125,7 @@ class Interception:
                 initiator_id=self._user.id,
             )
 
-    def _without_token(self, told: str) -> str:
+    def _without_credentials(self, told: str) -> str:
         """Of what the client tells of itself: it may put its credentials anywhere."""
         for secret in self._clients_secrets:  # a few; three times a request, so without a generator
             if secret in told:
@@ -164,7 +161,7 @@ def shortened(finding: Finding, limit: int) -> Finding:
 
 
 def _cut(text: str, limit: int) -> tuple[str, int]:
-    """The same text if it is no longer than `limit` bytes of UTF-8, else what is left of it; how many bytes it has."""
+    """The same text if it is no longer than `limit` bytes of UTF-8, else what is left of it, and how many it had."""
     if len(text) * 4 <= limit:  # the usual case: no character is longer than four bytes
         return text, 0
     data = text.encode("utf-8", "surrogatepass")

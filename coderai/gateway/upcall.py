@@ -143,7 +143,12 @@ class Call:
             if not keys.single and key.cooling:  # since then, by another request
                 continue
             self.key = key
-            answer = await self._send(key)
+            try:
+                answer = await self._send(key)
+            except TimedOut as error:
+                raise Failed(504, "upstream_timeout", str(error)) from None
+            except Unreachable as error:
+                raise Failed(502, "upstream_unreachable", str(error)) from None
             if keys.single or answer.status not in FAILOVER:
                 return answer
             seconds = key.cool_down(answer.status, answer.fields)
@@ -157,29 +162,23 @@ class Call:
         raise Failed(429, "rate_limit_error", message, retry_after=max(1, ceil(seconds_left)))
 
     async def _send(self, key: Key) -> Answer:
-        """Nothing has been relayed: it may be sent again where that is allowed."""
+        """Nothing has been relayed: it may be sent again where that is allowed. Raises TimedOut, Unreachable."""
         for tried in range(self._calls.max_retries):
             try:
                 answer = await self._once(key)
             except Unreachable as error:
                 if error.connected:  # the provider may be at work on it
-                    raise Failed(502, "upstream_unreachable", str(error)) from None
+                    raise
             else:
                 if answer.status not in _RETRIED or _says_when(answer):
                     return answer
                 answer.abandon()
             longest = min(_BACKOFF_S * 2**tried, _LONGEST_BACKOFF_S)
             await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - no secret
-        try:
-            return await self._once(key)
-        except Unreachable as error:
-            raise Failed(502, "upstream_unreachable", str(error)) from None
+        return await self._once(key)
 
     def _once(self, key: Key) -> Coroutine[None, None, Answer]:
         return self._sent(b"%b%b: %b\r\n\r\n" % (self._head, *key.header))
 
-    async def _sent(self, head: bytes) -> Answer:
-        try:
-            return await self._calls.upstreams.send(self._route.provider.origin, head, self.body)
-        except TimedOut as error:
-            raise Failed(504, "upstream_timeout", str(error)) from None
+    def _sent(self, head: bytes) -> Coroutine[None, None, Answer]:
+        return self._calls.upstreams.send(self._route.provider.origin, head, self.body)

@@ -1,6 +1,6 @@
 """How each finding is stored: its statement, and its record as a row of parameters, in the order of children.py.
 
-The order of STATEMENTS is the order of execution: interceptions first, because the other rows refer to them.
+An interception's own row goes first; the others, which refer to it, in the order of STATEMENTS.
 Every statement may run again with the same records: what is there already stays as it is.
 """
 

@@ -84,30 +84,21 @@ class Worker:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             work, done = job
+            result: Any = None
+            error: BaseException | None = None
             try:
                 result = work()
-            except BaseException as error:
-                self._tell(_fail, done, error)
-            else:
-                self._tell(_succeed, done, result)
-            del job, work, done  # not to be kept alive until the next one comes
+            except BaseException as fault:
+                error = fault
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._told, done, result, error)
+            del job, work, done, result, error  # not to be kept alive until the next one comes
 
-    def _tell(self, how: Callable[[Result[Any], Any], None], done: Result[Any], what: Any) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._told, how, done, what)
-
-    def _told(self, how: Callable[[Result[Any], Any], None], done: Result[Any], what: Any) -> None:
+    def _told(self, done: Result[Any], result: Any, error: BaseException | None) -> None:
         self._under_way -= 1
-        how(done, what)
-
-
-def _succeed(done: Result[Any], result: Any) -> None:
-    if not done.done():
-        done.set_result(result)
-        done.wake()
-
-
-def _fail(done: Result[Any], error: BaseException) -> None:
-    if not done.done():
-        done.set_exception(error)
-        done.wake()
+        if not done.done():
+            if error is None:
+                done.set_result(result)
+            else:
+                done.set_exception(error)
+            done.wake()

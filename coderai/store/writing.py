@@ -125,16 +125,16 @@ class Writing:
         children: list[tuple[str, Sequence[Row]]] = []
         for kind, statement, row in rows.STATEMENTS:
             records = kinds.get(kind)
-            if records and kind is Prompt and answers:
+            if not records:
+                continue
+            if kind is Prompt and answers:
                 values = [_answered(record, answers) for record in records]
-            elif records and kind is AnsweredPrompt:
+            elif kind is AnsweredPrompt:
                 # One without an answer stands as it was written, lest one that has come meanwhile be overwritten.
                 unwritten = records if careful else answers.values()
                 values = [row(record, record.finding) for record in unwritten if record.finding.message_id]
-            elif records:
-                values = [row(record, record.finding) for record in records]
             else:
-                continue
+                values = [row(record, record.finding) for record in records]
             if values:
                 self._keep(kind, values)
                 children.append((statement, values))

@@ -75,12 +75,8 @@ class ReceivedAnswer:
         self._backlog: list[bytes] = []
         self._waiting = 0
         self._over: bool | None = None  # True: came to its end; False: broke off
-        self._paused = False
+        self.paused = False
         self.timed_out = False
-
-    @property
-    def paused(self) -> bool:
-        return self._paused
 
     @property
     def complete(self) -> bool:
@@ -118,13 +114,13 @@ class ReceivedAnswer:
             self._tell(self._sink)
 
     def pause(self) -> None:
-        if self._over is None and not self._paused:
-            self._paused = True
+        if self._over is None and not self.paused:
+            self.paused = True
             self._connection.tcp.pause_reading()
 
     def resume(self) -> None:
-        if self._over is None and self._paused:
-            self._paused = False
+        if self._over is None and self.paused:
+            self.paused = False
             self._connection.tcp.resume_reading()
 
     def abandon(self) -> None:

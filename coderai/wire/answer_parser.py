@@ -28,7 +28,7 @@ class AnswerParser(asyncio.Protocol, ABC):
         self._reason = b""
         self._headers: Headers = []
         self._head_size = 0  # bytes of the reads before the one that the head ends in
-        self._heard = False  # a byte of the answer has come
+        self.heard = False  # a byte of the answer has come
         self._parts: list[bytes] = []  # of the body, from the bytes that are being parsed
         self.on_body = self._parts.append  # the parser's callback: called by itself, without a method between
         self._chunked = False
@@ -49,13 +49,13 @@ class AnswerParser(asyncio.Protocol, ABC):
         self._answer_head = head
         self._answer = None
         self._reason, self._headers = b"", []
-        self._complete = self._until_close = self._heard = self._chunked = self._between = False
+        self._complete = self._until_close = self.heard = self._chunked = self._between = False
         self.bypass = None
         self._head_size = 0
 
     def _feed(self, data: bytes) -> bool:
         """Hands on what it holds of a body. Whether all of it is part of an answer."""
-        self._heard = True
+        self.heard = True
         sound = True
         if self._answer is None:
             sound = self._head_size <= HEAD_LIMIT  # before these bytes: they may end it, and begin a long body

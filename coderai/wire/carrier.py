@@ -7,8 +7,8 @@ from typing import Protocol
 class BodyMemory:
     """Bytes of request bodies in flight, all connections together."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self) -> None:
+        self.limit = 0  # until it is set
         self.used = 0
 
 

@@ -1,8 +1,7 @@
 """Content codings (RFC 9110, section 8.4.1), for reading beside the relay: what is relayed stays as it came.
 
-A decoder takes the coded bytes in order, cut anywhere, and returns what they decode to so far; one in steps gives it
-by and by, as it is asked for, and has to be asked for all before it gets more. Decoders raise `Undecodable` and nothing
-else.
+A decoder takes the coded bytes in order, cut anywhere, and gives what they decode to so far in steps, as it is asked
+for; it has to be asked for all before it gets more. Decoders raise `Undecodable` and nothing else.
 """
 
 import asyncio
@@ -13,7 +12,6 @@ from typing import Any
 import brotli
 import zstandard
 
-Decoder = Callable[[bytes], bytes]
 Steps = Callable[[bytes], Iterator[bytes]]
 
 # A kilobyte of gzip can hold a megabyte: what is decoded for reading is bounded, what is relayed is not.
@@ -31,16 +29,10 @@ class Undecodable(ValueError):
     """An unknown coding, broken data, more than DECODED_LIMIT (coded or decoded), or than MOST_MEMBERS."""
 
 
-def decoder(coding: bytes | None) -> Decoder | None:
-    """The decoder of a Content-Encoding value; None where there is nothing to decode."""
-    steps = decoder_in_steps(coding)
-    return None if steps is None else lambda data: b"".join(steps(data))
-
-
 def decode(coding: bytes | None, body: bytes) -> bytes:
     """A whole body, decoded."""
-    decoding = decoder(coding)
-    return decoding(body) if decoding else body
+    steps = decoder_in_steps(coding)
+    return body if steps is None else b"".join(steps(body))
 
 
 async def decoded(coding: bytes | None, body: bytes) -> bytes:
@@ -51,6 +43,7 @@ async def decoded(coding: bytes | None, body: bytes) -> bytes:
 
 
 def decoder_in_steps(coding: bytes | None) -> Steps | None:
+    """The decoder of a Content-Encoding value; None where there is nothing to decode."""
     if coding is None:
         return None
     names = [name.strip().lower() for name in coding.split(b",")]

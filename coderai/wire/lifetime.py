@@ -42,7 +42,7 @@ class ConnectionLifetime(asyncio.Protocol):
         self._unread_since = 0.0  # where it is stalled
         self._waits = False  # nothing is read from the client until it has read what was written
         self._task: asyncio.Task[None] | None = None  # that works on the answer
-        self._head_data: list[bytes] | None = []  # the bytes of a head that is not complete yet
+        self._head_data: list[bytes] | None = []  # of a head that is not complete; None amid a request
         self._receiving = False  # a message has begun and has not been parsed to its end
         self._deaf = False  # what comes is read over
         self._closing = False
@@ -136,7 +136,7 @@ class ConnectionLifetime(asyncio.Protocol):
 
     def close_idle(self) -> None:
         """Ends a connection on which no answer is being worked on; what was written goes out."""
-        if self._waits:  # `_close` comes back here when that is over
+        if self._waits:  # what its client may have sent has to be read first
             return self._close()
         self._deaf = self._closing = True
         self.since = self.loop.time()

@@ -32,7 +32,7 @@ class Listener:
         self.handle = handler.handle
         self.successor = successor
         self.max_body = 0  # bytes of one request's body
-        self.bodies = BodyMemory(0)
+        self.bodies = BodyMemory()
         self.stopping = False
         self._servers: list[asyncio.Server] = []
         self._connections: set[ConnectionLifetime] = set()

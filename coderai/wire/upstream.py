@@ -73,23 +73,23 @@ class Upstreams:
     async def send(self, origin: Origin, head: bytes, body: bytes) -> ReceivedAnswer:
         """Sends a whole request; raises Unreachable or TimedOut. Cancelled, it closes the connection."""
         proxy = self._proxies.of(origin)
-        if proxy is not None and origin.scheme == "http":
-            head = absolute(head, origin, proxy)
-            answer = await self._sent(origin, proxy, [head, body] if body else [head])
-            if answer.status == 407:  # between the two of us: no client can do anything about it
-                answer.abandon()
-                raise Unreachable("the proxy asks for credentials: write them into HTTP_PROXY", connected=True)
-            return answer
-        return await self._sent(origin, proxy, [head, body] if body else [head])
+        if proxy is None or origin.scheme == "https":
+            return await self._sent(origin, proxy, head, body)
+        answer = await self._sent(origin, proxy, absolute(head, origin, proxy), body)
+        if answer.status == 407:  # between the two of us: no client can do anything about it
+            answer.abandon()
+            raise Unreachable("the proxy asks for credentials: write them into HTTP_PROXY", connected=True)
+        return answer
 
-    async def _sent(self, origin: Origin, proxy: Proxy | None, request: list[bytes]) -> ReceivedAnswer:
+    async def _sent(self, origin: Origin, proxy: Proxy | None, head: bytes, body: bytes) -> ReceivedAnswer:
+        request = [head, body] if body else [head]
         connection = self._reusable(origin)
         if connection is not None:
             sent = self.loop.time()
             try:
                 return await connection.exchange(request)
             except Lost:
-                stale = connection.unheard and not connection.expired and self.loop.time() - sent < STALE_S
+                stale = not (connection.heard or connection.expired) and self.loop.time() - sent < STALE_S
                 if not stale:
                     raise self._lost(connection, "before its answer's head was whole") from None
         connection = await self._connect(origin, proxy)
@@ -131,15 +131,14 @@ class Upstreams:
         def factory() -> UpstreamConnection:
             return UpstreamConnection(self, origin)
 
-        if origin.scheme == "http":
-            at = origin if proxy is None else proxy
-            return (await self.loop.create_connection(factory, at.host, at.port))[1]
-        if proxy is None:
-            _, connection = await self.loop.create_connection(factory, origin.host, origin.port)
-        else:
+        if proxy is not None and origin.scheme == "https":
             _, connection = await self.loop.create_connection(factory, sock=await tunnel(proxy, origin))
-        self._tls = self._tls or ssl.create_default_context()
-        await connection.secure(self._tls, origin.host)
+        else:
+            at = proxy or origin
+            _, connection = await self.loop.create_connection(factory, at.host, at.port)
+        if origin.scheme == "https":
+            self._tls = self._tls or ssl.create_default_context()
+            await connection.secure(self._tls, origin.host)
         return connection
 
     def release(self, connection: UpstreamConnection) -> None:

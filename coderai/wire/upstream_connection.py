@@ -172,7 +172,3 @@ class UpstreamConnection(AnswerParser):
         self._parser = None
         self._pool.forget(self)
         self.transport.abort()
-
-    @property
-    def unheard(self) -> bool:
-        return not self._heard

@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from coderai.wire import encodings
-from coderai.wire.encodings import DECODED_LIMIT, MOST_MEMBERS, STEP, Undecodable, decode, decoder, decoder_in_steps
+from coderai.wire.encodings import DECODED_LIMIT, MOST_MEMBERS, STEP, Undecodable, decode, decoder_in_steps
 
 TEXT = b'{"a": "hello world"}' * 3000
 
@@ -32,8 +32,8 @@ CODINGS = [
 @pytest.mark.parametrize("size", [1, 2, 7, 97, 10**6])
 def test_decodes_whatever_the_cut(coding: bytes, encode, size: int) -> None:
     coded = encode(TEXT)
-    decoding = decoder(coding)
-    assert b"".join(decoding(coded[at : at + size]) for at in range(0, len(coded), size)) == TEXT
+    steps = decoder_in_steps(coding)
+    assert b"".join(step for at in range(0, len(coded), size) for step in steps(coded[at : at + size])) == TEXT
 
 
 @pytest.mark.parametrize("encode", [gzip.compress, zstandard.compress])
@@ -79,14 +79,14 @@ def test_more_than_may_be_decoded_is_not_begun_with() -> None:
 
 @pytest.mark.parametrize("coding", [None, b"", b"identity", b" Identity "])
 def test_nothing_to_decode(coding: bytes | None) -> None:
-    assert decoder(coding) is None
+    assert decoder_in_steps(coding) is None
     assert decode(coding, TEXT) is TEXT
 
 
 @pytest.mark.parametrize("coding", [b"compress", b"gzip, br", b"\xff"])
 def test_an_unknown_coding_is_named(coding: bytes) -> None:
     with pytest.raises(Undecodable, match="not known"):
-        decoder(coding)
+        decoder_in_steps(coding)
 
 
 @pytest.mark.parametrize(("coding", "encode"), CODINGS)
