@@ -7,6 +7,11 @@ one whose answer called the tool, found in the same transaction.
 What was written of an interception is kept in memory until it ends, so that it can be sealed without being read
 again. Where memory may not be what the database holds (after a failed commit, for an interception of another
 process, for one that is stored long after it began), `carefully` asks the database.
+
+    began and ended in this batch    inserted whole, with its end and its seal (`_start`)
+    began in an earlier one          its end and its seal are put into its row (`_end`)
+    goes on from one of this batch   its thread is found when that one's calls are there (`_hang`); then all are sealed
+    memory knows nothing of it       NotAsWritten; all of the batch goes in `carefully`
 """
 
 from collections.abc import Mapping, Sequence

@@ -25,8 +25,15 @@ LINGER_S = 20.0
 class ConnectionLifetime(asyncio.Protocol):
     """How long a ClientConnection lasts: what is built upon it tells it of requests and their answers.
 
-    It is between two requests (`request` is None), serving one (`_task`), or behind its last answer (`_closing`). Amid
-    a request its body may still come (`_receiving`), even if the answer is out. `_deaf`: nothing more is served.
+    A connection goes through these, and may be `stalled` in each, where its client does not read:
+
+                              request  _task  _receiving      ends it
+        between two requests  -        -      -               IDLE_LIMIT_S, or HEAD_LIMIT_S amid a head (`_head_data`)
+        a body comes          yes      yes    yes             BODY_PAUSE_S; then its handler is cancelled
+        being answered        yes      yes    -               its answer: the next request, or the end
+        behind the last one   any      -      any             the rest of a body, the client, or LINGER_S (`_closing`)
+
+    `_deaf`: what comes is read over. `_waits`: stalled between two requests, nothing is read.
     """
 
     transport: asyncio.Transport
