@@ -4,9 +4,7 @@ Reading a socket and working on what it gave are different code over different m
 streams, each drives the other out of the processor's caches; one after the other they cost a tenth less an event.
 Most chunks tell nothing and go to their clients from here: each call and each object on a longer way costs 1 %.
 
-Behind a turn that took long because of many streams, they are left unread for as long again. So what is not a stream's
-next event (a request that begins, an answer that ends) has half of the loop, and of a stream that has rested several
-events are read at once, for little more than one costs. Network cards spare a busy processor in the same way.
+Behind a turn that took long because of many streams, they rest behind each read (rests.py).
 """
 
 import asyncio
@@ -16,11 +14,10 @@ from time import monotonic
 from typing import NamedTuple, Protocol
 
 from coderai.wire.chunked import beginning, whole_chunks
+from coderai.wire.rests import Rests, Stream
 
 # A turn that took longer is felt by whoever needs several of them, as a request does.
 LONG_TURN_SECONDS = 0.003
-# Less than anybody sees of a stream of words. Where turns take longer than this, much gathers meanwhile anyway.
-LONGEST_REST_SECONDS = 0.01
 # Of fewer streams, or of those that bring more at once, nothing is gained by letting more gather.
 MANY_STREAMS = 64
 LITTLE = 4096  # bytes in one read
@@ -43,7 +40,7 @@ class Bypass(NamedTuple):
     send: Callable[[bytes], None]
 
 
-class Reader(Protocol):
+class Reader(Stream, Protocol):
     """Who takes what was read."""
 
     bypass: Bypass | None  # None unless all that came before are whole chunks: nothing else is looked at
@@ -52,17 +49,12 @@ class Reader(Protocol):
     def break_off(self) -> None:
         """Some of what came was not taken: nothing more must look whole."""
 
-    def rest(self) -> None:
-        """Is not read until `wake`."""
-
-    def wake(self) -> None:
-        """Is read again, if nothing else stands in the way; it may have ended meanwhile."""
-
 
 class Reads:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._since = 0.0  # when this turn first read of a stream, by the monotonic clock
+        self._rests = Rests(loop)
         self._waiting: list[tuple[Reader, bytes]] = []
 
     def add(self, reader: Reader, data: bytes) -> None:
@@ -98,20 +90,16 @@ class Reads:
                     reader.break_off()
                 except Exception as another:
                     self._failed(another)
-        if len(waiting) >= MANY_STREAMS and (took := monotonic() - self._since) > LONG_TURN_SECONDS:
-            self._let_rest(waiting, min(took, LONGEST_REST_SECONDS))
+        if len(waiting) >= MANY_STREAMS or self._rests.needed:
+            self._let_rest(waiting)
 
-    def _let_rest(self, read: list[tuple[Reader, bytes]], seconds: float) -> None:
-        readers = [reader for reader, data in read if reader.bypass is not None and len(data) < LITTLE]
-        if len(readers) >= MANY_STREAMS:
-            for reader in readers:
-                reader.rest()
-            self._loop.call_later(seconds, _wake, readers)
+    def _let_rest(self, read: list[tuple[Reader, bytes]]) -> None:
+        """Those of them that are streams of little events, where that is needed."""
+        streams = [reader for reader, data in read if reader.bypass is not None and len(data) < LITTLE]
+        if len(streams) >= MANY_STREAMS and (took := monotonic() - self._since) > LONG_TURN_SECONDS:
+            self._rests.need(took)
+        if self._rests.needed:
+            self._rests.let(streams)
 
     def _failed(self, fault: Exception) -> None:
         self._loop.call_exception_handler({"message": "data was not taken", "exception": fault})
-
-
-def _wake(readers: list[Reader]) -> None:
-    for reader in readers:
-        reader.wake()
