@@ -39,6 +39,16 @@ def test_a_user_s_own_key_goes_upstream_as_it_came(
     assert (start["credential_kind"], start["credential_hint"]) == ("byok", "sk-o...ghij")
 
 
+def test_a_key_that_only_begins_like_a_coderai_token_is_a_key(
+    governed: Gateway, alice: str, provider: Provider
+) -> None:
+    own = "0123456789-0123456789abcdefghijklm.nop"
+    provider.answers(whole(b'{"id":"1"}'))
+    assert governed.request("POST", CHAT, ASK, {TOKEN: alice, "X-Api-Key": own}).status == 200
+    assert provider.requests[0].header("Authorization") == f"Bearer {own}"
+    assert ended(governed)[0]["credential_kind"] == "byok"
+
+
 def test_an_error_that_quotes_the_own_key_is_relayed_whole_and_recorded_without_it(
     governed: Gateway, alice: str, provider: Provider
 ) -> None:
