@@ -74,8 +74,9 @@ def test_a_key_of_one_letter_garbles_no_record(governed: Gateway, alice: str, pr
     refusal = json.dumps({"error": {"type": "invalid_request", "message": "is too long"}}).encode()
     provider.answers(whole(refusal, "400 No"))
     governed.request("POST", MESSAGES, ASK, {TOKEN: alice, "X-Api-Key": "i"})
-    _, end = ended(governed)
+    start, end = ended(governed)
     assert (end["error_type"], end["error_message"]) == ("invalid_request", "is too long")
+    assert start["credential_hint"] == "..."
 
 
 def test_an_error_that_repeats_the_token_is_recorded_without_it(
@@ -126,7 +127,8 @@ def test_nor_does_a_key_that_nobody_said_to_be_used(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("Authorization", "Bearer {}"), ("Authorization", "{}"), ("X-Api-Key", "{}")]
+    ("name", "value"),
+    [("Authorization", "Bearer {}"), ("Authorization", "{}"), ("X-Api-Key", "{}"), ("Coder-Session-Token", "{}")],
 )
 def test_nor_does_another_token(
     governed: Gateway, alice: str, provider: Provider, bob: str, name: str, value: str
