@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from coderai.breaker import MOST_BREAKERS, Breaker, BreakerLimits, Breakers, Open, State
-from tests.exchange import ASK, CHAT, MESSAGES, post
+from tests.exchange import ASK, CHAT, MESSAGES, RESPONSES, post
 from tests.gateway import Gateway
 from tests.provider import CUT, Provider, whole
+from tests.waiting import reload
 
 LIMITS = BreakerLimits(failure_threshold=3, interval=10.0, timeout=30.0, max_requests=2)
 
@@ -224,6 +225,22 @@ def test_a_limit_of_a_user_s_own_key_is_nobody_else_s(tmp_path: Path, provider: 
         provider.answers(whole(b"{}", "503 Down"))
         assert gateway.request("POST", CHAT, ASK, own).status == 503
     assert post(gateway, CHAT, ASK, bob).json()["error"]["message"] == "circuit breaker is open"
+    assert gateway.stop() == 0
+
+
+def test_it_is_of_one_provider_and_one_endpoint_and_outlasts_a_reload(tmp_path: Path, provider: Provider) -> None:
+    on = ON | {"CODER_AIBRIDGE_CIRCUIT_BREAKER_TIMEOUT": "1h"}
+    gateway = Gateway(tmp_path, provider.url, **on | two_keys(provider))
+    token = gateway.user("alice")
+    for _ in range(2):
+        provider.answers(whole(b"{}", "503 Down"))
+        assert post(gateway, CHAT, ASK, token).status == 503
+    for path in (RESPONSES, POOL):
+        provider.answers(whole(b'{"id":"1"}'))
+        assert post(gateway, path, ASK, token).status == 200
+    reload(gateway, "settings read again")
+    assert post(gateway, CHAT, ASK, token).json()["error"]["message"] == "circuit breaker is open"
+    assert len(provider.requests) == 4
     assert gateway.stop() == 0
 
 

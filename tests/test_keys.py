@@ -65,6 +65,15 @@ def test_all_keys_limited_or_refused(pool: Gateway, provider: Provider) -> None:
     assert (end["status"], end["error_type"]) == (429, "rate_limit_error")
 
 
+def test_of_several_limits_the_one_that_is_over_first_is_told(pool: Gateway, provider: Provider) -> None:
+    token = pool.user("alice")
+    for seconds in (300, 30, 900):
+        provider.answers(whole(b"{}", "429 Slow", (f"retry-after: {seconds}",)))
+    answer = post(pool, CHAT, ASK, token)
+    assert answer.status == 429
+    assert 1 <= int(answer.header("Retry-After")) <= 30
+
+
 def test_limits_that_are_over_at_once_are_limits_all_the_same(pool: Gateway, provider: Provider) -> None:
     token = pool.user("alice")
     for _ in KEYS:
@@ -108,6 +117,23 @@ def test_a_key_that_another_request_found_limited_is_not_asked_again(pool: Gatew
         pause.go()
         assert first.result().status == 429
     assert used(provider) == [KEYS[0], *KEYS]
+
+
+def test_nor_is_it_sooner_where_a_request_that_began_earlier_tells_of_less(pool: Gateway, provider: Provider) -> None:
+    token = pool.user("alice")
+    pause = Pause()
+    provider.answers(pause, whole(b"{}", "429 Slow", ("retry-after: 0",)))
+    with ThreadPoolExecutor() as other:
+        first = other.submit(post, pool, CHAT, ASK, token)
+        assert pause.reached.wait(30)
+        provider.answers(LIMITED)
+        for _ in range(3):
+            provider.answers(OK)
+        assert post(pool, CHAT, ASK, token).status == 200
+        pause.go()
+        assert first.result().status == 200
+    assert post(pool, CHAT, ASK, token).status == 200
+    assert used(provider) == [KEYS[0], KEYS[0], KEYS[1], KEYS[1], KEYS[1]]
 
 
 def test_a_key_that_rests_does_so_through_a_reload(pool: Gateway, provider: Provider) -> None:

@@ -80,14 +80,15 @@ def test_nor_by_another_name_of_the_same_provider(tmp_path: Path, provider: Prov
     two |= {"CODER_AIBRIDGE_PROVIDER_0_BASE_URL": f"{provider.url}/v1", "CODER_AIBRIDGE_PROVIDER_0_KEY": PROVIDER_KEY}
     gateway = Gateway(tmp_path, provider.url, **two)
     alice, bob = gateway.user("alice"), gateway.user("bob")
-    provider.answers(whole(b'{"id":"resp_hers","object":"response","output":[]}'))
-    gateway.request("POST", f"{OPENAI}/v1/responses", b'{"model":"m","input":"x"}', token=alice)
-    second = "/api/v2/aibridge/second/v1/responses"
-    ask = b'{"model":"m","input":"what did I say?","previous_response_id":"resp_hers"}'
-    assert gateway.request("POST", second, ask, token=bob).status == 404
-    assert gateway.request("GET", f"{second}/resp_hers", token=bob).status == 404
-    provider.answers(whole(b'{"id":"resp_next","object":"response","output":[]}'))
-    assert gateway.request("GET", f"{second}/resp_hers", token=alice).status == 200
+    names = (f"{OPENAI}/v1/responses", "/api/v2/aibridge/second/v1/responses")
+    for n, (made, asked) in enumerate((names, names[::-1])):
+        provider.answers(whole(b'{"id":"resp_hers_%d","object":"response","output":[]}' % n))
+        gateway.request("POST", made, b'{"model":"m","input":"x"}', token=alice)
+        ask = b'{"model":"m","input":"what did I say?","previous_response_id":"resp_hers_%d"}' % n
+        assert gateway.request("POST", asked, ask, token=bob).status == 404
+        assert gateway.request("GET", f"{asked}/resp_hers_{n}", token=bob).status == 404
+        provider.answers(whole(b'{"id":"resp_next","object":"response","output":[]}'))
+        assert gateway.request("GET", f"{asked}/resp_hers_{n}", token=alice).status == 200
     assert gateway.stop() == 0
 
 

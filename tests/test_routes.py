@@ -52,6 +52,7 @@ def test_routes(
     [
         ("GET", f"{OPENAI}/v1/responses"),
         ("GET", CHAT),
+        ("PUT", CHAT),
         ("DELETE", f"{OPENAI}/v1/models/ft-mine"),
         ("POST", f"{OPENAI}/v1/models"),
         ("GET", f"{OPENAI}/v1/files"),
@@ -69,6 +70,11 @@ def test_routes(
         ("GET", f"{OPENAI}/v1/models/..;v=1"),
         ("GET", f"{OPENAI}/v1/models/.%3b/x"),
         ("GET", f"{OPENAI}/v1/models/..#"),
+        ("GET", f"{OPENAI}/v1/models/..%23"),
+        ("GET", f"{OPENAI}/v1/models/..%3Fx"),
+        ("GET", f"{OPENAI}/v1/models/.."),
+        ("GET", f"{OPENAI}/v1/models/./x"),
+        ("GET", f"{OPENAI}/v1/models/x%00"),
         ("GET", f"{OPENAI}/models"),
         ("POST", f"{OPENAI}/v1/chat/completions/"),
         ("POST", f"{ANTHROPIC}/v1/messages/batches"),
@@ -134,6 +140,7 @@ def test_an_unknown_provider_is_a_404(gateway: Gateway, provider: Provider, toke
 def test_claude_code_s_head_is_answered_without_a_token(gateway: Gateway) -> None:
     answer = gateway.request("HEAD", ANTHROPIC)
     assert (answer.status, answer.body) == (200, b"")
+    assert gateway.request("HEAD", f"{ANTHROPIC}/v1/nowhere").status == 404
 
 
 def test_what_passes_unrecorded_leaves_a_line_without_the_structured_log_too(

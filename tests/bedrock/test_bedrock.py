@@ -67,6 +67,21 @@ def test_a_whole_answer_keeps_its_bytes(aws: Gateway, provider: Provider) -> Non
 
 
 @pytest.mark.parametrize(
+    "own", [{"X-Api-Key": "sk-ant-0123456789abcdef"}, {"Authorization": "Bearer sk-ant-0123456789"}]
+)
+def test_a_user_s_own_key_opens_nothing_there(aws: Gateway, provider: Provider, own: dict[str, str]) -> None:
+    """It is Anthropic's: AWS is asked with the organisation's, does not see it, and the record says so."""
+    provider.answers(whole(WHOLE))
+    headers = {"X-Coder-AI-Governance-Token": aws.user("alice"), **own}
+    assert aws.request("POST", PATH, json.dumps(ASK).encode(), headers).status == 200
+    (received,) = provider.requests
+    assert signature_holds(received)
+    assert "sk-ant" not in str(received.headers)
+    found = rows(aws, "SELECT credential_kind, credential_hint FROM aibridge_interceptions")
+    assert found == [("centralized", "AKID...6789")]
+
+
+@pytest.mark.parametrize(
     ("line", "kind"),
     [("429 Slow", "rate_limit_error"), ("400 Bad", "invalid_request_error"), ("403 No", "permission_error"),
      ("424 Model", "api_error"), ("500 Oh", "api_error"), ("503 Busy", "overloaded_error")],

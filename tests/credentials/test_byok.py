@@ -39,6 +39,16 @@ def test_a_user_s_own_key_goes_upstream_as_it_came(
     assert (start["credential_kind"], start["credential_hint"]) == ("byok", "sk-o...ghij")
 
 
+def test_a_key_that_only_begins_like_a_coderai_token_is_a_key(
+    governed: Gateway, alice: str, provider: Provider
+) -> None:
+    own = "0123456789-0123456789abcdefghijklm.nop"
+    provider.answers(whole(b'{"id":"1"}'))
+    assert governed.request("POST", CHAT, ASK, {TOKEN: alice, "X-Api-Key": own}).status == 200
+    assert provider.requests[0].header("Authorization") == f"Bearer {own}"
+    assert ended(governed)[0]["credential_kind"] == "byok"
+
+
 def test_an_error_that_quotes_the_own_key_is_relayed_whole_and_recorded_without_it(
     governed: Gateway, alice: str, provider: Provider
 ) -> None:
@@ -64,8 +74,9 @@ def test_a_key_of_one_letter_garbles_no_record(governed: Gateway, alice: str, pr
     refusal = json.dumps({"error": {"type": "invalid_request", "message": "is too long"}}).encode()
     provider.answers(whole(refusal, "400 No"))
     governed.request("POST", MESSAGES, ASK, {TOKEN: alice, "X-Api-Key": "i"})
-    _, end = ended(governed)
+    start, end = ended(governed)
     assert (end["error_type"], end["error_message"]) == ("invalid_request", "is too long")
+    assert start["credential_hint"] == "..."
 
 
 def test_an_error_that_repeats_the_token_is_recorded_without_it(
@@ -116,7 +127,8 @@ def test_nor_does_a_key_that_nobody_said_to_be_used(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("Authorization", "Bearer {}"), ("Authorization", "{}"), ("X-Api-Key", "{}")]
+    ("name", "value"),
+    [("Authorization", "Bearer {}"), ("Authorization", "{}"), ("X-Api-Key", "{}"), ("Coder-Session-Token", "{}")],
 )
 def test_nor_does_another_token(
     governed: Gateway, alice: str, provider: Provider, bob: str, name: str, value: str
