@@ -110,6 +110,7 @@ def test_mistakes(tmp_path: Path, empty: str) -> None:
     "url",
     [
         "postgres://u:hush/password@h/d",  # whose host would be `u`, and its port `hush`
+        "postgres://u:hush-password/d",  # without a host: the user would be one, and the password its port
         "postgres://u:x@hush-password@h/d",
         "postgres://u:hush[password@127.0.0.1:1/d",
         "postgres://u:hush#password@127.0.0.1:1/d",

@@ -187,6 +187,23 @@ async def test_what_hinders_it_is_told_and_nothing_is_changed(
     await check(url)
 
 
+async def test_a_role_that_does_not_own_the_tables_is_told_so(tmp_path: Path, url: str) -> None:
+    """Another has made them; nothing is in the way that could be removed."""
+    await fill(tmp_path / "new.db")
+    Old(url, TEXTS).filled_from(tmp_path / "new.db")
+    role = "owns_nothing"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(f"CREATE ROLE {role} LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        server.execute(f"GRANT ALL ON SCHEMA public TO {role}")
+        try:
+            done = coderai("users", "list", env=environment(url.replace("postgres:", f"{role}:", 1)), check=False)
+        finally:
+            server.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "must be owner of table" in done.stderr
+    assert done.stderr.endswith("; make the role the owner of a database of coderai's own\n")
+
+
 async def test_replicas_that_start_together_migrate_once(tmp_path: Path, url: str) -> None:
     await fill(tmp_path / "new.db", 100)
     Old(url, TEXTS).filled_from(tmp_path / "new.db")

@@ -1,5 +1,7 @@
 """PostgreSQL databases as they are found: of other schemas, programs and encodings, and of roles that may not."""
 
+from urllib.parse import urlsplit
+
 import psycopg
 
 from coderai.store.migrations import MIGRATIONS
@@ -12,10 +14,18 @@ from tests.trail import exchange, fill, listed
 
 async def test_a_newer_schema_or_another_program_in_postgresql(empty: str) -> None:
     await fill(empty)
-    change(empty, "UPDATE coderai_schema SET version = 99")
+    change(empty, f"UPDATE coderai_schema SET version = {len(MIGRATIONS) + 1}")
     assert "newer coderai" in coderai("users", "list", env=environment(empty), check=False).stderr
     change(empty, f"UPDATE coderai_schema SET version = {len(MIGRATIONS)}")
     assert "alice" in coderai("users", "list", env=environment(empty)).stdout
+
+
+async def test_a_table_that_is_missing_is_named_by_a_check(empty: str) -> None:
+    await fill(empty)
+    change(empty, "DROP TABLE aibridge_model_thoughts")
+    done = coderai("db", "check", env=environment(empty), check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "aibridge_model_thoughts" in done.stderr
 
 
 async def test_another_program_in_postgresql(empty: str) -> None:
@@ -43,6 +53,13 @@ async def test_a_schema_that_comes_before_that_of_the_trail_in_postgresql(empty:
         assert "alice" not in coderai("users", "list", env=environment(empty)).stdout
         server.execute(f"ALTER DATABASE {name} SET search_path = postgres, public")  # of two, the first
         assert "alice" not in coderai("users", "list", env=environment(empty)).stdout
+
+
+async def test_of_several_servers_the_one_that_can_be_reached(empty: str) -> None:
+    await fill(empty)
+    place = urlsplit(empty).netloc.rpartition("@")[2]
+    several = empty.replace(place, f"127.0.0.1:1,{place}")
+    assert "alice" in coderai("users", "list", env=environment(several)).stdout
 
 
 def test_a_role_that_may_not_create_tables(empty: str) -> None:

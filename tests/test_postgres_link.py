@@ -44,10 +44,11 @@ async def test_a_commit_that_is_not_confirmed_is_neither_lost_nor_doubled(way: W
     await store.close()
 
 
-async def test_a_server_that_stands_still_as_soon_as_it_is_connected_to_is_given_up(way: Way) -> None:
+@pytest.mark.parametrize("first", [b"application_name", b"SET "])
+async def test_a_server_that_stands_still_as_soon_as_it_is_connected_to_is_given_up(way: Way, first: bytes) -> None:
     store = await opened(way.url)
     way.cut_after(b"COMMIT")
-    way.swallow(b"SET ")
+    way.swallow(first)
     for _ in range(2):  # its connection is cut; the next one stands still
         with pytest.raises(StoreUnavailable):
             await store.write(exchange())
@@ -94,11 +95,11 @@ async def test_a_batch_that_takes_longer_than_a_commit_may_gets_more_time(way: W
     with pytest.raises(StoreUnavailable):
         await store.write(batch)
     again = asyncio.create_task(store.write(batch))
-    beat = asyncio.create_task(store.instances.beat())  # waits behind it, for no longer than a commit may take
+    adding = asyncio.create_task(store.people.create_user("alice", "", "member"))
     await again
-    with pytest.raises(StoreUnavailable):
-        await beat
-    await store.instances.beat()
+    with pytest.raises(StoreUnavailable):  # waits behind it, for no longer than a commit may take
+        await adding
+    await store.people.create_user("alice", "", "member")  # the first one is not added late: the name is free
     assert counts(way.to, TABLES) == dict.fromkeys(TABLES, 1)
     await store.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coderai.records import Thought
+from coderai.records import Prompt, Thought, ToolCall
 from coderai.retention import Retention
 from coderai.store import Store, times
 from coderai.store.purge import BATCH, BATCH_BYTES, CHILD_TABLES, CONTENT_TABLES
@@ -150,9 +150,11 @@ async def test_e13_16_it_is_done_in_small_batches_and_writers_get_in_between(sto
 
 
 async def test_long_texts_go_a_few_at_a_time(store: Store) -> None:
-    for n in range(5):
+    long = "." * (BATCH_BYTES // 2)
+    called = ToolCall(message_id="resp_1", call_id="call_1", tool="shell", input=long)
+    for n, finding in enumerate((Thought(long), called, Prompt(long), called, Thought(long))):
         batch = exchange(n)
-        await store.write([*batch[:-1], found(batch[0], Thought("." * (BATCH_BYTES // 2))), batch[-1]])
+        await store.write([*batch[:-1], found(batch[0], finding), batch[-1]])
     contents, whole = [
         [(await delete(now())).get(what, 0) for _ in range(4)]
         for delete, what in ((store.purge.contents, "contents"), (store.purge.batch, "aibridge_interceptions"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coderai.records import NOT_STORED, Ended, Prompt, ProviderObject, Record, Thread, Tokens
+from coderai.records import NOT_STORED, Ended, Prompt, ProviderObject, Record, Thread, Tokens, ToolCall
 from coderai.store import BadData, Store, StoreUnavailable, times
 from tests.databases import RECORDS, Place, counts, opened, read_only, rows
 from tests.trail import AT, ended, exchange, found, started
@@ -68,6 +68,18 @@ async def test_writing_the_same_batch_again_changes_nothing(store: Store, place:
     before = {table: rows(place, table) for table in RECORDS}
     await store.write(batch)
     assert {table: rows(place, table) for table in RECORDS} == before
+
+
+async def test_more_rows_than_one_statement_takes_values_for(store: Store, place: Place) -> None:
+    """PostgreSQL counts them in 16 bits."""
+    start, *batch = exchange()
+    calls = [
+        found(start, ToolCall(message_id="resp_1", call_id=f"call_{n}", tool="shell", input="{}"))
+        for n in range(12_000)
+    ]
+    await store.write([start, *calls, *batch])
+    assert counts(place, ["aibridge_tool_usages"]) == {"aibridge_tool_usages": 12_001}
+    assert (await store.verify("", "9999", {})).breaks == []
 
 
 async def test_first_owner_keeps_an_object(store: Store) -> None:

@@ -81,7 +81,12 @@ def test_status_and_deletion(cli: Cli) -> None:
     assert cli.done("users", "delete", "alice") == "deleted user alice; servers that run heed it within 10 s\n"
     assert cli.json("users", "list") == cli.json("tokens", "list") == []
     assert query(cli.place, "SELECT name FROM users WHERE deleted_at IS NOT NULL") == [("alice",)]
-    cli.done("users", "create", "alice")
+    for arguments in (("users", "activate", "alice"), ("tokens", "create", "--user", "alice", "--name", "x")):
+        assert 'no user "alice"' in cli.refused(*arguments)[1]
+    cli.done("users", "create", "alice")  # another person, perhaps: what is done from now on is done to that one
+    cli.done("tokens", "create", "--user", "alice", "--name", "laptop")
+    cli.done("users", "suspend", "alice")
+    assert cli.json("users", "list")[0]["status"] == cli.json("tokens", "list")[0]["user_status"] == "suspended"
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a--b", "-a", "me", "ä", "x" * 33, "a\nb", "a:b"])
