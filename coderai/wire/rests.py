@@ -13,8 +13,8 @@ from typing import Protocol
 
 # Less than anybody sees of a stream of words.
 LONGEST_SECONDS = 0.01
-# So many are woken every millisecond, whose reads take a third of it, or two; and besides whoever is late by so much, as
-# all are where the machine stood still for a moment.
+# So many are woken every millisecond, whose reads take a third of it, or two; and besides whoever is late by so much,
+# as many are where the machine stood still for a moment.
 WOKEN_AT_ONCE = 32
 WAKING_SECONDS = 0.001
 LATE_SECONDS = 0.01
