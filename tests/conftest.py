@@ -12,6 +12,7 @@ from tests.databases import Place
 from tests.gateway import Gateway
 from tests.postgres import Postgres, binaries, drop, fresh
 from tests.provider import Provider
+from tests.way import Way
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +82,14 @@ def empty(postgres_url: str) -> Iterator[str]:
     url = fresh(postgres_url)
     yield url
     drop(url)
+
+
+@pytest.fixture
+def way(empty: str) -> Iterator[Way]:
+    """To a new database on PostgreSQL, which can be broken."""
+    way = Way(empty)
+    yield way
+    way.close()
 
 
 @pytest.fixture

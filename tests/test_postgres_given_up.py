@@ -1,7 +1,6 @@
 """Work on PostgreSQL that is given up, or taken up again: nothing of it is done late, and nothing stays behind it."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 
 import psycopg
@@ -11,21 +10,11 @@ from coderai.store import StoreUnavailable
 from coderai.store.selection import Filter
 from tests.databases import change, environment, opened, query
 from tests.gateway import coderai
-from tests.postgres import drop, fresh
 from tests.trail import exchange, listed, now
 from tests.waiting import until
 from tests.way import Way
 
 OURS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'coderai %'"
-
-
-@pytest.fixture
-def way(postgres_url: str) -> Iterator[Way]:
-    url = fresh(postgres_url)
-    way = Way(url)
-    yield way
-    way.close()
-    drop(url)
 
 
 async def test_whoever_reads_does_not_notice_that_the_connections_were_closed_meanwhile(empty: str) -> None:

@@ -1,7 +1,6 @@
 """Ways to PostgreSQL that break, and work that takes its time, one connection at a time."""
 
 import asyncio
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -10,20 +9,10 @@ from coderai.store import StoreUnavailable
 from coderai.store.postgres import COMMIT_SECONDS
 from coderai.store.postgres_schema import MIGRATION_LOCK
 from tests.databases import change, counts, opened
-from tests.postgres import drop, fresh
 from tests.trail import exchange, now
 from tests.way import Way
 
 TABLES = ("aibridge_interceptions", "aibridge_user_prompts", "aibridge_token_usages", "aibridge_tool_usages")
-
-
-@pytest.fixture
-def way(postgres_url: str) -> Iterator[Way]:
-    url = fresh(postgres_url)
-    way = Way(url)
-    yield way
-    way.close()
-    drop(url)
 
 
 async def test_a_commit_that_is_not_confirmed_is_neither_lost_nor_doubled(way: Way) -> None:
