@@ -4,6 +4,7 @@ import pytest
 
 from coderai.records import NOT_STORED, Ended, Prompt, ProviderObject, Record, Thread, Tokens, ToolCall
 from coderai.store import BadData, Store, StoreUnavailable, times
+from coderai.store.people import CHUNK
 from tests.databases import RECORDS, Place, counts, opened, read_only, rows
 from tests.trail import AT, ended, exchange, found, started
 
@@ -80,6 +81,15 @@ async def test_more_rows_than_one_statement_takes_values_for(store: Store, place
     await store.write([start, *calls, *batch])
     assert counts(place, ["aibridge_tool_usages"]) == {"aibridge_tool_usages": 12_001}
     assert (await store.verify("", "9999", {})).breaks == []
+
+
+async def test_as_many_tokens_as_are_asked_for_are_found(store: Store) -> None:
+    """Of a server's memory all are asked for at once: whose is not found is refused."""
+    user = await store.people.create_user("alice", "", "member")
+    ids = [f"{n:010}" for n in range(CHUNK + 1)]
+    for id in ids:
+        await store.people.create_token(id, user.id, "laptop", "0" * 64, None)
+    assert set(await store.people.tokens_by_id(ids)) == set(ids)
 
 
 async def test_first_owner_keeps_an_object(store: Store) -> None:

@@ -66,6 +66,15 @@ def test_texts_are_cut_to_their_columns() -> None:
     ]
 
 
+def test_what_no_database_has_refused_is_cut_and_escaped_as_well() -> None:
+    """SQLite takes any length, and a NUL, behind which others see nothing; a copy in PostgreSQL could not hold it."""
+    start = started(model="m" * 513, client_session_id="s" * 257)
+    assert [len(text) for text in (fitted(start).finding.model, fitted(start).finding.client_session_id)] == [512, 256]
+    assert fitted(found(start, Thought("a\x00b"))).finding.content == "a\\x00b"
+    for record in exchange(client_session_id="s" * 256, model="m" * 512):
+        assert fitted(record) is record
+
+
 def test_metadata_that_is_no_json_becomes_text() -> None:
     deep: dict[str, object] = {}
     for _ in range(100):
