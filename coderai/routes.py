@@ -17,8 +17,9 @@ from coderai.wire.origin import Origin
 PREFIXES = (b"/api/v2/aibridge/", b"/api/v2/ai-gateway/")
 
 # Segments that a server may resolve or decode into another path than the one that was allowed. A servlet container
-# takes `..;x` for `..` with a parameter; what is behind a `#` or, once decoded, a `?` is no part of the path.
-_AMBIGUOUS = re.compile(rb"//|\\|/\.{1,2}(?:[/;#]|%3b|%23|%3f|$)|%(?:2e|2f|5c|00)", re.IGNORECASE)
+# takes `..;x` for `..` with a parameter; what is behind a `#` or, once decoded, a `?` is no part of the path. A proxy
+# on the way may decode before the server does: `%252e`.
+_AMBIGUOUS = re.compile(rb"//|\\|/\.{1,2}(?:[/;#]|%(?:25)*(?:3b|23|3f)|$)|%(?:25)*(?:2e|2f|5c|00)", re.IGNORECASE)
 
 # What base URLs differ in: whether /v1 belongs to them, and slashes at their ends. Counted, as anybody may send 60 kB.
 _BASE_END = re.compile(rb"(?:/{1,2}v1(?=/)){0,2}/{1,2}")

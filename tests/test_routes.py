@@ -62,6 +62,8 @@ def test_routes(
         ("GET", f"{OPENAI}/v1/models/%2e%2e/organization/users"),
         ("GET", f"{OPENAI}/v1/models/%2E./organization/users"),
         ("GET", f"{OPENAI}/v1/models/a%2f..%2fusers"),
+        ("GET", f"{OPENAI}/v1/models/%252e%252e/users"),
+        ("GET", f"{OPENAI}/v1/models/..%25253fusers"),
         ("GET", f"{OPENAI}/v1/models/a%5Cusers"),
         ("GET", f"{OPENAI}/v1/models//x"),
         ("GET", f"{OPENAI}/v1//models"),

@@ -144,6 +144,7 @@ class ChatCompletions:
     def read(self, answer: _Completion) -> Reading:
         message_id = text(answer.id)
         findings: list[AnswerFinding] = []
+        failure = answer.failure
         if usage := mapping(answer.usage):
             findings.append(chat_tokens(message_id, usage, answer.tier))
         for choice in map(mapping, items(answer.choices)):
@@ -151,8 +152,10 @@ class ChatCompletions:
             thought, source = thought_of(message)
             if thought:
                 findings.append(Thought(thought, {"source": source}))
-            findings += _tools(message_id, message)
-        error_type, error_message = answer.failure
+            findings += _tools(message_id, message, cut=choice.get("finish_reason") == "length")
+            if error := choice.get("error"):
+                failure = told(error_of({"error": error}), failure)
+        error_type, error_message = failure
         return Reading(
             message_id=message_id,
             findings=tuple(findings),
@@ -179,12 +182,16 @@ def _groqs(answer: _Answer) -> Any:
     return mapping(answer.x_groq).get("usage")
 
 
-def _tools(message_id: str, message: dict[str, Any]) -> Iterable[ToolCall]:
+def _tools(message_id: str, message: dict[str, Any], *, cut: bool) -> Iterable[ToolCall]:
+    """cut: the answer ended amid what it says last."""
     legacy = mapping(message.get("function_call"))
     calls = [mapping(call) for call in items(message.get("tool_calls"))]
-    for call in [*calls, *([{"function": legacy, "incomplete": legacy.get("incomplete")}] if legacy else [])]:
+    if legacy:
+        calls.append({"function": legacy, "incomplete": legacy.get("incomplete")})
+    for call in calls:
         function, custom = mapping(call.get("function")), mapping(call.get("custom"))
-        metadata: Metadata = {"incomplete": True} if call.get("incomplete") else {}
+        incomplete = call.get("incomplete") or (cut and call is calls[-1])
+        metadata: Metadata = {"incomplete": True} if incomplete else {}
         yield ToolCall(
             message_id=message_id,
             call_id=text(call.get("id")),

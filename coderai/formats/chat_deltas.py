@@ -40,7 +40,8 @@ class Choice:
     """One choice's deltas, gathered."""
 
     def __init__(self) -> None:
-        self.finished = False
+        self.finish_reason: Any = None
+        self.error: Any = None  # OpenRouter's, of the model that it chose
         self.usage: Any = None  # which Kimi tells of within the choice
         self.thoughts: dict[str, list[str]] = {name: [] for name in THOUGHTS}
         self.parts: list[Any] = []  # of the content
@@ -48,9 +49,9 @@ class Choice:
         self.calls: dict[float, list[dict[str, list[str]]]] = {}  # by index, of which each should have one
 
     def add(self, choice: dict[str, Any]) -> None:
-        if choice.get("finish_reason"):
-            self.finished = True
-            self.usage = choice.get("usage")
+        if reason := choice.get("finish_reason"):
+            self.finish_reason = reason
+            self.usage, self.error = choice.get("usage"), choice.get("error")
         for name, given in mapping(choice.get("delta")).items():
             if name in self.thoughts:
                 self.thoughts[name].append(text(given))
@@ -83,7 +84,7 @@ class Choice:
         message["tool_calls"] = [self._call(call) for index in sorted(self.calls) for call in self.calls[index]]
         if self.function is not None:
             message["function_call"] = _joined(self.function) | self._mark()
-        return {"message": message}
+        return {"message": message, "finish_reason": self.finish_reason, "error": self.error}
 
     def _call(self, pieces: dict[str, list[str]]) -> dict[str, Any]:
         fields = _joined(pieces)
@@ -91,7 +92,7 @@ class Choice:
         return {"id": fields.get("id", ""), kind: fields} | self._mark()
 
     def _mark(self) -> dict[str, Any]:
-        return {} if self.finished else {"incomplete": True}
+        return {} if self.finish_reason else {"incomplete": True}
 
 
 def _is_another(pieces: dict[str, list[str]], given: Any, fields: dict[str, Any]) -> bool:

@@ -38,9 +38,12 @@ class _Message(Struct):
     id: Any = ""
     content: list[Any] = []
     usage: dict[str, Any] = {}
+    stop_reason: Any = None
     failure: Failure = (None, None)
 
 
+# Why an answer ended amid its last block.
+_CUT = ("max_tokens", "model_context_window_exceeded")
 _INDEX = (int, float, str)  # as a tuple: a union would be made anew for each event
 
 _ERROR_TYPES = {
@@ -74,7 +77,7 @@ class Messages:
         answer = object_of(body, _WholeMessage)
         failure = failure_in(body, answer.error, answers=answer.content is not None or bool(answer.usage))
         blocks = [block_of(raw) for raw in answer.content or ()]
-        return _Message(answer.id, blocks, mapping(answer.usage), failure)
+        return _Message(answer.id, blocks, mapping(answer.usage), answer.stop_reason, failure)
 
     def fold(self, events: Sequence[bytes]) -> _Message:
         answer = _Message()
@@ -95,6 +98,7 @@ class Messages:
                     answer.id = started.get("id", "")
                     answer.usage = dict(mapping(started.get("usage")))
                 case "message_delta":
+                    answer.stop_reason = mapping(event.delta).get("stop_reason")
                     given = mapping(event.usage)
                     answer.usage |= {name: figure for name, figure in given.items() if figure is not None}
                 case "content_block_start":
@@ -117,6 +121,8 @@ class Messages:
         if answer.usage:
             findings.append(tokens_of(message_id, answer.usage))
         failures = failures_in(answer.content)
+        if answer.content and answer.stop_reason in _CUT:
+            answer.content[-1].incomplete = True
         for block in answer.content:
             kind = text(block.type)
             if kind.endswith("tool_use"):
@@ -141,6 +147,7 @@ class Messages:
 
 class _WholeMessage(Struct):
     id: Any = ""
+    stop_reason: Any = None
     content: list[Raw] | None = None
     usage: Any = None
     error: Any = None

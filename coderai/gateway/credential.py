@@ -6,6 +6,8 @@ elsewhere Authorization does, and a key that came in X-Api-Key alone goes on as 
 own only (Copilot, ChatGPT) it is in Authorization.
 """
 
+import re
+
 from coderai.gateway.refusal import Refusal
 from coderai.keys import Keys
 from coderai.providers import Provider
@@ -14,6 +16,7 @@ from coderai.wire.head import Head
 from coderai.wire.request import Request
 
 _GOVERNANCE = GOVERNANCE.encode()
+_BETWEEN_WORDS = re.compile(r"[\s,;:='\"]+")
 
 
 class Credentials:
@@ -58,5 +61,4 @@ def _brought(head: Head, provider: Provider) -> Keys | None:
 
 
 def _coderais(value: bytes) -> bool:
-    words = value.decode("latin-1").split()
-    return bool(words) and TOKEN.fullmatch(words[-1]) is not None
+    return any(TOKEN.fullmatch(word) for word in _BETWEEN_WORDS.split(value.decode("latin-1")))

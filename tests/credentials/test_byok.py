@@ -128,7 +128,15 @@ def test_nor_does_a_key_that_nobody_said_to_be_used(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("Authorization", "Bearer {}"), ("Authorization", "{}"), ("X-Api-Key", "{}"), ("Coder-Session-Token", "{}")],
+    [
+        ("Authorization", "Bearer {}"),
+        ("Authorization", "Bearer {},"),
+        ("Authorization", "Bearer {}, Basic abc"),
+        ("Authorization", "{}"),
+        ("X-Api-Key", "{}"),
+        ("X-Api-Key", '"{}"'),
+        ("Coder-Session-Token", "{}"),
+    ],
 )
 def test_nor_does_another_token(
     governed: Gateway, alice: str, provider: Provider, bob: str, name: str, value: str

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES
+from coderai.formats.format import Format
 from coderai.records import ToolCall
 
 
@@ -85,3 +86,44 @@ def test_calls_are_told_apart_without_ids(chunks: list[list[dict]], expected: li
     calls = CHAT_COMPLETIONS.read(CHAT_COMPLETIONS.fold([json.dumps(event).encode() for event in events])).findings
     assert [f"{call.tool} {call.input}" for call in calls if isinstance(call, ToolCall)] == expected
     assert not any(call.metadata for call in calls)
+
+
+def calls_of(format: Format, answer: object) -> list[tuple[str, bool]]:
+    """Their tools, and whether they were cut off."""
+    found = format.read(answer).findings
+    return [(call.tool, "incomplete" in call.metadata) for call in found if isinstance(call, ToolCall)]
+
+
+@pytest.mark.parametrize(("reason", "cut"), [("length", True), ("tool_calls", False)])
+def test_of_a_completion_that_reached_its_limit_the_last_call_is_incomplete(reason: str, cut: bool) -> None:
+    calls = [called("ls", "{}", index=0, id="a"), called("cat", '{"pa', index=1, id="b")]
+    expected = [("ls", False), ("cat", cut)]
+    whole = {"id": "c", "choices": [{"message": {"tool_calls": calls}, "finish_reason": reason}]}
+    assert calls_of(CHAT_COMPLETIONS, CHAT_COMPLETIONS.whole(json.dumps(whole).encode())) == expected
+    chunks = [{"index": 0, "delta": {"tool_calls": calls}}, {"index": 0, "delta": {}, "finish_reason": reason}]
+    events = [json.dumps({"id": "c", "choices": [chunk]}).encode() for chunk in chunks]
+    assert calls_of(CHAT_COMPLETIONS, CHAT_COMPLETIONS.fold(events)) == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "cut"), [("max_tokens", True), ("model_context_window_exceeded", True), ("tool_use", False)]
+)
+def test_of_a_message_that_reached_its_limit_the_last_call_is_incomplete(reason: str, cut: bool) -> None:
+    blocks = [{"type": "tool_use", "id": name, "name": name, "input": {}} for name in ("ls", "cat")]
+    expected = [("ls", False), ("cat", cut)]
+    whole = {"id": "m", "content": blocks, "stop_reason": reason}
+    assert calls_of(MESSAGES, MESSAGES.whole(json.dumps(whole).encode())) == expected
+    events: list[dict] = [{"type": "message_start", "message": {"id": "m"}}]
+    for index, block in enumerate(blocks):
+        events.append({"type": "content_block_start", "index": index, "content_block": block})
+        events.append({"type": "content_block_stop", "index": index})
+    events.append({"type": "message_delta", "delta": {"stop_reason": reason}})
+    assert calls_of(MESSAGES, MESSAGES.fold([json.dumps(event).encode() for event in events])) == expected
+    del events[2:]
+    assert calls_of(MESSAGES, MESSAGES.fold([json.dumps(event).encode() for event in events])) == [("ls", True)]
+
+
+def test_a_text_that_reached_the_limit_leaves_the_calls_before_it_whole() -> None:
+    blocks = [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, {"type": "text", "text": "On"}]
+    whole = {"id": "m", "content": blocks, "stop_reason": "max_tokens"}
+    assert calls_of(MESSAGES, MESSAGES.whole(json.dumps(whole).encode())) == [("web_search", False)]

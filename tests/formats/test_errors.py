@@ -141,3 +141,13 @@ def test_an_error_stays_whatever_comes_behind_it(format: Format, empty: bytes) -
     first = b'{"type":"error","error":{"type":"quota","message":"no"}}'
     reading = format.read(format.fold([first, empty]))
     assert (reading.error_type, reading.error_message) == ("quota", "no")
+
+
+def test_what_one_choice_failed_with_is_told() -> None:
+    """As OpenRouter tells of the model that it chose. https://openrouter.ai/docs/api-reference/overview"""
+    choice = {"index": 0, "finish_reason": "error", "error": {"code": 502, "message": "model is down"}}
+    chunk = json.dumps({"id": "c", "choices": [choice | {"delta": {}}]}).encode()
+    whole = json.dumps({"id": "c", "choices": [choice | {"message": {"content": ""}}]}).encode()
+    for answer in (CHAT_COMPLETIONS.fold([chunk]), CHAT_COMPLETIONS.whole(whole)):
+        reading = CHAT_COMPLETIONS.read(answer)
+        assert (reading.error_type, reading.error_message) == ("error", "model is down")
