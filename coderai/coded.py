@@ -1,4 +1,4 @@
-"""A coded stream while it is relayed: its chunks, which wait, and what they decode to. No I/O.
+"""A coded stream while it is relayed: what its chunks decode to. No I/O.
 
 A kilobyte may decode to a megabyte. All of it is read before the chunk goes on, as it may hold the stream's end; but a
 turn's worth at a time, so that no other stream waits for it.
@@ -18,7 +18,6 @@ class Coded:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._decoding: deque[Iterator[bytes]] = deque()
-        self._waiting: list[bytes] = []
 
     @property
     def behind(self) -> bool:
@@ -26,7 +25,6 @@ class Coded:
         return bool(self._decoding)
 
     def add(self, chunk: bytes) -> None:
-        self._waiting.append(chunk)
         self._decoding.append(self._steps(chunk))
 
     def turn(self) -> Iterator[bytes]:
@@ -40,9 +38,6 @@ class Coded:
                     return
             self._decoding.popleft()
 
-    def take(self) -> bytes:
-        """The chunks that wait, which need not be decoded any more."""
+    def stop(self) -> None:
+        """What is left need not be decoded any more."""
         self._decoding.clear()
-        waiting = b"".join(self._waiting)
-        self._waiting.clear()
-        return waiting

@@ -9,11 +9,11 @@ from coderai.formats.format import Format
 from coderai.formats.loose import value
 
 BLANK = b"\n\n"
-# An event that is larger than what a socket gives at once is searched at its beginning and its end only: it would be
-# searched in one go, which for some texts takes 0.05 s a megabyte, while every other stream waits. Providers tell what
-# event it is in its first words, or in some words of its data's last.
-EDGE = 128 * 1024
-LARGE = 2 * EDGE
+# An event that comes in more pieces than this is searched at its beginning and its end only: it would be searched in
+# one go, which for some texts takes 0.05 s a megabyte, while every other stream waits. Providers tell what event it is
+# in its first words, or in some words of its data's last.
+LARGE = 128 * 1024
+EDGE = LARGE // 2
 # Of the hints that an event is terminal, the one that is no name.
 _ERROR = b"error"
 # Bytes from a hint that an event is terminal to where that can be told.
@@ -58,11 +58,10 @@ def is_terminal(format: Format, event: bytes) -> bool:
 
 
 class Beginning:
-    """The first bytes of an event that comes in pieces: whether it may be the terminal one, and if so, what waits."""
+    """The first bytes of an event that comes in pieces: whether it may be the terminal one, and has to wait."""
 
     def __init__(self, format: Format) -> None:
         self._format = format
-        self._early: list[bytes] = []
         self._pieces: list[bytes] | None = None
         self._known = 0  # of the pieces
         self._data = bytearray()
@@ -72,11 +71,11 @@ class Beginning:
         """`pieces`: the same list for as long as the event lasts. What was looked at is not looked at again."""
         if pieces is not self._pieces:
             self._pieces, self._known, self._data, self._may_be = pieces, 0, bytearray(), False
-        if self._may_be or len(self._data) >= EDGE:
+        if self._may_be or len(self._data) >= LARGE:
             return self._may_be
         looked = max(0, len(self._data) - LONGEST_MARK)
         for piece in pieces[self._known :]:
-            self._data += piece[:EDGE]
+            self._data += piece[:LARGE]
         self._known = len(pieces)
         found = [hint for hint in self._format.terminal_hints if self._data.find(hint, looked) >= 0]
         # a name is the end for whoever looks for no more than that; the word `error` is in many texts
@@ -86,32 +85,16 @@ class Beginning:
     def _is_error(self, looked: int) -> bool:
         return self._format.terminal.search(self._data, max(0, looked - ERROR_MARK)) is not None
 
-    def pass_on(self, chunk: bytes, pieces: list[bytes], size: int) -> bytes:
-        """What may go out with this chunk, at whose end the event is no more than these pieces of so many bytes."""
-        if not self.may_be_terminal(pieces):
-            return self.take() + chunk
-        begin = max(0, len(chunk) - size)
-        out = self.take() + chunk[:begin] if begin else b""
-        self._early.append(chunk[begin:])
-        return out
-
     def forget(self) -> None:
         """The event has ended, or is not read any further."""
         if self._pieces is not None:
             self._pieces, self._data = None, bytearray()
 
-    def take(self) -> bytes:
-        """What has waited."""
-        if not self._early:
-            return b""
-        early, self._early = b"".join(self._early), []
-        return early
 
-
-def shown(format: Format, events: bytes, large: int = 0) -> bytes:
-    """What of these events the client is to see that did not ask for its usage; an event as large as this is not it."""
-    others = [event for event in sse.split(events[large:])[0] if not format.withheld(event)]
-    return b"".join((events[:large], *others))
+def shown(format: Format, events: bytes) -> bytes:
+    """What of these events the client is to see that did not ask for its usage, which no large one is."""
+    whole, rest = sse.split(events)
+    return b"".join((*(event for event in whole if len(event) > LARGE or not format.withheld(event)), rest))
 
 
 def _one_by_one(format: Format, events: bytes, *, first: bool) -> Picked:

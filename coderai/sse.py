@@ -10,9 +10,6 @@ from codecs import BOM_UTF8
 # An event's end. A lone CR at the end of what has come so far may be half of a CRLF, and ends nothing.
 boundary = re.compile(rb"(?:\r?\n){2,}|\r{2,}[\r\n]*")
 
-# A line's end that may yet become its event's.
-_OPEN = re.compile(rb"(?:(?<=[^\r\n])(?:\r?\n\r?|\r)|(?<=\n)\r)\Z")
-
 # An event as nearly all are written, whose lines end in LF: one line of data, last of all.
 _PLAIN = re.compile(rb"^(?:event:.*\n)?data: (.*)\n\n", re.MULTILINE)
 
@@ -62,16 +59,6 @@ def first_boundary(data: bytes) -> int:
     found = boundary.search(data)
     assert found is not None
     return found.end()
-
-
-def open_end(data: bytes) -> bytes:
-    """The end of the last line, where its event may end with the next byte, and of a blank line's CRLF the CR.
-
-    A client that reads lines takes `data: [DONE]` for the end before the blank line has come, and a CR for the whole.
-    An empty line by itself is none: it keeps alive.
-    """
-    found = _OPEN.search(data[-4:])
-    return found[0] if found else b""
 
 
 def payload(event: bytes) -> bytes | None:

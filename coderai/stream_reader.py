@@ -9,26 +9,22 @@ from msgspec.structs import replace
 from coderai import sse
 from coderai.formats.format import Format, Reading
 from coderai.kept import Kept
-from coderai.picking import LARGE, Found, is_terminal, pick, pick_large, shown
+from coderai.picking import LARGE, Found, is_terminal, pick, pick_large
 from coderai.tap import KEPT_LIMIT
 
 
 class StreamReader:
-    _terminal_at: int  # once there is one: where the terminal event begins, counted from the first of the pieces
-
     def __init__(self, format: Format) -> None:
         self.terminal = False
+        self._since_terminal = 0  # bytes from where the terminal event begins to the end of what was read
         self._format = format
         self._wanted = format.wanted.search
         self._hints = format.terminal_hints
-        self._withhold = False  # events that the client is not to see are taken out
         self._unread: str | None = None  # why nothing more is read
         self._kept = Kept(format)
         self._pieces: list[bytes] = []  # of an event that is not complete yet
         self._pieces_size = 0
         self._tail = b""  # the last three bytes of `_pieces`: an event's end may be cut in two
-        self._half = b""  # the end of a line, which waits for what follows (sse.open_end)
-        self._held: list[bytes] = []  # from the terminal event on, for the client later
 
     @property
     def fault(self) -> str | None:
@@ -39,11 +35,12 @@ class StreamReader:
         """Whether some of it was not read: it may have ended as it should."""
         return self._unread is not None
 
-    def _scan(self, data: bytes) -> bytes:
-        """Reads decoded bytes; returns the complete events that the client is to see (when withholding)."""
+    def _scan(self, data: bytes) -> None:
+        """Reads decoded bytes."""
         end = sse.last_boundary(self._tail + data if self._tail else data) - len(self._tail)
         if end <= 0:
-            return self._gather(data)
+            self._gather(data)
+            return
         rest = data[end:] if end < len(data) else b""
         events = data[:end] if rest else data
         large = 0
@@ -55,47 +52,42 @@ class StreamReader:
         self._pieces_size = 0
         self._tail = b""
         if large:
-            events = self._pick(events, rest, None, large)
+            self._pick(events, None, large)
         else:
             # one after the other: each begins with a literal, which makes its search fast; joined they would not
             wanted = self._wanted(events)
             if not self._kept.events or wanted is not None or any(events.find(hint) >= 0 for hint in self._hints):
-                events = self._pick(events, rest, wanted)
-        if rest and not self.terminal:
-            return events + self._gather(rest) if self._withhold else self._gather(rest)
-        return events
+                self._pick(events, wanted)
+        if self.terminal:
+            self._since_terminal += len(rest)
+        elif rest:
+            self._gather(rest)
 
-    def _gather(self, data: bytes) -> bytes:
+    def _gather(self, data: bytes) -> None:
         """Puts by what is no complete event yet."""
         if not data:
-            return b""
+            return
         self._pieces.append(data)
         self._pieces_size += len(data)
         self._tail = (self._tail + data)[-3:]
         if self._pieces_size > KEPT_LIMIT:
-            out = b"".join(self._pieces) if self._withhold else b""
             self._give_up(f"an event larger than {KEPT_LIMIT} bytes")
-            return out
-        return b""
 
-    def _pick(self, events: bytes, rest: bytes, wanted: Found, large: int = 0) -> bytes:
-        """Keeps the wanted ones of these whole events, of which the first is marked by `wanted`; returns those for the
-        client, held ones left out. large: the size of the first one, if it is a large one.
+    def _pick(self, events: bytes, wanted: Found, large: int = 0) -> None:
+        """Keeps the wanted ones of these whole events, of which the first is marked by `wanted`.
+
+        large: the size of the first one, if it is a large one.
         """
         first = not self._kept.events
         if large:
             kept, terminal_at = pick_large(self._format, events, large, first=first)
         else:
             kept, terminal_at = pick(self._format, events, wanted, first=first)
-        out = shown(self._format, events[:terminal_at], large) if self._withhold else events
         for some in kept:
             self._kept.add(some)
         if terminal_at is not None:
             self.terminal = True
-            self._terminal_at = terminal_at
-            if self._withhold:
-                self._held.append(events[terminal_at:] + rest)
-        return out
+            self._since_terminal = len(events) - terminal_at
 
     def _give_up(self, fault: str) -> None:
         self._unread = fault
@@ -108,7 +100,7 @@ class StreamReader:
 
     def read(self) -> Reading:
         """May be called again, with the same result: nothing is used up."""
-        last = b"".join((*self._pieces, self._half))  # without a blank line behind it
+        last = b"".join(self._pieces)  # without a blank line behind it
         if last and not self.terminal:
             self.terminal = is_terminal(self._format, last)
         reading = self._kept.read(last)

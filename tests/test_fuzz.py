@@ -89,8 +89,8 @@ class Broken(ChatCompletions):
 def test_a_fault_of_ours_costs_no_byte() -> None:
     tap = StreamTap(Broken(), None, withhold=True)
     events = [b'data: {"id":"x"}\n\n', b'data: {"usage":{}}\n\n', b"data: [DONE]\n\n"]
-    assert [tap.feed(event) for event in events] == events
-    assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
+    assert [tap.feed(event) for event in events] == [*events[:2], b""]
+    assert (tap.fault, tap.held()) == ("RecursionError at an event", events[2])
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
@@ -129,8 +129,8 @@ def test_a_terminal_event_behind_a_third_line_feed_is_kept_once(withhold: bool) 
 def test_nor_what_was_held_back_until_then() -> None:
     tap = StreamTap(Broken(), None, withhold=True)
     pieces = [b'data: {"id":"x"', b'}\n\ndata: {"usa', b'ge":{}}\n\n', b"data: [DONE]\n\n"]
-    assert b"".join(map(tap.feed, pieces)) == b"".join(pieces)
-    assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
+    assert b"".join(map(tap.feed, pieces)) == b"".join(pieces[:-1])
+    assert (tap.fault, tap.held()) == ("RecursionError at an event", pieces[-1])
 
 
 class Unsound(ChatCompletions):

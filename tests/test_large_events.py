@@ -8,7 +8,7 @@ import pytest
 
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
-from coderai.picking import EDGE, LARGE
+from coderai.picking import LARGE
 from coderai.stream_tap import StreamTap
 from tests.codings import CODINGS
 
@@ -86,7 +86,7 @@ def test_one_without_its_end_does_so_too(size: int, left_out: int) -> None:
 def test_what_stands_amid_one_is_not_looked_at(format: Format) -> None:
     """Thousands of lines that seem to be an end: no provider sends such, and searching them holds up all others."""
     tap = StreamTap(format, None)
-    filler = b"data: error\n" * (2 * EDGE // 12)
+    filler = b"data: error\n" * (2 * LARGE // 12)
     begun = FIRST + filler + b'data: [DONE]\ndata: {"error":{"message":"m"}}\n' + filler + b"data: so"
     assert fed(tap, begun, 16_384) == begun
     fed(tap, b"\n\n", 2)
@@ -112,9 +112,9 @@ def test_one_full_of_errors_does_not_take_longer_in_small_pieces(format: Format)
     counting.terminal = terminal = Counted(format.terminal)
     tap = StreamTap(counting, None)
     fed(tap, FIRST, len(FIRST))
-    event = b'data: {"x":"%b"}\n\n' % (b"data: error, " * (3 * EDGE // 13))
+    event = b'data: {"x":"%b"}\n\n' % (b"data: error, " * (3 * LARGE // 13))
     assert fed(tap, event, 100) == event
-    assert EDGE < terminal.searched < 40 * len(event)
+    assert LARGE < terminal.searched < 40 * len(event)
     assert not tap.terminal
 
 
@@ -129,4 +129,4 @@ def test_one_that_tells_nothing_is_not_kept(coding: bytes | None) -> None:
             tap.feed(b"")
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert held < LARGE
+    assert held < len(PAD)
