@@ -10,18 +10,14 @@ end before its terminal event does (or its last bytes, where there is none). `In
 """
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import suppress
 
-from msgspec.structs import replace
-
 from coderai.auth import User
-from coderai.formats.also_named import also_named
-from coderai.formats.format import Ask, Format, NotUnderstood, Reading
+from coderai.formats.format import Ask, Format, Reading
+from coderai.gateway.asks import Asks
 from coderai.gateway.bedrock_call import BedrockCall
 from coderai.gateway.dumping import Dumper, DumpingTap
 from coderai.gateway.interception import Interception
-from coderai.gateway.masking import told
 from coderai.gateway.ownership import Owners, refuse_foreign
 from coderai.gateway.refusal import Refusal
 from coderai.gateway.relay import EndedBy, Relay
@@ -29,22 +25,14 @@ from coderai.gateway.turns import Turns
 from coderai.gateway.upcall import Call, Calls, Failed
 from coderai.keys import Keys
 from coderai.logs import Logger
-from coderai.providers import Provider
 from coderai.recorder import NotStored, Recorder
 from coderai.records import NOT_STORED
 from coderai.routes import Route
 from coderai.stream_tap import StreamTap
 from coderai.tap import ReadingTap, WholeTap, last_held
 from coderai.wire.answer import Answer
-from coderai.wire.encodings import Undecodable, decoded
 from coderai.wire.headers import is_stream
 from coderai.wire.request import Request
-
-# What the trail says of a model that could not be read from the request.
-UNKNOWN_MODEL = "unknown"
-# Bytes of a body, from which on it is better read in another thread: a millisecond's work as tools write them, a
-# hundred times as much where it is nothing but the shortest of messages.
-LONG_PLAIN = 1024 * 1024
 
 
 class Interceptor:
@@ -61,9 +49,10 @@ class Interceptor:
         self._log = log
         self.text_limit = 0
         self._reading_long = asyncio.Lock()  # several at once would be no faster, and leave the loop few turns
+        self._asks = Asks(log, self._reading_long)
 
     async def serve(self, request: Request, route: Route, format: Format, user: User, keys: Keys, body: bytes) -> None:
-        ask = await self._ask(request, route, format, body)
+        ask = await self._asks.read(request, route, format, body)
         if ask.builds_on:
             await refuse_foreign(self._owners, route, user, ask.builds_on)
         interception = Interception(self._recorder, self.text_limit, request, user, route, keys, ask)
@@ -117,38 +106,6 @@ class Interceptor:
             return BedrockCall(self._calls, request, route, keys, ask, user, route.provider.bedrock)
         return self._calls.call(request, route, keys, ask.body, user, told=True, plain=ask.withholds_usage)
 
-    async def _ask(self, request: Request, route: Route, format: Format, body: bytes) -> Ask:
-        """What was asked; a body in an unknown coding is forwarded if nothing hangs on it, and noted without prompt."""
-        coding = request.head.fields.get(b"content-encoding")
-        try:
-            plain = await decoded(coding, body)
-        except Undecodable as fault:
-            # it has to be translated, or may build on what is another's
-            if route.provider.bedrock is not None or format.answers_kept:
-                raise Refusal(415, f"the request's body cannot be read: {fault}") from None
-            why = told(request.head, str(fault))
-            self._log.warn("request body not read", path=route.path.decode("latin-1"), error=why)
-            return Ask(model=UNKNOWN_MODEL, body=body)
-        provider = route.provider
-        include_usage = provider.include_usage and plain is body
-        try:
-            if len(plain) <= LONG_PLAIN:
-                ask, others = _understood(format, provider, plain, include_usage)
-            else:
-                async with self._reading_long:
-                    ask, others = await asyncio.to_thread(_understood, format, provider, plain, include_usage)
-        except NotUnderstood as fault:
-            raise Refusal(400, str(fault)) from None
-        if ask.background:
-            raise Refusal(501, "background responses are not supported: their answers would go unrecorded")
-        if provider.bedrock is not None:
-            ask = replace(ask, model=provider.bedrock.model(ask.model))
-        elif plain is not body:
-            ask = replace(ask, body=body)
-        # one that is not allowed is what is refused
-        foreign = next((model for model in others if not provider.allows(model)), None)
-        return ask if foreign is None else replace(ask, model=foreign)
-
     async def _refuse_model(self, interception: Interception, route: Route, ask: Ask) -> None:
         """The attempt is on record, prompt and all."""
         message = f"the model {ask.model} is not allowed for {route.provider.name} here"
@@ -186,11 +143,6 @@ class Interceptor:
             with suppress(asyncio.CancelledError):
                 await asyncio.shield(reading)
         return reading.result()
-
-
-def _understood(format: Format, provider: Provider, plain: bytes, include_usage: bool) -> tuple[Ask, Iterable[str]]:
-    """What is asked, and which models it names besides, where that matters."""
-    return format.ask(plain, include_usage=include_usage), also_named(plain) if provider.restricted else ()
 
 
 def _tap(answer: Answer, format: Format, ask: Ask) -> ReadingTap:
