@@ -13,6 +13,7 @@ from coderai.wire.head import Head
 Header = Callable[[str], str | None]
 
 UNKNOWN = "Unknown"
+LONGEST_NAME = 32  # characters of a User-Agent, or originator, that are looked at; none in the table has more
 
 
 class Client(NamedTuple):
@@ -68,18 +69,11 @@ def _text(value: bytes) -> str:
 
 
 def recognise(header: Header) -> str:
-    """The client's name; `header` gives the first field of a (lower-case) name."""
-    agent = (header("user-agent") or "").strip().lower()
-    by_agent = _by_agent(agent[:32])
-    if by_agent is not None:
-        return by_agent
-    originator = (header("originator") or "").strip().lower()
-    for client in CLIENTS:
-        if client.originator and client.originator == originator:
-            return client.name
-        if client.header and header(client.header) is not None:
-            return client.name
-    return UNKNOWN
+    """The client's name: the first in the table; `header` gives the first field of a (lower-case) name."""
+    agent, originator = ((header(name) or "").strip().lower()[:LONGEST_NAME] for name in ("user-agent", "originator"))
+    if (named := _named(agent, originator)) is not None:
+        return named
+    return next((client.name for client in CLIENTS if client.header and header(client.header) is not None), UNKNOWN)
 
 
 def session_id(client: str, header: Header) -> str | None:
@@ -88,5 +82,8 @@ def session_id(client: str, header: Header) -> str | None:
 
 
 @lru_cache(maxsize=256)  # a company's tools are few; their User-Agents begin alike
-def _by_agent(agent: str) -> str | None:
-    return next((client.name for client in CLIENTS if client.agent and agent.startswith(client.agent)), None)
+def _named(agent: str, originator: str) -> str | None:
+    for client in CLIENTS:
+        if (client.agent and agent.startswith(client.agent)) or (originator and client.originator == originator):
+            return client.name
+    return None

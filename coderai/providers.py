@@ -51,7 +51,7 @@ OPENAI = ProviderType(
         b"/responses/compact": RESPONSES,
     },
     passed=(
-        Passed(_READ, re.compile(rb"/models(?:/.+)?")),
+        Passed(_READ, re.compile(rb"/models(?:/.*)?")),
         Passed(_WRITE, re.compile(rb"/conversations")),
         Passed(_WRITE, re.compile(INPUT_TOKENS)),
         Passed(_ANY, re.compile(rb"/(?:conversations|responses)/([^/]+)(?:/.*)?"), owned=True),
@@ -65,7 +65,7 @@ ANTHROPIC = ProviderType(
     route_prefix=b"",
     formats={b"/v1/messages": MESSAGES},
     passed=(
-        Passed(_READ, re.compile(rb"/v1/models(?:/.+)?")),
+        Passed(_READ, re.compile(rb"/v1/models(?:/.*)?")),
         Passed(_WRITE, re.compile(rb"/v1/messages/count_tokens")),
         Passed(_WRITE, re.compile(rb"/api/event_logging/.+")),
     ),

@@ -24,6 +24,11 @@ TABLE = [
     ({"user-agent": "OpenAI/JS 5", "originator": "kilo-code"}, "Kilo Code", None),
     ({"user-agent": "Roo-Code/3"}, "Roo Code", None),
     ({"originator": "roo-code"}, "Roo Code", None),
+    # what is built upon another tool may keep that one's User-Agent: the first in the table counts
+    ({"user-agent": "opencode/1.2", "originator": "Kilo-Code", "x-kilocode-taskid": "t"}, "Kilo Code", "t"),
+    ({"user-agent": "claude-cli/2", "originator": "kilo-code"}, "Claude Code", None),
+    ({"user-agent": "Zed/0.2", "x-cursor-client-version": "1"}, "Zed", None),
+    ({"user-agent": "opencode/1.2", "originator": "opencode"}, "OpenCode", None),
     ({"user-agent": "coder-agents/1", "x-coder-chat-id": "c"}, "Coder Agents", "c"),
     ({"user-agent": "Charm Crush/1"}, "Charm Crush", None),
     ({"user-agent": "Junie"}, "Junie", None),

@@ -6,6 +6,7 @@ Beyond it: reasoning, in a field of one of several names (chat_deltas.py).
 
 import re
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from msgspec import UNSET, Raw, Struct, json
@@ -175,7 +176,8 @@ class ChatCompletions:
     def error(self, status: int, message: str) -> bytes:
         default = ("invalid_request_error", None) if status < 500 else ("server_error", None)
         kind, code = _ERRORS.get(status, default)
-        return json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
+        param = {} if status == HTTPStatus.SERVICE_UNAVAILABLE else {"param": None}  # Coder's has no such member
+        return json.encode({"error": {"message": message, "type": kind, **param, "code": code}})
 
 
 def _groqs(answer: _Answer) -> Any:
