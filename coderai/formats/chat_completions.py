@@ -6,7 +6,6 @@ Beyond it: reasoning, in a field of one of several names (chat_deltas.py).
 
 import re
 from collections.abc import Iterable, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from msgspec import UNSET, Raw, Struct, json
@@ -176,7 +175,7 @@ class ChatCompletions:
     def error(self, status: int, message: str) -> bytes:
         default = ("invalid_request_error", None) if status < 500 else ("server_error", None)
         kind, code = _ERRORS.get(status, default)
-        param = {} if status == HTTPStatus.SERVICE_UNAVAILABLE else {"param": None}  # Coder's has no such member
+        param = {} if status == 503 else {"param": None}  # Coder's has no such member
         return json.encode({"error": {"message": message, "type": kind, **param, "code": code}})
 
 

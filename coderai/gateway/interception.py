@@ -1,27 +1,24 @@
-"""One intercepted exchange as the trail sees it: what is recorded at its start and at its end."""
+"""One intercepted exchange as the trail sees it: what is recorded at its start and at its end, and told in the log."""
 
 import asyncio
 from collections.abc import Callable, Iterable
-
-from msgspec.structs import replace
 
 from coderai.auth import User
 from coderai.clients import caller
 from coderai.formats.format import Ask, Reading
 from coderai.gateway.masking import as_written, brought, masked
+from coderai.gateway.shortened import shortened
 from coderai.keys import BYOK, Key, Keys
+from coderai.logs import Logger
 from coderai.recorder import Recorder
 from coderai.records import (
     AnsweredPrompt,
     Ended,
     Finding,
-    Metadata,
     Prompt,
     ProviderObject,
     Record,
     Started,
-    Thought,
-    ToolCall,
     new_id,
 )
 from coderai.routes import Route
@@ -34,11 +31,20 @@ class Interception:
     """Writes the records of one exchange: `begin` counts once; `end`, to be called once, begins what has not begun."""
 
     def __init__(
-        self, recorder: Recorder, text_limit: int, request: Request, user: User, route: Route, keys: Keys, ask: Ask
+        self,
+        recorder: Recorder,
+        log: Logger,
+        text_limit: int,
+        request: Request,
+        user: User,
+        route: Route,
+        keys: Keys,
+        ask: Ask,
     ) -> None:
         self.id = new_id()
         self.ended = False
         self._recorder = recorder
+        self._log = log
         self._text_limit = text_limit
         self._request = request
         self._brought = request.head.once(brought)
@@ -75,6 +81,16 @@ class Interception:
             credential_hint=self._hint,
             metadata={"request_user_agent": self._without_credentials(who.user_agent)},
         )
+        self._log.debug(
+            "interception started",
+            interception_id=self.id,
+            provider=provider.name,
+            route=self._route.path.decode(),
+            streaming=self._ask.stream,
+            credential_kind=started.credential_kind,
+            credential_hint=started.credential_hint,
+            **started.metadata,
+        )
         at = times.now()
         records = [Record(self.id, self.id, at, started)]
         if self._ask.prompt is not None:
@@ -109,6 +125,7 @@ class Interception:
             error_message=self.without_secrets(error_message or reading.error_message),
             credential_hint=None if key is None or key.hint == self._hint else key.hint,
         )
+        self._log.debug("interception ended", interception_id=self.id, status=status, error_type=ended.error_type)
         records.append(Record(self.id, self.id, at, ended))
         stored = self._recorder.put(records, then=then)
         self.ended = True  # not before: what fails until then may be tried with less
@@ -139,44 +156,3 @@ class Interception:
         secrets = as_written((*self._keys.secrets, *self._route.provider.secrets))
         # the user's token may be in the query or body
         return without_token(masked(message, (*self._brought, *secrets)), self._user.token_id)
-
-
-def shortened(finding: Finding, limit: int) -> Finding:
-    """The finding with its text cut to `limit` bytes of UTF-8, and the full length noted in its metadata."""
-    match finding:
-        case Prompt(text=text, metadata=metadata):
-            field = "text"
-            if "other_parts" in metadata:
-                finding = replace(finding, metadata={**metadata, **_others(metadata["other_parts"], limit)})
-        case ToolCall(input=text):
-            field = "input"
-        case Thought(content=text):
-            field = "content"
-        case _:
-            return finding
-    kept, length = _cut(text, limit)
-    if kept is text:
-        return finding
-    return replace(finding, **{field: kept, "metadata": {**finding.metadata, "truncated": True, "full_length": length}})
-
-
-def _cut(text: str, limit: int) -> tuple[str, int]:
-    """The same text if it is no longer than `limit` bytes of UTF-8, else what is left of it, and how many it had."""
-    if len(text) * 4 <= limit:  # the usual case: no character is longer than four bytes
-        return text, 0
-    data = text.encode("utf-8", "surrogatepass")
-    return (text if len(data) <= limit else data[:limit].decode("utf-8", "ignore")), len(data)
-
-
-BETWEEN = 4  # quotes, a comma: as the parts stand in JSON
-
-
-def _others(texts: list[str], limit: int) -> Metadata:
-    """What stands beside the prompt, of `limit` bytes all together."""
-    kept: list[str] = []
-    for text in texts:
-        if limit <= 0:
-            break
-        kept.append(_cut(text, limit)[0])
-        limit -= len(kept[-1].encode("utf-8", "surrogatepass")) + BETWEEN
-    return {"other_parts": kept} if kept == texts else {"other_parts": kept, "other_parts_truncated": True}

@@ -55,7 +55,7 @@ class Interceptor:
         ask = await self._asks.read(request, route, format, body)
         if ask.builds_on:
             await refuse_foreign(self._owners, route, user, ask.builds_on)
-        interception = Interception(self._recorder, self.text_limit, request, user, route, keys, ask)
+        interception = Interception(self._recorder, self._log, self.text_limit, request, user, route, keys, ask)
         if not route.provider.allows(ask.model):
             await self._refuse_model(interception, route, ask)
         call = self._call(request, route, keys, ask, user)
