@@ -38,6 +38,15 @@ async def test_what_arrives_together_is_committed_together(store: Store, place: 
     await recorder.close()
 
 
+async def test_what_nobody_hurries_is_stored_in_a_moment_each_time(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger)
+    for _ in range(2):
+        start = started()
+        await asyncio.wait_for(recorder.put([start], hurry=False), 10)
+        assert start.id in ids(place)
+    await recorder.close()
+
+
 @pytest.mark.parametrize(("before", "together"), [(1, False), (2, True)])
 async def test_a_commit_waits_for_more_only_where_there_were_others(
     store: Store, place: Place, log: Log, monkeypatch: pytest.MonkeyPatch, before: int, together: bool
