@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from coderai.breaker import MOST_BREAKERS, Breaker, BreakerLimits, Breakers, Open, State
-from tests.exchange import ASK, CHAT, MESSAGES, RESPONSES, post
+from tests.exchange import ASK, CHAT, MESSAGES, RESPONSES, Reader, post
 from tests.gateway import Gateway
-from tests.provider import CUT, Provider, whole
-from tests.waiting import reload
+from tests.provider import CUT, Pause, Provider, whole
+from tests.waiting import reload, wait_for_end
 
 LIMITS = BreakerLimits(failure_threshold=3, interval=10.0, timeout=30.0, max_requests=2)
 
@@ -291,6 +291,38 @@ def test_a_broken_connection_is_no_success(tmp_path: Path, provider: Provider) -
         provider.answers(answer)
         assert post(gateway, CHAT, ASK, token).status == status
     assert len(provider.requests) == 3
+    assert gateway.stop() == 0
+
+
+def test_a_silent_provider_opens_it(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, **ON | {"CODER_AIBRIDGE_IDLE_TIMEOUT": "300ms"})
+    token = gateway.user("alice")
+    silent = [Pause(), Pause()]
+    for pause in silent:
+        provider.answers(pause)
+        assert post(gateway, CHAT, ASK, token).status == 504
+    assert post(gateway, CHAT, ASK, token).json()["error"]["message"] == "circuit breaker is open"
+    for pause in silent:
+        pause.go()
+    assert gateway.stop() == 0
+
+
+def test_a_client_that_goes_gives_its_place_back(tmp_path: Path, provider: Provider) -> None:
+    """Half open, it would else let nobody through ever again."""
+    gateway = Gateway(tmp_path, provider.url, **ON)
+    token = gateway.user("alice")
+    for _ in range(2):
+        provider.answers(whole(b"{}", "503 Down"))
+        assert post(gateway, CHAT, ASK, token).status == 503
+    silent = Pause()
+    provider.answers(silent, whole(b"{}"))
+    while not silent.reached.is_set():  # until the timeout is over
+        with Reader(gateway, CHAT, ASK, token):
+            silent.reached.wait(0.3)
+    wait_for_end(gateway, "client_disconnected")
+    silent.go()
+    provider.answers(whole(b'{"id":"1"}'))
+    assert post(gateway, CHAT, ASK, token).status == 200
     assert gateway.stop() == 0
 
 
