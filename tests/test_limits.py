@@ -1,5 +1,6 @@
 """Limits on how much is taken at once, and what happens beyond them."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,17 @@ def test_of_more_users_than_are_remembered_who_has_been_quiet_is_forgotten(monke
         assert refused.value.status == 429
     now[0] = 2.25
     limits.admit("busy")
+
+
+async def test_the_end_waits_for_the_last_request_and_no_longer() -> None:
+    limits = Limits()
+    limits.enter()
+    limits.enter()
+    waiting = asyncio.create_task(limits.wait_until_idle(60))
+    await asyncio.sleep(0)
+    limits.leave()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    limits.leave()
+    await asyncio.wait_for(waiting, 10)
