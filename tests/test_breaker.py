@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from coderai.breaker import MOST_BREAKERS, Breaker, BreakerLimits, Breakers, Open, State
-from tests.exchange import ASK, CHAT, MESSAGES, RESPONSES, post
+from tests.exchange import ASK, CHAT, MESSAGES, RESPONSES, Reader, post
 from tests.gateway import Gateway
-from tests.provider import CUT, Provider, whole
-from tests.waiting import reload
+from tests.provider import CUT, Pause, Provider, whole
+from tests.waiting import reload, wait_for_end
 
 LIMITS = BreakerLimits(failure_threshold=3, interval=10.0, timeout=30.0, max_requests=2)
 
@@ -71,10 +71,25 @@ class Model(RuleBasedStateMachine):
         self.let_through += self.breaker.state is State.HALF_OPEN
         self.under_way.append((era, self.era))
 
+    @precondition(lambda self: self.breaker.state is State.OPEN)
+    @rule()
+    def its_timeout_is_over(self) -> None:
+        self.now = max(self.now, self.opened + LIMITS.timeout)
+
+    @precondition(lambda self: self.breaker.state is State.CLOSED)
+    @rule()
+    def the_provider_fails(self) -> None:
+        """As often as opens it: by one request and another, what follows then would hardly ever come about."""
+        for _ in range(LIMITS.failure_threshold - self.failures):
+            self.a_request_begins()
+            self._ends(*self.under_way.pop(), success=False)
+
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), success=st.sampled_from([True, False, None]))
     def a_request_ends(self, data: st.DataObject, success: bool | None) -> None:
-        era, own = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+        self._ends(*self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1))), success=success)
+
+    def _ends(self, era: int, own: int, success: bool | None) -> None:
         before = self.breaker.state
         self.breaker.leave(era, success)
         if own != self.era:
@@ -121,6 +136,15 @@ def test_what_was_let_through_before_a_change_does_not_count_after_it() -> None:
     assert breaker.state is State.HALF_OPEN
 
 
+def test_half_open_again_it_counts_successes_anew() -> None:
+    breaker = Breaker(LIMITS._replace(timeout=0.0), lambda *_: None)
+    for _ in range(LIMITS.failure_threshold):
+        breaker.leave(breaker.enter(), success=False)
+    for success, state in ((True, "half-open"), (False, "open"), (True, "half-open"), (True, "closed")):
+        breaker.leave(breaker.enter(), success)
+        assert breaker.state is State(state)
+
+
 def test_a_client_cannot_have_any_number_of_breakers_made() -> None:
     breakers = Breakers(lambda *_: None)
     assert breakers.of("p", "/e", "m") is None
@@ -135,15 +159,30 @@ def test_a_client_cannot_have_any_number_of_breakers_made() -> None:
     assert breakers.of("p", "/e", "x" * 300) is breakers.of("p", "/e", "x" * 10**6)
 
 
-def test_an_open_one_outlasts_them() -> None:
+@pytest.mark.parametrize("half", [False, True])
+def test_an_open_one_outlasts_them(half: bool) -> None:
     breakers = Breakers(lambda *_: None)
-    breakers.set(LIMITS)
+    breakers.set(LIMITS._replace(timeout=0.0) if half else LIMITS)
     first = breakers.of("p", "/e", "m")
     for _ in range(LIMITS.failure_threshold):
         first.leave(first.enter(), success=False)
+    if half:
+        first.enter()
     for n in range(MOST_BREAKERS + 1):
         breakers.of("p", "/e", f"m{n}")
     assert breakers.of("p", "/e", "m") is first
+
+
+def test_with_other_limits_all_begin_anew() -> None:
+    breakers = Breakers(lambda *_: None)
+    breakers.set(LIMITS)
+    first = breakers.of("p", "/e", "m")
+    breakers.set(LIMITS._replace())
+    assert breakers.of("p", "/e", "m") is first
+    breakers.set(LIMITS._replace(failure_threshold=1))
+    other = breakers.of("p", "/e", "m")
+    other.leave(other.enter(), success=False)
+    assert other.state is State.OPEN
 
 
 POOL = "/api/v2/aibridge/pool/v1/chat/completions"
@@ -257,6 +296,38 @@ def test_a_broken_connection_is_no_success(tmp_path: Path, provider: Provider) -
         provider.answers(answer)
         assert post(gateway, CHAT, ASK, token).status == status
     assert len(provider.requests) == 3
+    assert gateway.stop() == 0
+
+
+def test_a_silent_provider_opens_it(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, **ON | {"CODER_AIBRIDGE_IDLE_TIMEOUT": "300ms"})
+    token = gateway.user("alice")
+    silent = [Pause(), Pause()]
+    for pause in silent:
+        provider.answers(pause)
+        assert post(gateway, CHAT, ASK, token).status == 504
+    assert post(gateway, CHAT, ASK, token).json()["error"]["message"] == "circuit breaker is open"
+    for pause in silent:
+        pause.go()
+    assert gateway.stop() == 0
+
+
+def test_a_client_that_goes_gives_its_place_back(tmp_path: Path, provider: Provider) -> None:
+    """Half open, it would else let nobody through ever again."""
+    gateway = Gateway(tmp_path, provider.url, **ON)
+    token = gateway.user("alice")
+    for _ in range(2):
+        provider.answers(whole(b"{}", "503 Down"))
+        assert post(gateway, CHAT, ASK, token).status == 503
+    silent = Pause()
+    provider.answers(silent, whole(b"{}"))
+    while not silent.reached.is_set():  # until the timeout is over
+        with Reader(gateway, CHAT, ASK, token):
+            silent.reached.wait(0.3)
+    wait_for_end(gateway, "client_disconnected")
+    silent.go()
+    provider.answers(whole(b'{"id":"1"}'))
+    assert post(gateway, CHAT, ASK, token).status == 200
     assert gateway.stop() == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 from coderai.keys import Key
 from tests.exchange import ASK, post
 from tests.gateway import Gateway
-from tests.provider import Pause, Provider, whole
+from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
 from tests.waiting import reload
 
 CHAT = "/api/v2/aibridge/pool/v1/chat/completions"
@@ -49,6 +49,17 @@ def test_a_refused_key_is_passed_over_unseen(pool: Gateway, provider: Provider) 
     assert post(pool, CHAT, ASK, token).status == 500
     provider.answers(whole(b"{}", "403 No"))
     assert post(pool, CHAT, ASK, token).status == 403
+
+
+def test_what_a_refused_key_was_answered_is_not_waited_for(pool: Gateway, provider: Provider) -> None:
+    """Its connection is closed, lest one after another stay open."""
+    token = pool.user("alice")
+    rest = Pause()
+    provider.answers(stream(b"slow", status="429 Slow", ended=False), rest, LAST_CHUNK)
+    provider.answers(OK)
+    assert post(pool, CHAT, ASK, token).status == 200
+    rest.go()
+    assert provider.closed.acquire(timeout=10)
 
 
 def test_all_keys_limited_or_refused(pool: Gateway, provider: Provider) -> None:

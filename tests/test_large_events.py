@@ -8,6 +8,7 @@ import pytest
 
 from coderai.formats import CHAT_COMPLETIONS, MESSAGES, RESPONSES
 from coderai.formats.format import Format
+from coderai.kept import Kept
 from coderai.picking import LARGE
 from coderai.stream_tap import StreamTap
 from tests.codings import CODINGS
@@ -130,3 +131,16 @@ def test_one_that_tells_nothing_is_not_kept(coding: bytes | None) -> None:
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < len(PAD)
+
+
+def test_of_more_than_is_ever_kept_the_beginning_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many events it comes in: they are what memory would go for."""
+    event = called(b"", b"")
+    limit = len(USAGE) + 3 * len(event)
+    monkeypatch.setattr("coderai.kept.KEPT_LIMIT", limit)
+    kept = Kept(CHAT_COMPLETIONS)
+    for events in (USAGE, *[event] * 10):
+        kept.add(events)
+    assert sum(map(len, kept.events)) == limit
+    assert len(kept.read(b"").findings) == 2
+    assert kept.fault == f"more than {limit} bytes to note"

@@ -1,7 +1,12 @@
 """Limits on how much is taken at once, and what happens beyond them."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
+
+from coderai.gateway.limits import Limits
+from coderai.gateway.refusal import Refusal
 from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 from tests.gateway import Gateway
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
@@ -46,3 +51,34 @@ def test_so_many_requests_a_second_of_one_user(tmp_path: Path, provider: Provide
         pass  # until the second is over
     assert len(provider.requests) == 4
     assert gateway.stop() == 0
+
+
+def test_of_more_users_than_are_remembered_who_has_been_quiet_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coderai.gateway.limits.USERS", 3)
+    now = [0.0]
+    limits = Limits(lambda: now[0])
+    limits.rate_limit = 2
+    for now[0], user in ((0.0, "quiet"), (0.5, "busy"), (1.25, "busy"), (1.5, "steady"), (1.75, "new")):
+        limits.admit(user)
+    assert set(limits._recent) == {"busy", "steady", "new"}
+    limits.admit("busy")  # of the first one it is more than a second
+    for now[0] in (1.75, 2.125):
+        with pytest.raises(Refusal) as refused:
+            limits.admit("busy")
+        assert refused.value.status == 429
+    now[0] = 2.25
+    limits.admit("busy")
+
+
+async def test_the_end_waits_for_the_last_request_and_no_longer() -> None:
+    limits = Limits()
+    limits.enter()
+    limits.enter()
+    waiting = asyncio.create_task(limits.wait_until_idle(60))
+    await asyncio.sleep(0)
+    limits.leave()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    limits.leave()
+    await asyncio.wait_for(waiting, 10)

@@ -10,7 +10,7 @@ import pytest
 from coderai.wire.upstream import STALE_S
 from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, post
 from tests.gateway import Gateway
-from tests.provider import CUT, Pause, Provider, stream, whole
+from tests.provider import CUT, LAST_CHUNK, Pause, Provider, stream, whole
 
 OK = whole(b'{"id":"1"}')
 UNAVAILABLE = whole(b'{"error":{"message":"busy"}}', "503 Busy", ("retry-after: 7",))
@@ -44,6 +44,16 @@ def test_so_often_and_then_relayed_as_it_is(retrying: Gateway, bob: str, provide
     assert (answer.status, answer.header("retry-after")) == (503, "0")
     assert answer.body == b'{"error":{"message":"busy"}}'
     assert len(provider.requests) == 3
+
+
+def test_what_came_of_the_first_try_is_not_waited_for(retrying: Gateway, bob: str, provider: Provider) -> None:
+    """Its connection is closed, lest one after another stay open."""
+    rest = Pause()
+    provider.answers(stream(b"busy", status="503 Busy", ended=False), rest, LAST_CHUNK)
+    provider.answers(OK)
+    assert post(retrying, CHAT, ASK, bob).body == b'{"id":"1"}'
+    rest.go()
+    assert provider.closed.acquire(timeout=10)
 
 
 @pytest.mark.parametrize("field", ["retry-after: 7", "X-Should-Retry: false"])

@@ -53,6 +53,21 @@ def test_it_is_over_when_all_has_been_well_for_a_while(
     assert over == ([False, True, False, True] if seconds == 0 else [False])
 
 
+def test_nor_is_it_over_where_it_was_seen_again_meanwhile(tmp_path: Path) -> None:
+    """Else it would be told of as often as one request is answered amid others that are not."""
+    log = open_logs(human=str(tmp_path / "log"))
+    now = [0.0]
+    seen = Troubles(log, lambda: now[0])
+    keys = Keys.pool([PROVIDER_KEY], b"Authorization", b"Bearer ")
+    for now[0] in (0.0, troubles.OVER_SECONDS):
+        seen.unanswered("openai", "upstream_unreachable", "refused")
+    for well, over in ((1.0, False), (troubles.OVER_SECONDS, False), (troubles.OVER_SECONDS + 1, True)):
+        now[0] = troubles.OVER_SECONDS + well
+        seen.answered("openai", 200, keys)
+        assert bool(seen) is not over
+    log.close()
+
+
 def test_only_an_answer_to_the_organisation_s_own_key_tells_of_it(tmp_path: Path) -> None:
     log = open_logs(human=str(tmp_path / "log"))
     seen = Troubles(log)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from coderai.gateway.refusal import Refusal
@@ -15,9 +16,10 @@ USERS = 10_000
 class Limits:
     """`max_concurrency` and `rate_limit`, 0 for none, may be changed at any time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.max_concurrency = 0
         self.rate_limit = 0
+        self._clock = clock
         self._running = 0
         self._emptied: asyncio.Event | None = None  # once somebody waits for it
         self._recent: dict[str, deque[float]] = {}  # of each user, the times of the last second's requests
@@ -52,7 +54,7 @@ class Limits:
         """One more request of this user. Raises Refusal."""
         if not self.rate_limit:
             return
-        now = time.monotonic()
+        now = self._clock()
         recent = self._recent.get(user_id)
         if recent is None:
             if len(self._recent) >= USERS:

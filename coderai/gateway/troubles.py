@@ -1,6 +1,7 @@
 """What is wrong with providers, for whoever runs the gateway: once when it begins, and once when it is over."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from coderai.keys import CENTRALIZED, Keys
@@ -18,9 +19,10 @@ OVER_SECONDS = 60.0
 
 
 class Troubles:
-    def __init__(self, log: Logger) -> None:
+    def __init__(self, log: Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
-        self._last: dict[tuple[str, str], float] = {}  # by provider and what: when it was seen last; monotonic
+        self._clock = clock
+        self._last: dict[tuple[str, str], float] = {}  # by provider and what: when it was seen last
 
     def __bool__(self) -> bool:
         return bool(self._last)
@@ -42,11 +44,11 @@ class Troubles:
     def _seen(self, provider: str, what: str, **fields: Any) -> None:
         if (provider, what) not in self._last:
             self._log.warn(what, provider=provider, **fields)
-        self._last[provider, what] = time.monotonic()
+        self._last[provider, what] = self._clock()
 
     def _over(self, provider: str, what: str) -> None:
         """Not so at the moment."""
         seen = self._last.get((provider, what))
-        if seen is not None and time.monotonic() - seen > OVER_SECONDS:
+        if seen is not None and self._clock() - seen > OVER_SECONDS:
             del self._last[provider, what]
             self._log.info("a provider's trouble is over", provider=provider, trouble=what)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from coderai.gathering import BATCH_LIMIT
 from coderai.recorder import NotStored, Recorder
 from coderai.records import Prompt, Thread
 from coderai.store import Store
@@ -35,6 +36,24 @@ async def test_what_arrives_together_is_committed_together(store: Store, place: 
     assert len(ids(place)) == 500
     await asyncio.gather(*(recorder.put([started(), started()]) for _ in range(1001)))
     assert [len(batch) for batch in lines.batches[1:]] == [1000, 1000, 2]
+    await recorder.close()
+
+
+async def test_more_than_fits_a_commit_is_not_parted(store: Store, place: Place, log: Log) -> None:
+    """An answer of a thousand tool calls, say."""
+    lines = Lines(place)
+    recorder = Recorder(store, log.logger, lines)
+    await recorder.put([started() for _ in range(BATCH_LIMIT + 1)])
+    assert [len(batch) for batch in lines.batches] == [BATCH_LIMIT + 1]
+    await recorder.close()
+
+
+async def test_what_nobody_hurries_is_stored_in_a_moment_each_time(store: Store, place: Place, log: Log) -> None:
+    recorder = Recorder(store, log.logger)
+    for _ in range(2):
+        start = started()
+        await asyncio.wait_for(recorder.put([start], hurry=False), 10)
+        assert start.id in ids(place)
     await recorder.close()
 
 

@@ -1,6 +1,7 @@
 """When the store fails, or the record log, or the end comes: nothing is lost, and who waits is told."""
 
 import asyncio
+import gc
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -152,6 +153,21 @@ async def test_nor_for_a_record_log_that_stands_still(store: Store, place: Place
     with pytest.raises(NotStored):
         await asyncio.wait_for(waiting, 10)
     assert ids(place) == {start.id}
+
+
+async def test_nobody_has_to_wait_to_be_told(store: Store, place: Place, log: Log) -> None:
+    """Of a client that has gone no line tells that its records' fate "was never retrieved"."""
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
+    recorder = Recorder(store, log.logger)
+    read_only(place, store, True)
+    recorder.put([started()])
+    await failing(recorder, store)
+    assert len(await recorder.close(drain=0.01)) == 1
+    recorder.put([started()])
+    gc.collect()
+    await asyncio.sleep(0)
+    assert faults == []
 
 
 async def test_closing_stores_what_waits(store: Store, place: Place, log: Log) -> None:
