@@ -88,9 +88,11 @@ async def test_a_backup_beside_the_wal_of_the_database_before_it_stays_as_it_is(
     served = coderai("server", env=environment(path) | {"CODER_HTTP_ADDRESS": "127.0.0.1:0"}, check=False)
     assert (served.returncode, len(served.stderr.splitlines())) == (1, 1), served.stderr
     assert "restore a backup (and move coderai.db-wal away: it belongs to what was here before)" in served.stderr
-    for command in ("db check", "audit verify"):
-        assert "move coderai.db-wal away" in coderai(*command.split(), env=environment(path), check=False).stderr
-    assert (path.read_bytes(), wal.read_bytes()) == (restored, left)
+    to_postgres = "db migrate-to-postgres --postgres-url=postgres://127.0.0.1:1/d"
+    for command in ("db check", "audit verify", "db vacuum", f"db backup {copy}", to_postgres):
+        done = coderai(*command.split(), env=environment(path), check=False)
+        assert (done.returncode, "move coderai.db-wal away" in done.stderr) == (1, True), command
+    assert (path.read_bytes(), wal.read_bytes(), copy.exists()) == (restored, left, False)
     wal.unlink()
     assert coderai("db", "check", env=environment(path)).stdout == "the database is sound\n"
 
