@@ -107,6 +107,15 @@ async def test_what_is_missing_is_named(tmp_path: Path, part: str) -> None:
     assert (done.returncode, f"the {part} is missing" in done.stderr) == (1, True)
 
 
+async def test_what_others_have_added_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "coderai.db"
+    await fill(path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE reports (text)")
+        database.execute("CREATE INDEX by_status ON aibridge_interceptions (status)")
+    assert coderai("db", "check", env=environment(path)).stdout == "the database is sound\n"
+
+
 async def test_a_row_without_its_interception(tmp_path: Path) -> None:
     path = tmp_path / "coderai.db"
     await fill(path)
