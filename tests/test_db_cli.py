@@ -116,12 +116,15 @@ async def test_what_others_have_added_is_no_damage(tmp_path: Path) -> None:
     assert coderai("db", "check", env=environment(path)).stdout == "the database is sound\n"
 
 
-async def test_a_row_without_its_interception(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("table", "row"), [("aibridge_model_thoughts", "row 4"), ("aibridge_token_usages", "a row")])
+async def test_a_row_without_its_interception(tmp_path: Path, table: str, row: str) -> None:
     path = tmp_path / "coderai.db"
     await fill(path)
-    change(path, "UPDATE aibridge_model_thoughts SET interception_id = 'x'")
+    last = f"(SELECT max(id) FROM {table})"
+    change(path, f"UPDATE {table} SET interception_id = 'x' WHERE id = {last}")
     done = coderai("db", "check", env=environment(path), check=False)
-    assert (done.returncode, "of aibridge_model_thoughts belongs to nothing" in done.stderr) == (1, True)
+    told = f": {row} of {table} belongs to nothing in aibridge_interceptions"
+    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
 
 
 async def test_a_backup_while_others_write(tmp_path: Path) -> None:
