@@ -88,9 +88,11 @@ async def test_a_backup_beside_the_wal_of_the_database_before_it_stays_as_it_is(
     served = coderai("server", env=environment(path) | {"CODER_HTTP_ADDRESS": "127.0.0.1:0"}, check=False)
     assert (served.returncode, len(served.stderr.splitlines())) == (1, 1), served.stderr
     assert "restore a backup (and move coderai.db-wal away: it belongs to what was here before)" in served.stderr
-    for command in ("db check", "audit verify"):
-        assert "move coderai.db-wal away" in coderai(*command.split(), env=environment(path), check=False).stderr
-    assert (path.read_bytes(), wal.read_bytes()) == (restored, left)
+    to_postgres = "db migrate-to-postgres --postgres-url=postgres://127.0.0.1:1/d"
+    for command in ("db check", "audit verify", "db vacuum", f"db backup {copy}", to_postgres):
+        done = coderai(*command.split(), env=environment(path), check=False)
+        assert (done.returncode, "move coderai.db-wal away" in done.stderr) == (1, True), command
+    assert (path.read_bytes(), wal.read_bytes(), copy.exists()) == (restored, left, False)
     wal.unlink()
     assert coderai("db", "check", env=environment(path)).stdout == "the database is sound\n"
 
@@ -105,12 +107,24 @@ async def test_what_is_missing_is_named(tmp_path: Path, part: str) -> None:
     assert (done.returncode, f"the {part} is missing" in done.stderr) == (1, True)
 
 
-async def test_a_row_without_its_interception(tmp_path: Path) -> None:
+async def test_what_others_have_added_is_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "coderai.db"
     await fill(path)
-    change(path, "UPDATE aibridge_model_thoughts SET interception_id = 'x'")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE reports (text)")
+        database.execute("CREATE INDEX by_status ON aibridge_interceptions (status)")
+    assert coderai("db", "check", env=environment(path)).stdout == "the database is sound\n"
+
+
+@pytest.mark.parametrize(("table", "row"), [("aibridge_model_thoughts", "row 4"), ("aibridge_token_usages", "a row")])
+async def test_a_row_without_its_interception(tmp_path: Path, table: str, row: str) -> None:
+    path = tmp_path / "coderai.db"
+    await fill(path)
+    last = f"(SELECT max(id) FROM {table})"
+    change(path, f"UPDATE {table} SET interception_id = 'x' WHERE id = {last}")
     done = coderai("db", "check", env=environment(path), check=False)
-    assert (done.returncode, "of aibridge_model_thoughts belongs to nothing" in done.stderr) == (1, True)
+    told = f": {row} of {table} belongs to nothing in aibridge_interceptions"
+    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
 
 
 async def test_a_backup_while_others_write(tmp_path: Path) -> None:

@@ -25,6 +25,21 @@ async def test_all_of_it_is_copied_and_verified_and_may_be_again(tmp_path: Path,
     assert "600 interceptions verified" in coderai("audit", "verify", env=environment(empty)).stdout
 
 
+async def test_a_server_that_still_writes_is_to_be_stopped_first(tmp_path: Path, empty: str) -> None:
+    """One that was killed has not said that it ended, and needs no stopping."""
+    path = tmp_path / "coderai.db"
+    await fill(path)
+    env = environment(path) | environment(empty)
+    server = await opened(path)
+    await server.instances.join()
+    done = coderai("db", "migrate-to-postgres", env=env, check=False)
+    told = f"a server still writes to {path} (instance {server.instance_id}); stop it first"
+    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
+    assert tables(empty) == set()
+    await server.close()
+    assert "verified by counts and digests" in coderai("db", "migrate-to-postgres", env=env).stdout
+
+
 async def test_another_s_data_is_left_alone(tmp_path: Path, empty: str) -> None:
     path = tmp_path / "coderai.db"
     await fill(path)

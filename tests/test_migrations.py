@@ -93,13 +93,15 @@ async def test_one_from_before_seals(place: Place, version: int) -> None:
     columns = "id, initiator_id, provider, provider_name, model, started_at, ended_at"
     open_one = ("o", *row[1:6], None)
     old.insert(f"INSERT INTO aibridge_interceptions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", [row, open_one])
+    old.run(["UPDATE aibridge_interceptions SET client = NULL"])
     tokens = "id, interception_id, provider_response_id, input_tokens, output_tokens, created_at"
     old.insert(f"INSERT INTO aibridge_token_usages ({tokens}) VALUES ('t', 'i', 'r', 1, 2, ?)", [(begun,)])
     store = await opened(place)
     await store.write(exchange())
     verdict = await store.verify("", "9999", {})
     assert (verdict.interceptions, verdict.open, verdict.unsealed, verdict.breaks) == (1, 0, 2, [])
-    assert query(place, "SELECT error_type FROM aibridge_interceptions WHERE id = 'o'") == [("interrupted",)]
+    migrated = "SELECT id, client, error_type, ended_at FROM aibridge_interceptions WHERE seal IS NULL ORDER BY id"
+    assert query(place, migrated) == [("i", "Unknown", None, row[-1]), ("o", "Unknown", "interrupted", begun)]
     forged = f"VALUES ('x', 'u', 'openai', 'openai', 'gpt-5', '{begun}', '{begun}')"
     change(place, f"INSERT INTO aibridge_interceptions ({columns}) {forged}")
     assert "it has no seal" in (await store.verify("", "9999", {})).breaks[0].what

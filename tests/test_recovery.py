@@ -41,7 +41,7 @@ async def test_only_of_a_dead_process_that_left_something_open_is_told(
 ) -> None:
     idle, busy = await opened(place), await opened(place)
     await idle.instances.join()
-    await busy.write(exchange()[:2])
+    await busy.write([*exchange(call_id="ended"), *exchange()[:2]])
     for dead in (idle, busy):
         await dead.close()
     log = Log(tmp_path / "log.json")

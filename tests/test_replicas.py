@@ -139,7 +139,9 @@ async def test_one_whose_heart_stands_still_is_taken_for_dead_and_comes_back(pla
             await recovery.look()
     assert query(place, open_ones) == [(0,)]
     assert query(place, "SELECT error_type FROM aibridge_interceptions") == [("interrupted",)]
-    await other.instances.beat()  # it lives
+    assert await mine.instances.others() == []
+    await other.instances.beat()  # it lives, and is watched again
+    assert [one.id for one in await mine.instances.others()] == [other.instance_id]
     await others.put(theirs[2:])
     assert query(place, "SELECT error_type, status FROM aibridge_interceptions") == [(None, 200)]
     assert (await mine.verify("", "9999", {})).breaks == []

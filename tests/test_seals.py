@@ -15,7 +15,7 @@ from coderai.store.audit import MOST_CHUNK, Verdict
 from coderai.store.purge import CHILD_TABLES
 from coderai.store.seals import ChainHead
 from tests.databases import Place, change, opened, query, read_only
-from tests.logs.opened import open_logs
+from tests.logs.opened import lines_of, open_logs
 from tests.sealed import HOUR, five, verify
 from tests.trail import AT, ended, exchange, found, started
 from tests.waiting import until
@@ -228,13 +228,34 @@ async def test_a_changed_interval_holds_from_the_next_look_on(
     monkeypatch.setattr(sealing, "LOOK_SECONDS", 0.01)
     written = tmp_path / "log.json"
     log = open_logs(human="", json=str(written))
-    seal_log = sealing.SealLog(store, log, seconds=3600)
-    running = asyncio.create_task(seal_log.run())
+    rare, often = (sealing.SealLog(store, log, seconds=seconds) for seconds in (3600, 0.01))
+    running = [asyncio.create_task(seal_log.run()) for seal_log in (rare, often)]
     await five(store)
-    seal_log.seconds = 0.01
-    await asyncio.to_thread(until, lambda: '"seal_number":5' in written.read_text().replace(" ", ""))
-    running.cancel()
+    for times in (1, 2):  # each of them has looked as often as the other
+        await asyncio.to_thread(until, lambda: fifth(written.read_text()) >= times)  # noqa: B023
+        assert fifth(written.read_text()) == times
+        rare.seconds = 0.01
+    for task in running:
+        task.cancel()
     log.close()
+
+
+def fifth(lines: str) -> int:
+    return lines.replace(" ", "").count('"seal_number":5')
+
+
+async def test_the_last_seal_is_logged_once_and_where_that_is_off_none_is(store: Store, tmp_path: Path) -> None:
+    log = open_logs(human="", json=str(tmp_path / "log.json"))
+    on, off = sealing.SealLog(store, log, seconds=3600), sealing.SealLog(store, log)
+    on.write()  # there is none yet
+    await five(store)
+    for _ in range(2):
+        on.write()
+        off.write()
+    (line,) = lines_of(log, tmp_path / "log.json")
+    assert line["msg"] == "interception seal"
+    seal = store.head.seal.hex()
+    assert line["fields"] == {"instance_id": store.instance_id, "seal_number": 5, "seal": seal}
 
 
 @pytest.mark.parametrize("error_type", [None, "interrupted"])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coderai.records import AnsweredPrompt, Prompt, Record, Thought, Tokens, ToolCall
-from coderai.store.storable import fitted, storable
+from coderai.records import AnsweredPrompt, Prompt, ProviderObject, Record, Thought, Tokens, ToolCall
+from coderai.store.storable import METADATA_DEPTH, fitted, storable
 from tests.trail import ended, exchange, found, started
 
 
@@ -71,6 +71,10 @@ def test_what_no_database_has_refused_is_cut_and_escaped_as_well() -> None:
     start = started(model="m" * 513, client_session_id="s" * 257)
     assert [len(text) for text in (fitted(start).finding.model, fitted(start).finding.client_session_id)] == [512, 256]
     assert fitted(found(start, Thought("a\x00b"))).finding.content == "a\\x00b"
+    for field in ("input", "server_url"):
+        call = ToolCall(**{"message_id": "m", "call_id": "c", "tool": "t", "input": "i", field: "a\x00b"})
+        assert getattr(fitted(found(start, call)).finding, field) == "a\\x00b"
+    assert len(fitted(found(start, ProviderObject("o" * 513, "openai", "u"))).finding.object_id) == 512
     for record in exchange(client_session_id="s" * 256, model="m" * 512):
         assert fitted(record) is record
 
@@ -79,8 +83,12 @@ def test_metadata_that_is_no_json_becomes_text() -> None:
     deep: dict[str, object] = {}
     for _ in range(100):
         deep = {"deeper": deep}
-    kept = storable(found(started(), Thought("", {"odd": 1j, "deep": deep}))).finding.metadata
-    assert kept["odd"] == "1j"
+    kept = storable(found(started(), Thought("", {"odd": 1j, "deep": deep, "x\x00": 0.5}))).finding.metadata
+    assert (kept["odd"], kept["x\\x00"]) == ("1j", 0.5)
+    below = kept["deep"]
+    for _ in range(METADATA_DEPTH - 1):
+        below = below["deeper"]
+    assert below.startswith("{'deeper': {")
 
 
 @given(st.text(alphabet=st.characters(codec=None, categories=None), max_size=20))
@@ -95,6 +103,17 @@ def test_an_error_that_repeats_the_request_is_cut() -> None:
     start = started()
     end = storable(ended(start, error_type="t" * 600, error_message="m" * 100_000)).finding
     call = storable(
-        found(start, ToolCall(message_id="m", call_id="c", tool="t", input="", invocation_error="e" * 100_000))
+        found(
+            start,
+            ToolCall(
+                message_id="m",
+                call_id="c",
+                tool="t",
+                input="",
+                server_url="u" * 100_000,
+                invocation_error="e" * 100_000,
+            ),
+        )
     ).finding
-    assert [len(text) for text in (end.error_type, end.error_message, call.invocation_error)] == [512, 4096, 4096]
+    assert [len(text) for text in (end.error_type, end.error_message)] == [512, 4096]
+    assert [len(text) for text in (call.server_url, call.invocation_error)] == [4096, 4096]

@@ -12,7 +12,7 @@ from coderai.logs import Logger, RecordLog
 from coderai.recorder import Recorder
 from coderai.records import NO_INTERCEPTION, Ended, Prompt, ProviderObject, Record, new_id
 from coderai.spool import Spool
-from coderai.store import Store
+from coderai.store import Store, times
 from coderai.unspool import PART, Unspool
 from tests.databases import Place, change, opened, query, read_only
 from tests.logs.opened import open_logs
@@ -47,7 +47,7 @@ async def load(
     """What earlier processes of this database left; the files that are there afterwards, named as if it was `dead`."""
     left = await left_by_dead(folder, place, records, joined=joined)
     held = left.read_bytes()
-    recorder = Recorder(store, log)
+    recorder = Recorder(store, log, RecordLog(log))
     await Unspool(Spool(folder / "spool", store.instance_id), store, recorder, log).run(retention_s)
     assert await recorder.close() == []
     kept = list((folder / "spool").iterdir())
@@ -69,6 +69,8 @@ async def test_a_file_of_many_is_stored_in_parts(tmp_path: Path, store: Store, p
     assert stored(place) == [batch[0].id for batch in batches]
     verdict = await store.verify("", "9999", {})
     assert (verdict.interceptions, verdict.links, verdict.breaks) == (PART, PART, [])
+    log.close()
+    assert (tmp_path / "log").read_text().count("record_type=interception_end") == PART
 
 
 async def test_what_one_process_left_is_stored_before_what_a_later_one_did(
@@ -207,14 +209,24 @@ async def test_what_retention_has_deleted_is_not(tmp_path: Path, store: Store, p
     assert stored(place) == [new[0].id]
 
 
+async def test_what_is_missing_and_too_young_for_retention_is_kept(
+    tmp_path: Path, store: Store, place: Place, log: Logger
+) -> None:
+    gone, here = exchange(now() - DAY_S * 500_000), exchange(now())
+    await store.write(here[:2])
+    left = [*gone[2:], *here[2:]]
+    assert await load(tmp_path, store, place, log, left, retention_s=DAY_S) == ["kept-coderai.spool-dead"]
+
+
 async def test_an_end_cut_off_by_a_full_disk_is_made_up(
     tmp_path: Path, store: Store, place: Place, log: Logger
 ) -> None:
     batch = exchange()
     assert isinstance(batch[-1].finding, Ended)
-    assert await load(tmp_path, store, place, log, batch[:-1]) == []
-    ends = query(place, "SELECT error_type, started_at, ended_at FROM aibridge_interceptions")
-    assert ends == [("records_lost", ends[0][1], ends[0][1])]  # when its last record was found
+    last = found(batch[0], Prompt("and then"), AT + 1)
+    assert await load(tmp_path, store, place, log, [*batch[:-1], last]) == []
+    ends = query(place, "SELECT error_type, ended_at FROM aibridge_interceptions")
+    assert ends == [("records_lost", times.text(AT + 1))]  # when its last record was found
 
 
 async def test_another_database_s_is_left_alone(tmp_path: Path, store: Store, place: Place, log: Logger) -> None:
@@ -276,3 +288,5 @@ async def test_what_was_being_saved_when_its_process_was_killed_is_stored(
     assert await recorder.close() == []
     assert stored(place) == ([first[0].id] if cut else [first[0].id, last[0].id])
     assert [file.name for file in (tmp_path / "spool").iterdir()] == ([f"kept-{saved.name}"] if cut else [])
+    log.close()
+    assert ("lines of a spool file cannot be read  lines=1 " in (tmp_path / "log").read_text()) == (cut > 0)

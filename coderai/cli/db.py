@@ -34,7 +34,7 @@ def check(resolved: Resolved) -> None:
 @settings_options("sqlite_path", "postgres_url")
 def vacuum(resolved: Resolved) -> None:
     """Give the space of deleted records back to the file system."""
-    with_store(resolved, Store.vacuum)
+    with_store(resolved, Store.vacuum, checked=True)
     click.echo("done")
 
 
@@ -49,7 +49,7 @@ def backup(file: Path, resolved: Resolved) -> None:
     async def work(store: Store) -> None:
         await store.backup(file)
 
-    with_store(resolved, work)
+    with_store(resolved, work, checked=True)
     click.echo(f"wrote {file}")
 
 
@@ -75,7 +75,7 @@ def migrate_to_postgres(resolved: Resolved) -> None:
 
 
 async def _copy(source: Database, target: Database) -> None:
-    here = await source.open()
+    here = await source.open(checked=True)
     try:
         running = await here.instances.others()
         if living := {instance.id for instance in running} - here.instances.gone(running):

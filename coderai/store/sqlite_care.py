@@ -32,7 +32,8 @@ def check(reader: sqlite3.Connection) -> list[str]:
     ]
     problems += [str(row[0]) for row in reader.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
     for table, rowid, parent, _ in reader.execute("PRAGMA foreign_key_check").fetchall():
-        problems.append(f"row {rowid} of {table} belongs to nothing in {parent}")
+        row = "a row" if rowid is None else f"row {rowid}"  # not every table numbers its rows
+        problems.append(f"{row} of {table} belongs to nothing in {parent}")
     return problems
 
 

@@ -51,7 +51,9 @@ async def test_not_before_what_the_thread_has_to_do(store: Store) -> None:
 
 async def test_not_where_a_commit_waits_for_the_disk(path: Path) -> None:
     store = await open_sqlite(path, "full")
+    await store.write([started()])  # the first one does anyway
     assert await store._driver.transaction(whose, at_once=True) == "sqlite-writer"
+    assert await store._driver.transaction(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (2,)  # FULL
     await store.close()
 
 

@@ -1,5 +1,6 @@
 """SQLite's files: who may read them, what becomes of those that are lost, and what is found in them."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -69,6 +70,22 @@ async def test_nothing_more_is_written_into_files_that_are_lost(store: Store, pa
     away.rename(wal)
     await store.write([started()])
     assert wal.stat().st_size > size
+
+
+@pytest.mark.parametrize("name", ["coderai.db", "coderai.db-wal"])
+async def test_what_was_put_in_the_place_of_one_is_told_from_it(
+    store: Store, path: Path, tmp_path: Path, name: str
+) -> None:
+    """By whoever restores a backup while the server runs."""
+    await store.write([started()])
+    file, away = path.with_name(name), tmp_path / "away"
+    file.rename(away)
+    shutil.copyfile(away, file)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=r"coderai\.db.*replaced"):
+            await store.write([started()])
+    away.rename(file)
+    await store.write([started()])
 
 
 def test_several_may_make_it_at_once(tmp_path: Path) -> None:
