@@ -1,6 +1,7 @@
 """What the settings mean for the parts: the values that these are made of; and for the log, which is told of them."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from coderai import dumps
 from coderai.bedrock import AccessKey, Bedrock
@@ -11,6 +12,7 @@ from coderai.logs import Logger
 from coderai.providers import TYPES, Provider
 from coderai.routes import Routes
 from coderai.store import Database
+from coderai.wire.origin import Origin
 
 
 def routes(settings: Settings) -> Routes:
@@ -97,6 +99,17 @@ def configure(log: Logger, settings: Settings) -> None:
     )
 
 
+def _is_doubtful(provider: ProviderSettings) -> bool:
+    """Whether its requests go where no provider has anything; of OpenAI's own only, as others do without /v1."""
+    if provider.bedrock is not None:
+        return False
+    parts = urlsplit(provider.base_url)
+    path = parts.path.rstrip("/")
+    if provider.type == "anthropic":
+        return path.endswith(("/v1", "/messages"))
+    return path.endswith(("/chat/completions", "/responses")) or (parts.hostname == "api.openai.com" and not path)
+
+
 def warn(settings: Settings, log: Logger) -> None:
     """What is legal and yet hardly meant."""
     if not settings.aibridge_enabled:
@@ -111,6 +124,13 @@ def warn(settings: Settings, log: Logger) -> None:
             why = "a provider has no key: set its KEY, or only users with keys of their own get through"
             log.warn(why, provider_name=provider.name)
     for provider in settings.providers:
+        if _is_doubtful(provider):
+            path = urlsplit(provider.base_url).path.rstrip("/") + next(iter(TYPES[provider.type].formats)).decode()
+            log.warn(
+                "a base URL looks wrong: OpenAI's ends with /v1/, Anthropic's without it, none with an endpoint's path",
+                provider_name=provider.name,
+                requests_go_to=f"{Origin.of(provider.base_url)}{path}",
+            )
         if provider.byok_only and not settings.aibridge_allow_byok:
             log.warn(
                 "nobody can use a provider that takes users' own keys only: set --aibridge-allow-byok=true",

@@ -4,7 +4,7 @@ import os
 import threading
 from pathlib import Path
 
-from tests.databases import environment
+from tests.databases import change, environment
 from tests.exchange import CHAT, post
 from tests.gateway import Gateway, coderai
 from tests.provider import Provider, whole
@@ -59,3 +59,14 @@ def test_what_a_user_asks_keeps_no_log_from_being_verified(tmp_path: Path, provi
     done = coderai("audit", "verify", "--log", str(gateway.log), env=gateway.env)
     assert done.stdout.startswith("1 interceptions verified, 1 seals followed")
     assert "1 seals of logs" in done.stdout
+
+
+async def test_breaks_are_listed_in_the_order_of_time(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    await fill(path)
+    change(path, "UPDATE aibridge_token_usages SET input_tokens = input_tokens + 1")
+    done = coderai("audit", "verify", env=environment(path), check=False)
+    listed = [line.removeprefix("break: ") for line in done.stdout.splitlines() if line.startswith("break: ")]
+    assert done.returncode == 1
+    assert len(listed) > 1 and listed == sorted(listed)
+    assert f"({len(listed)} breaks); first: {listed[0]}" in done.stderr

@@ -119,6 +119,10 @@ def test_mistakes(tmp_path: Path, empty: str) -> None:
     unreadable = coderai("users", "list", env=environment("postgres://u:hush%zzpassword@h/d"), check=False)
     assert (unreadable.returncode, "percent-encode" in unreadable.stderr) == (1, True)
     assert "password@" not in unreadable.stderr
+    for url in ("postgres://h:port/d", "postgres://h/d?hush=password"):  # where no password is to blame
+        misspelt = coderai("users", "list", env=environment(url), check=False)
+        assert (misspelt.returncode, "write postgres://user:" in misspelt.stderr) == (1, True)
+        assert "hush" not in misspelt.stderr
 
 
 @pytest.mark.parametrize(

@@ -150,3 +150,27 @@ def test_without_a_key_an_indexed_provider_names_the_variable_that_gives_it_one(
     provider.answers(whole(b"{}"))
     assert given.request("POST", MESSAGES, ASK, token=token).status == 200
     assert given.stop() == 0
+
+
+def test_a_base_url_with_v1_where_none_belongs_is_warned_of(tmp_path: Path, provider: Provider) -> None:
+    """Or without it at OpenAI's, or with an endpoint's path."""
+    key = "sk-0123456789abcdef"
+    urls = {
+        "a": ("openai", "https://api.openai.com", "https://api.openai.com/chat/completions"),
+        "b": ("openai", "http://there:1/v1/chat/completions/", "http://there:1/v1/chat/completions/chat/completions"),
+        "c": ("anthropic", "https://api.anthropic.com/v1/", "https://api.anthropic.com/v1/v1/messages"),
+        "d": ("anthropic", "https://there/v1/messages", "https://there/v1/messages/v1/messages"),
+        "e": ("openai", "https://api.openai.com/v1", None),
+        "f": ("openai", "https://others.example", None),
+        "g": ("anthropic", "https://others.example/anthropic/", None),
+    }
+    variables = {}
+    for number, (name, (kind, url, _)) in enumerate(urls.items()):
+        fields = {"TYPE": kind, "NAME": name, "BASE_URL": url, "KEY": key}
+        variables |= {f"CODER_AIBRIDGE_PROVIDER_{number}_{field}": value for field, value in fields.items()}
+    gateway = Gateway(tmp_path, provider.url, **variables)
+    assert gateway.stop() == 0
+    warned = [line["fields"] for line in gateway.lines() if line["msg"].startswith("a base URL looks wrong")]
+    assert {line["provider_name"]: line["requests_go_to"] for line in warned} == {
+        name: where for name, (_, _, where) in urls.items() if where
+    }

@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import trustme
 
 from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT
 from tests.gateway import Gateway, coderai
+from tests.listener import Listener
 from tests.provider import Provider, stream, whole
 from tests.tls import issue, tls_port
 from tests.waiting import reload
@@ -154,9 +156,44 @@ def test_a_provider_that_nobody_vouches_for_gets_no_request(tmp_path: Path, secu
     token = gateway.user("alice")
     answer = gateway.request("POST", CHAT, ASK, token=token)
     assert answer.status == 502
-    assert "certificate" in answer.json()["error"]["message"].lower()
+    message = answer.json()["error"]["message"]
+    assert "its certificate is refused: " in message and "; --aibridge-upstream-ca-file names" in message
+    assert "_ssl.c" not in message
     assert secured.requests == []
     assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "until", "why"),
+    [
+        ("other.example", None, "Hostname mismatch, certificate is not valid for 'localhost'"),
+        ("localhost", datetime(2020, 2, 1, tzinfo=UTC), "certificate has expired"),
+    ],
+)
+def test_what_is_wrong_with_a_provider_s_certificate_is_told(
+    tmp_path: Path, authority: trustme.CA, host: str, until: datetime | None, why: str
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host, not_after=until).configure_cert(context)
+    provider = Provider(context)
+    authorities = tmp_path / "authorities.pem"
+    authority.cert_pem.write_to_path(authorities)
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_UPSTREAM_CA_FILE=str(authorities))
+    answer = gateway.request("POST", CHAT, ASK, token=gateway.user("alice"))
+    told = f"no connection to the provider: its certificate is refused: {why}"
+    assert (answer.status, answer.json()["error"]["message"]) == (502, told)
+    assert gateway.stop() == 0
+    provider.close()
+
+
+def test_a_provider_that_speaks_no_tls(tmp_path: Path) -> None:
+    listener = Listener(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    gateway = Gateway(tmp_path, f"https://localhost:{listener.port}")
+    answer = gateway.request("POST", CHAT, ASK, token=gateway.user("alice"))
+    assert answer.status == 502
+    assert answer.json()["error"]["message"].endswith("it speaks no TLS; is its URL http://?")
+    assert gateway.stop() == 0
+    listener.close()
 
 
 def test_a_provider_that_hangs_up_before_tls_has_begun(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def test_a_provider_that_cannot_be_reached_and_a_key_that_is_refused(tmp_path: P
     assert gateway.stop() == 0
     unreachable, refused = warnings(gateway)
     assert (unreachable["msg"], unreachable["provider"]) == ("the provider does not answer", "anthropic")
+    assert unreachable["address"] == "http://127.0.0.1:1"
     assert "refused" in unreachable["error"].lower()
     assert (refused["msg"], refused["provider"]) == ("the provider refuses its key", "openai")
     assert PROVIDER_KEY not in str(refused)
@@ -45,7 +46,7 @@ def test_it_is_over_when_all_has_been_well_for_a_while(
     seen = Troubles(log)
     keys = Keys.pool([PROVIDER_KEY], b"Authorization", b"Bearer ")
     for _ in range(2):
-        seen.unanswered("openai", "upstream_unreachable", "refused")
+        seen.unanswered("openai", "http://there", "upstream_unreachable", "refused")
         seen.answered("openai", 200, keys)
     log.close()
     lines = (tmp_path / "log").read_text().splitlines()

@@ -98,6 +98,8 @@ def _page(parameters: Mapping[str, str]) -> Page:
             after_id = str(UUID(given))
         except ValueError:
             problems.append(Validation("after_id", f'Query param "after_id" must be a valid uuid, not "{given}"'))
+    # Ignored, as other parameters are, it would look as if it had selected what is shown.
+    problems += [Validation(key, f'"{key}" is a term of q: q={key}:…') for key in search.KEYS if key in parameters]
     if problems:
         raise Refused(400, _BAD_PARAMETERS, validations=problems)
     if not 0 < limit <= MAX_LIMIT:

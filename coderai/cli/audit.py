@@ -62,8 +62,8 @@ def verify(since: str, until: str, logs: tuple[Path, ...], resolved: Resolved) -
     if verdict.contents_deleted:
         click.echo(f"retention has deleted the contents of what began until {verdict.contents_deleted}")
     if verdict.breaks:
-        for found in verdict.breaks[1:SHOWN_BREAKS]:
-            click.echo(f"then: {found.at} {found.what}".replace("  ", " "))
+        for found in verdict.breaks[:SHOWN_BREAKS]:
+            click.echo(f"break: {found.at} {found.what}".replace("  ", " "))
         first = verdict.breaks[0]
         count = "1 break" if len(verdict.breaks) == 1 else f"{len(verdict.breaks)} breaks"
         raise CannotDo(f"the trail was tampered with ({count}); first: {first.at} {first.what}")

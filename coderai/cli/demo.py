@@ -24,7 +24,8 @@ from coderai.demo import DemoFailed, demonstrate
 def demo(http_address: str | None, directory: Path | None) -> None:
     """Try the gateway: a simulated provider, the real server, one exchange of each format and their records.
 
-    With OPENAI_API_KEY or ANTHROPIC_API_KEY in the environment, the real provider answers.
+    With OPENAI_API_KEY or ANTHROPIC_API_KEY (or the server's own variable for the key) in the environment, the real
+    provider answers.
     """
     if http_address is not None:
         try:

@@ -158,8 +158,8 @@ def _click_options(option: Option) -> list[Decorator]:
 def _attributes(option: Option) -> dict[str, Any]:
     attributes: dict[str, Any] = {"metavar": option.kind.name.upper(), "help": _help(option)}
     attributes["type"] = (
-        click.Path() if option.kind in (PATH, DATABASE_PATH) else click.UNPROCESSED
-    )  # Path: completed by shells
+        click.Path(readable=False) if option.kind in (PATH, DATABASE_PATH) else click.UNPROCESSED
+    )  # Path: completed by shells; who reads the file says what to do if it cannot be read
     if option.kind is BOOL:
         attributes |= {"is_flag": False, "flag_value": "true", "metavar": "BOOL"}  # --x, --x=true, --x=false
     if option.kind.is_list:

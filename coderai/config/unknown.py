@@ -29,10 +29,19 @@ def unknown_flags(flags: Iterable[str], report: Report) -> None:
 def unknown_variables(environ: Mapping[str, str], report: Report) -> None:
     known = {variable for option in OPTIONS for variable in option.variables}
     known |= {f"CODER_AIBRIDGE_PROVIDER_0_{field}" for field in FIELDS}
+    # Named as all others are after their flags: --postgres-url is CODER_PG_CONNECTION_URL.
+    after_flags = {f"CODER_{flag.replace('-', '_').upper()}": option for option in OPTIONS for flag in option.flags}
     for variable in sorted(environ):
+        ours = variable.replace("CODERAI_", "CODER_", 1)  # named after the program
         if variable in coder.VARIABLES:
             report.meaningless += [variable] if environ[variable] else []
-        elif variable in known or is_indexed(variable) or not variable.startswith("CODER_"):
+        elif variable in known or is_indexed(variable):
+            continue
+        elif ours in known or is_indexed(ours):
+            report.warnings.append(f"{variable}: unknown variable, ignored; did you mean {ours}?")
+        elif ours in after_flags and (right := after_flags[ours].variables):
+            report.warnings.append(f"{variable}: unknown variable, ignored; did you mean {right[0]}?")
+        elif not variable.startswith("CODER_"):
             continue
         elif variable.startswith(FAMILIES):
             meant = did_you_mean(variable, known) or did_you_mean(variable, coder.VARIABLES)

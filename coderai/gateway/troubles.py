@@ -27,10 +27,10 @@ class Troubles:
     def __bool__(self) -> bool:
         return bool(self._last)
 
-    def unanswered(self, provider: str, error_type: str, error: str) -> None:
-        """A call that failed with this error type, in these words."""
+    def unanswered(self, provider: str, address: str, error_type: str, error: str) -> None:
+        """A call to this address that failed with this error type, in these words."""
         if (trouble := _UNANSWERED.get(error_type)) is not None:
-            self._seen(provider, trouble, error=error)
+            self._seen(provider, trouble, address=address, error=error)
 
     def answered(self, provider: str, status: int, keys: Keys) -> None:
         """What an answer of this status tells of the provider, and of the organisation's key."""

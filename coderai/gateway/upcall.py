@@ -120,7 +120,8 @@ class Call:
             answer = await self._answer()
             status = answer.status
         except Failed as failed:
-            self._calls.troubles.unanswered(self._provider, failed.error_type, str(failed))
+            address = str(self._route.provider.origin)
+            self._calls.troubles.unanswered(self._provider, address, failed.error_type, str(failed))
             # a connection that broke tells of no success; keys that all rest, of nothing
             if passage is not None and self.key is not None and failed.status in passage.failures:
                 status = failed.status

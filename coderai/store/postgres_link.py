@@ -74,7 +74,8 @@ class Link:
                 return await self._worker.do(lambda: self._work(turn, work, seconds))
         except TimeoutError:
             self._give_up(turn)
-            raise StoreUnavailable(f"database {shown(self.url)}: no answer within {seconds:g} s") from None
+            why = f"no answer within {seconds:g} s; {OTHER_REMEDY}"
+            raise StoreUnavailable(f"database {shown(self.url)}: {why}") from None
         except asyncio.CancelledError:
             if seconds is not None:  # whoever asked has gone; its work may stand still all the same
                 asyncio.get_running_loop().call_later(seconds, self._give_up, turn)

@@ -12,6 +12,7 @@ from coderai.store.driver import StoreUnavailable
 from coderai.wire.origin import bracketed
 
 _SECRETS = ("password", "sslpassword")
+_FORM = "write postgres://user:password@host:port/name, and behind a ? none but libpq's parameters"
 
 
 def require_readable(url: str) -> None:
@@ -20,7 +21,8 @@ def require_readable(url: str) -> None:
     host, port, name = (str(parts.get(part, "")) for part in ("host", "port", "dbname"))
     if not parts or "@" in host + name or not (port.replace(",", "") or "0").isdecimal():
         raise StoreUnavailable(
-            "--postgres-url cannot be read as a PostgreSQL URL; percent-encode the special characters of its password"
+            "--postgres-url cannot be read as a PostgreSQL URL; "
+            + ("percent-encode the special characters of its password" if "@" in url else _FORM)
         )
 
 

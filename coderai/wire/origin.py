@@ -14,6 +14,9 @@ class Origin(NamedTuple):
         parts = urlsplit(url)
         return cls(parts.scheme, parts.hostname or "", parts.port or _usual_port(parts.scheme))
 
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority.decode()}"
+
     @property
     def authority(self) -> bytes:
         """The Host field's value: without the port where it is the scheme's own."""

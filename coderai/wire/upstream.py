@@ -23,6 +23,8 @@ KEEP_ALIVE_S = 30.0
 STALE_S = 1.0
 # Between two looks for silent connections: a quarter of the time allowed, within these.
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.05, 15.0
+# OpenSSL's X509_V_ERR_: a self-signed certificate, alone or in the chain, or one whose issuer is not known.
+_UNKNOWN_ISSUER = (18, 19, 20, 21)
 
 
 class Unreachable(Exception):
@@ -40,6 +42,18 @@ class TimedOut(Exception):
 def between_looks(idle_timeout: float) -> float:
     """Both in seconds."""
     return min(max(idle_timeout / 4, SHORTEST_LOOK_S), LONGEST_LOOK_S) if idle_timeout else LONGEST_LOOK_S
+
+
+def _why(error: OSError) -> str:
+    """In words that lead to the setting that is wrong."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = "; --aibridge-upstream-ca-file names more authorities" if error.verify_code in _UNKNOWN_ISSUER else ""
+        return f"its certificate is refused: {error.verify_message.rstrip('.')}{remedy}"
+    if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+        return "it speaks no TLS; is its URL http://?"
+    if isinstance(error, ConnectionResetError) and not error.strerror:  # asyncio's own, amid a handshake
+        return "it was closed before TLS had begun; does it speak TLS?"
+    return error.strerror or (str(error) if isinstance(error, ProxyRefused) else type(error).__name__)
 
 
 class Upstreams:
@@ -122,8 +136,7 @@ class Upstreams:
         except TimeoutError:
             raise TimedOut(f"no connection to the provider within {self.connect_timeout:g} s") from None
         except (OSError, ssl.SSLError) as error:
-            why = error.strerror or (str(error) if isinstance(error, ProxyRefused) else type(error).__name__)
-            raise Unreachable(f"no connection to the provider: {why}") from None
+            raise Unreachable(f"no connection to the provider: {_why(error)}") from None
         self._all.add(connection)
         return connection
 

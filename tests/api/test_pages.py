@@ -86,6 +86,7 @@ async def test_the_count_ends_at_ten_thousand(api: Api) -> None:
         ("limit=x", "Query parameters have invalid values.", "limit"),
         ("offset=-1", "Query parameters have invalid values.", "offset"),
         ("offset=99999999999", "Query parameters have invalid values.", "offset"),
+        ("model=gpt-5&limit=2", "Query parameters have invalid values.", "is a term of q: q=model:"),
         ("after_id=x", "Query parameters have invalid values.", "after_id"),
         (
             f"after_id={NOBODY_S}&offset=1",

@@ -3,8 +3,10 @@
 import os
 import threading
 
+import click
 import pytest
 
+from coderai.cli.server import server
 from coderai.config import SettingsError, reload, resolve
 
 KEY = "CODER_AIBRIDGE_OPENAI_KEY_FILE"
@@ -97,3 +99,10 @@ def test_a_name_that_no_file_has():
     text = b'aibridge: {providers: [{type: openai, key_file: "a\\0b"}]}'
     with pytest.raises(SettingsError, match="NUL"):
         resolve({"config": "-"}, {}, stdin=lambda: text)
+
+
+def test_a_file_that_may_not_be_read_is_told_of_by_its_reader() -> None:
+    """Click, which looks first, knows no remedy. (Root, as whom tests may run, reads everything.)"""
+    paths = [option for option in server.params if isinstance(option.type, click.Path)]
+    assert len(paths) > 8
+    assert not [option.name for option in paths if option.type.readable or option.type.writable or option.type.exists]

@@ -266,3 +266,20 @@ def test_of_the_rest_of_coder_only_what_is_all_but_an_options_name_is_warned_of(
         "CODER_HTTP_ADRESS: unknown variable, ignored; did you mean CODER_HTTP_ADDRESS?",
         "CODER_SQLITE_PTH: unknown variable, ignored; did you mean CODER_SQLITE_PATH?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("CODER_POSTGRES_URL", "CODER_PG_CONNECTION_URL"),
+        ("CODER_LOG_JSON", "CODER_LOGGING_JSON"),
+        ("CODER_CONFIG", "CODER_CONFIG_PATH"),
+        ("CODERAI_POSTGRES_URL", "CODER_PG_CONNECTION_URL"),
+        ("CODERAI_PG_CONNECTION_URL", "CODER_PG_CONNECTION_URL"),
+        ("CODERAI_AIBRIDGE_ENABLED", "CODER_AIBRIDGE_ENABLED"),
+        ("CODERAI_AIBRIDGE_PROVIDER_3_KEY", "CODER_AIBRIDGE_PROVIDER_3_KEY"),
+    ],
+)
+def test_variables_named_after_a_flag_or_the_program_are_warned_of(variable: str, meant: str) -> None:
+    resolved = resolve({}, {variable: "x", "CODERAI_TOKEN": "a tool's", "CODER_WRITE_CONFIG": "x"})
+    assert resolved.warnings == [f"{variable}: unknown variable, ignored; did you mean {meant}?"]
