@@ -61,7 +61,7 @@ def test_nor_is_it_over_where_it_was_seen_again_meanwhile(tmp_path: Path) -> Non
     seen = Troubles(log, lambda: now[0])
     keys = Keys.pool([PROVIDER_KEY], b"Authorization", b"Bearer ")
     for now[0] in (0.0, troubles.OVER_SECONDS):
-        seen.unanswered("openai", "upstream_unreachable", "refused")
+        seen.unanswered("openai", "http://x", "upstream_unreachable", "refused")
     for well, over in ((1.0, False), (troubles.OVER_SECONDS, False), (troubles.OVER_SECONDS + 1, True)):
         now[0] = troubles.OVER_SECONDS + well
         seen.answered("openai", 200, keys)
