@@ -111,8 +111,13 @@ class StreamTap(StreamReader):
                     break
         except Undecodable as fault:
             self._give_up(str(fault))
-        if self.terminal or self._unread is not None:
+        if self.terminal:
             self._coded.stop()
+
+    def _give_up(self, fault: str) -> None:
+        super()._give_up(fault)
+        if self._coded is not None:
+            self._coded.stop()  # or whoever reads it waits for ever for the rest
 
     def _waits(self) -> int:
         """How many of the last bytes that have come do not go on yet."""

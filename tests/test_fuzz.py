@@ -155,6 +155,8 @@ def test_nor_what_waited_for_its_event(coding: bytes | None, first: bytes, text:
         chunks = [encode(data[at : at + size]) for at in range(0, len(data), size)]
         assert b"".join(map(tap.feed, chunks)) == b"".join(chunks)
         assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
+        assert not tap.behind  # or reading it would never end
+        assert tap.read().error_type == "answer_not_read"
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)
