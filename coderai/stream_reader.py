@@ -35,12 +35,12 @@ class StreamReader:
         """Whether some of it was not read: it may have ended as it should."""
         return self._unread is not None
 
-    def _scan(self, data: bytes) -> None:
-        """Reads decoded bytes."""
+    def _scan(self, data: bytes) -> int:
+        """Reads decoded bytes; returns the size of the first event that has its end in them, if it is a large one."""
         end = sse.last_boundary(self._tail + data if self._tail else data) - len(self._tail)
         if end <= 0:
             self._gather(data)
-            return
+            return 0
         rest = data[end:] if end < len(data) else b""
         events = data[:end] if rest else data
         large = 0
@@ -62,6 +62,7 @@ class StreamReader:
             self._since_terminal += len(rest)
         elif rest:
             self._gather(rest)
+        return large
 
     def _gather(self, data: bytes) -> None:
         """Puts by what is no complete event yet."""

@@ -88,7 +88,7 @@ class StreamTap(StreamReader):
         self._waiting.add(chunk)
         if self.terminal:
             return b""
-        self._read(chunk)
+        large = self._read(chunk)
         waits = self._waits()
         if self._seems_json():
             waits = max(waits, self._waiting.latest)
@@ -96,12 +96,12 @@ class StreamTap(StreamReader):
             self._beginning.forget()
         pending = self._pieces or self.terminal or self._unread is not None or not self._certain
         self._between = self._coded is None and not pending
-        return self._let_out(waits)
+        return self._let_out(waits, large)
 
-    def _read(self, chunk: bytes) -> None:
+    def _read(self, chunk: bytes) -> int:
+        """Returns the size of the event that came before all others that wait, if it is a large one (not coded)."""
         if self._coded is None:
-            self._scan(chunk)
-            return
+            return self._scan(chunk)
         if chunk:
             self._coded.add(chunk)
         try:
@@ -113,6 +113,7 @@ class StreamTap(StreamReader):
             self._give_up(str(fault))
         if self.terminal:
             self._coded.stop()
+        return 0
 
     def _give_up(self, fault: str) -> None:
         super()._give_up(fault)
@@ -146,13 +147,13 @@ class StreamTap(StreamReader):
         begun = b"".join(piece[:_BEGINNING] for piece in self._pieces[:_FIRST]).removeprefix(BOM_UTF8)
         return json_in(begun if begun.strip() else self._pieces[-1]) != b""  # blanks before it keep alive
 
-    def _let_out(self, waits: int) -> bytes:
+    def _let_out(self, waits: int, large: int = 0) -> bytes:
         out = self._waiting.all_but(waits)
-        return self._shown(out) if out and self._withhold and self._unread is None else out
+        return self._shown(out, large) if out and self._withhold and self._unread is None else out
 
-    def _shown(self, events: bytes) -> bytes:
+    def _shown(self, events: bytes, large: int = 0) -> bytes:
         try:
-            return shown(self._format, events)
+            return shown(self._format, events, large)
         except Exception as fault:  # see above: then the client sees one more
             self._withhold = False
             self._kept.fault = _told(fault)
