@@ -75,6 +75,8 @@ def _bounded(decoding: Steps) -> Steps:
                     yield bytes(out[:STEP])
                     del out[:STEP]
         except (zlib.error, brotli.error, zstandard.ZstdError, EOFError) as broken:
+            if out:  # it came before, and may be all that there is: some write a line's end behind it
+                yield bytes(out)
             raise Undecodable(str(broken)) from None
         if out:
             yield bytes(out)
