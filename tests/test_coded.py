@@ -132,6 +132,20 @@ def test_what_was_not_read_is_said_so_and_not_to_have_no_end(
     assert (end["error_type"], end["error_message"]) == ("answer_not_read", message)
 
 
+@each_coding
+def test_json_in_its_place_waits_though_it_takes_several_turns(coding: bytes) -> None:
+    coded = ENCODE[coding](b'{"error":{"message":"%b"}}' % (WORDS * 4000))
+    tap = StreamTap(MESSAGES, coding)
+    sent = tap.feed(coded)
+    turns = 0
+    while tap.behind:
+        sent += tap.feed(b"")
+        turns += 1
+    assert turns
+    assert sent == b""
+    assert tap.held() == coded
+
+
 @pytest.mark.parametrize("coding", [b"gzip", b"zstd"])
 @pytest.mark.parametrize("behind", [b"\n", b"no member of any coding"])
 def test_what_stands_behind_a_coded_end_does_not_let_it_out_unread(coding: bytes, behind: bytes) -> None:

@@ -173,6 +173,13 @@ def test_half_a_line_behind_the_terminal_event_is_held_with_it(withhold: bool) -
     assert tap.held() == DONE + b": bye\n\n\n"
 
 
+def test_a_chunk_of_which_nothing_waits_goes_on_as_the_very_object() -> None:
+    """So the relay knows that the provider's framing still fits it."""
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    for chunk in (SAID, b"data: ", MORE[6:], SAID + MORE, MORE[:-1], b"\n", DONE.replace(b"[DONE]", b'"[DONE]"')):
+        assert tap.feed(chunk) is chunk
+
+
 def test_an_empty_line_between_events_keeps_alive_at_once() -> None:
     tap = StreamTap(CHAT_COMPLETIONS, None)
     assert [tap.feed(piece) for piece in (SAID, b"\n", b"\r\n", b": ping\n\n")] == [SAID, b"\n", b"\r\n", b": ping\n\n"]
