@@ -214,6 +214,16 @@ def test_of_json_in_a_stream_s_place_the_latest_piece_is_held(
     assert sent + tap.held() == b"".join(chunks)
 
 
+def test_behind_a_comment_the_first_that_tells_anything_is_looked_at() -> None:
+    ping, answer = b": ping\n\n", b'{"id":"c","choices":[]}\n\n'
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    assert [tap.feed(chunk) for chunk in (ping, answer)] == [ping, b""]
+    assert tap.held() == answer
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    assert [tap.feed(chunk) for chunk in (ping, SAID, MORE)] == [ping, SAID, MORE]
+    assert tap.read().message_id == "c"
+
+
 def test_a_whole_answer_that_comes_by_and_by_waits_for_its_start(
     gateway: Gateway, provider: Provider, client: socket.socket, token: str
 ) -> None:
