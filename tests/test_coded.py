@@ -133,6 +133,17 @@ def test_what_was_not_read_is_said_so_and_not_to_have_no_end(
 
 
 @each_coding
+def test_what_follows_the_end_is_not_read(coding: bytes) -> None:
+    coded = ENCODE[coding](START + DELTA + STOP + b": %b\n\n" % bytes(TURN // 2) + TOOL)
+    tap = StreamTap(MESSAGES, coding)
+    assert tap.feed(coded) == b""
+    assert tap.terminal
+    assert not tap.behind
+    assert not [finding for finding in tap.read().findings if isinstance(finding, ToolCall)]
+    assert tap.held() == coded
+
+
+@each_coding
 def test_json_in_its_place_waits_though_it_takes_several_turns(coding: bytes) -> None:
     coded = ENCODE[coding](b'{"error":{"message":"%b"}}' % (WORDS * 4000))
     tap = StreamTap(MESSAGES, coding)
