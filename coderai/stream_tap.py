@@ -38,7 +38,7 @@ class StreamTap(StreamReader):
         super().__init__(format)
         self.skippable: Skippable | None = None  # behind an event that told nothing
         self._between = False  # plain bytes, the next of which begins an event, and nothing waits
-        self._certain = False  # that it is events, or not read
+        self._certain = False  # that it is events
         self._json = False  # so it seems
         self._waiting = Waiting()
         self._skippable = _skippable(format.wanted, format.terminal_hints)
@@ -135,8 +135,8 @@ class StreamTap(StreamReader):
     def _seems_json(self) -> bool:
         """JSON in a stream's place has no terminal event: as of any whole body, its latest chunk waits."""
         if not self._certain:
-            self._json = not self.terminal and self._unread is None and self._begins_as_json()
-            self._certain = not self._json and (self._unread is not None or bool(self._kept.events))
+            self._json = self._unread is None and self._begins_as_json()
+            self._certain = not self._json and bool(self._kept.events)
         return self._json
 
     def _begins_as_json(self) -> bool:
