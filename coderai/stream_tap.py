@@ -38,8 +38,7 @@ class StreamTap(StreamReader):
         super().__init__(format)
         self.skippable: Skippable | None = None  # behind an event that told nothing
         self._between = False  # plain bytes, the next of which begins an event, and nothing waits
-        self._certain = False  # that it is events, or not read
-        self._json = False  # so it seems
+        self._json: bool | None = None  # JSON in a stream's place; None: not known yet
         self._waiting = Waiting()
         self._skippable = _skippable(format.wanted, format.terminal_hints)
         self._beginning = Beginning(format)
@@ -79,22 +78,20 @@ class StreamTap(StreamReader):
         except Exception as fault:  # a parser's fault is ours to log, never the client's to feel
             self._between = False
             self._give_up(_told(fault))
-            return self._waiting.all_but(0) or chunk
+            return self._waiting.all_but(0) or chunk  # it waits, unless nothing does
 
     def _feed(self, chunk: bytes) -> bytes:
         self._between = False
-        if self._unread is not None and not self.terminal:
+        if self._unread is not None:
             return chunk
         self._waiting.add(chunk)
         if self.terminal:
             return b""
         self._read(chunk)
         waits = self._waits()
-        if self._seems_json():
-            waits = max(waits, self._waiting.latest)
         if not self._pieces:
             self._beginning.forget()
-        pending = self._pieces or self.terminal or self._unread is not None or not self._certain
+        pending = self._pieces or self.terminal or self._unread is not None or self._json is not False
         self._between = self._coded is None and not pending
         return self._let_out(waits)
 
@@ -111,8 +108,13 @@ class StreamTap(StreamReader):
                     break
         except Undecodable as fault:
             self._give_up(str(fault))
-        if self.terminal or self._unread is not None:
+        if self.terminal:
             self._coded.stop()
+
+    def _give_up(self, fault: str) -> None:
+        super()._give_up(fault)
+        if self._coded is not None:
+            self._coded.stop()  # or whoever reads it waits for ever for the rest
 
     def _waits(self) -> int:
         """How many of the last bytes that have come do not go on yet."""
@@ -124,22 +126,22 @@ class StreamTap(StreamReader):
             waits = 0
         if self._coded is not None and (waits or self._coded.behind):  # which cannot be cut where an event begins
             return self._waiting.size
-        return waits
+        # it has no terminal event: as of any whole body, its latest chunk waits
+        return max(waits, self._waiting.latest) if self._is_json() and self._unread is None else waits
 
-    def _seems_json(self) -> bool:
-        """JSON in a stream's place has no terminal event: as of any whole body, its latest chunk waits."""
-        if not self._certain:
-            self._json = not self.terminal and self._unread is None and self._begins_as_json()
-            self._certain = not self._json and (self._unread is not None or bool(self._kept.events))
-        return self._json
+    def _is_json(self) -> bool:
+        if self._json is None:
+            events = self._kept.events
+            if json_in(events[0][:_BEGINNING] if events else self._begun()):
+                self._json = True
+            elif events:
+                self._json = False
+        return self._json is True
 
-    def _begins_as_json(self) -> bool:
-        if self._kept.events:
-            return json_in(self._kept.events[0][:_BEGINNING]) != b""
-        if self._json or not self._pieces:
-            return self._json
+    def _begun(self) -> bytes:
+        """What the first event begins with, as far as it has come."""
         begun = b"".join(piece[:_BEGINNING] for piece in self._pieces[:_FIRST]).removeprefix(BOM_UTF8)
-        return json_in(begun if begun.strip() else self._pieces[-1]) != b""  # blanks before it keep alive
+        return begun if begun.strip() or not self._pieces else self._pieces[-1]  # blanks before it keep alive
 
     def _let_out(self, waits: int) -> bytes:
         out = self._waiting.all_but(waits)

@@ -132,6 +132,42 @@ def test_what_was_not_read_is_said_so_and_not_to_have_no_end(
     assert (end["error_type"], end["error_message"]) == ("answer_not_read", message)
 
 
+@each_coding
+def test_what_follows_the_end_is_not_read(coding: bytes) -> None:
+    coded = ENCODE[coding](START + DELTA + STOP + b": %b\n\n" % bytes(TURN // 2) + TOOL)
+    tap = StreamTap(MESSAGES, coding)
+    assert tap.feed(coded) == b""
+    assert tap.terminal
+    assert not tap.behind
+    assert not [finding for finding in tap.read().findings if isinstance(finding, ToolCall)]
+    assert tap.held() == coded
+
+
+@each_coding
+def test_json_in_its_place_waits_though_it_takes_several_turns(coding: bytes) -> None:
+    coded = ENCODE[coding](b'{"error":{"message":"%b"}}' % (WORDS * 4000))
+    tap = StreamTap(MESSAGES, coding)
+    sent = tap.feed(coded)
+    turns = 0
+    while tap.behind:
+        sent += tap.feed(b"")
+        turns += 1
+    assert turns
+    assert sent == b""
+    assert tap.held() == coded
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"zstd"])
+@pytest.mark.parametrize("behind", [b"\n", b"no member of any coding"])
+def test_what_stands_behind_a_coded_end_does_not_let_it_out_unread(coding: bytes, behind: bytes) -> None:
+    coded = ENCODE[coding](START + DELTA + STOP) + behind
+    tap = StreamTap(MESSAGES, coding)
+    assert tap.feed(coded) == b""
+    assert tap.terminal
+    assert tap.read().findings
+    assert (tap.fault, tap.held()) == (None, coded)
+
+
 def test_one_whose_coding_breaks_off_has_no_end(gateway: Gateway, provider: Provider, token: str) -> None:
     body = gzip.compress(START + DELTA)[:-8]
     provider.answers(stream(body, headers=("Content-Type: text/event-stream", "Content-Encoding: gzip")))

@@ -155,6 +155,15 @@ def test_nor_what_waited_for_its_event(coding: bytes | None, first: bytes, text:
         chunks = [encode(data[at : at + size]) for at in range(0, len(data), size)]
         assert b"".join(map(tap.feed, chunks)) == b"".join(chunks)
         assert (tap.fault, tap.held()) == ("RecursionError at an event", b"")
+        assert not tap.behind  # or reading it would never end
+        assert tap.read().error_type == "answer_not_read"
+
+
+def test_nor_an_event_that_came_alone_and_nothing_is_read_behind_it() -> None:
+    tap = StreamTap(Unsound(), None)
+    for event in (b'data: {"id":"x"}\n\n', b'data: {"x":"a fault"}\n\n', b"data: [DONE]\n\n"):
+        assert tap.feed(event) == event
+    assert (tap.terminal, tap.unread, tap.held()) == (False, True, b"")
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.path)

@@ -173,6 +173,13 @@ def test_half_a_line_behind_the_terminal_event_is_held_with_it(withhold: bool) -
     assert tap.held() == DONE + b": bye\n\n\n"
 
 
+def test_a_chunk_of_which_nothing_waits_goes_on_as_the_very_object() -> None:
+    """So the relay knows that the provider's framing still fits it."""
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    for chunk in (SAID, b"data: ", MORE[6:], SAID + MORE, MORE[:-1], b"\n", DONE.replace(b"[DONE]", b'"[DONE]"')):
+        assert tap.feed(chunk) is chunk
+
+
 def test_an_empty_line_between_events_keeps_alive_at_once() -> None:
     tap = StreamTap(CHAT_COMPLETIONS, None)
     assert [tap.feed(piece) for piece in (SAID, b"\n", b"\r\n", b": ping\n\n")] == [SAID, b"\n", b"\r\n", b": ping\n\n"]
@@ -205,6 +212,16 @@ def test_of_json_in_a_stream_s_place_the_latest_piece_is_held(
         assert b"".join(chunks[:at]).startswith(sent) or not pieces[at].strip(b"\xef\xbb\xbf \n")
     tap.read()
     assert sent + tap.held() == b"".join(chunks)
+
+
+def test_behind_a_comment_the_first_that_tells_anything_is_looked_at() -> None:
+    ping, answer = b": ping\n\n", b'{"id":"c","choices":[]}\n\n'
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    assert [tap.feed(chunk) for chunk in (ping, answer)] == [ping, b""]
+    assert tap.held() == answer
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    assert [tap.feed(chunk) for chunk in (ping, SAID, MORE)] == [ping, SAID, MORE]
+    assert tap.read().message_id == "c"
 
 
 def test_a_whole_answer_that_comes_by_and_by_waits_for_its_start(

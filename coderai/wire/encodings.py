@@ -75,6 +75,8 @@ def _bounded(decoding: Steps) -> Steps:
                     yield bytes(out[:STEP])
                     del out[:STEP]
         except (zlib.error, brotli.error, zstandard.ZstdError, EOFError) as broken:
+            if out:  # it came before, and may be all that there is: some write a line's end behind it
+                yield bytes(out)
             raise Undecodable(str(broken)) from None
         if out:
             yield bytes(out)
@@ -149,12 +151,12 @@ def _brotli() -> Steps:
     stream = brotli.Decompressor()
 
     def decoding(data: bytes) -> Iterator[bytes]:
-        # in steps: one call's cost grows with the square of what it may put out (64 MB: 7 s against 0.1 s)
+        # in steps: one call's cost grows with the square of what it may put out (64 MB: 7 s against 0.1 s); a call that
+        # gave less than that, and says it can take more, may yet keep some: at 32 kB it stops for a larger buffer
         piece = stream.process(data, output_buffer_limit=STEP)
-        yield piece
-        while len(piece) >= STEP or not stream.can_accept_more_data():
-            piece = stream.process(b"", output_buffer_limit=STEP)
+        while piece or not stream.can_accept_more_data():
             yield piece
+            piece = stream.process(b"", output_buffer_limit=STEP)
 
     return decoding
 

@@ -10,6 +10,7 @@ import zstandard
 
 from coderai.wire import encodings
 from coderai.wire.encodings import DECODED_LIMIT, MOST_MEMBERS, STEP, Undecodable, decode, decoder_in_steps
+from tests.codings import CODINGS as FLUSHED
 
 TEXT = b'{"a": "hello world"}' * 3000
 
@@ -34,6 +35,17 @@ def test_decodes_whatever_the_cut(coding: bytes, encode, size: int) -> None:
     coded = encode(TEXT)
     steps = decoder_in_steps(coding)
     assert b"".join(step for at in range(0, len(coded), size) for step in steps(coded[at : at + size])) == TEXT
+
+
+@pytest.mark.parametrize("size", [1, 32_752, 32_753, 65_000, 100_000, STEP - 1, STEP, STEP + 1, 1_000_000])
+@pytest.mark.parametrize("coding", FLUSHED)
+def test_what_was_flushed_is_decoded_without_what_follows(coding: bytes | None, size: int) -> None:
+    """It may hold a stream's end, which must not go on unseen."""
+    text = bytes(at * at % 251 for at in range(size))
+    encode, steps = FLUSHED[coding](), decoder_in_steps(coding)
+    for _ in range(2):
+        coded = encode(text)
+        assert (b"".join(steps(coded)) if steps else coded) == text
 
 
 @pytest.mark.parametrize("encode", [gzip.compress, zstandard.compress])
