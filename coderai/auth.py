@@ -25,12 +25,16 @@ IDLE_SECONDS = 600.0
 # Unknown ids are remembered briefly, so that a misconfigured tool in a loop costs no reads.
 UNKNOWN_SECONDS = 2.0
 UNKNOWN_LIMIT = 1000
+# A tool goes on with a token that is refused; the log is told of it once in so long.
+TOLD_SECONDS = 60.0
 
 ROLES = ("member", "auditor", "owner")
 # Of a user's name: whatever is longer may be an id.
 NAME_CHARACTERS = 32
 MYSELF = "me"  # stands for whoever asks (`initiator:me`), and is nobody's name
 
+_EXPIRED = "it has expired"
+_SUSPENDED = "its user is suspended"
 _NOT_GOOD = "this coderai token is unknown or revoked; ask your administrator for a new one"
 
 
@@ -59,6 +63,7 @@ class Authenticator:
         self._fresh = fresh
         self._known: dict[str, _Known] = {}
         self._unknown: dict[str, float] = {}  # token id -> until when
+        self._told: dict[str, float] = {}  # of refused tokens, id -> when the log is told again
         self._failing = False
 
     async def user(self, token: str | None) -> User:
@@ -76,7 +81,7 @@ class Authenticator:
             return None
         if now - known.confirmed > self._fresh:
             return None
-        _check(known.row, shown)
+        self._check(known.row, shown)
         known.used = now
         return known.user
 
@@ -88,7 +93,7 @@ class Authenticator:
             self._known.pop(shown.id, None)
             self._note_unknown(shown.id, now)
             raise Unauthenticated(_NOT_GOOD)
-        _check(row, shown)
+        self._check(row, shown)
         self._known[shown.id] = known = _Known(row, _user(row), confirmed=now, used=now)
         self._log.debug("token read", token_id=shown.id, user=row.user_name)
         return known.user
@@ -123,21 +128,37 @@ class Authenticator:
             else:
                 del self._known[token_id]
 
+    def _check(self, row: TokenRow, shown: Presented) -> None:
+        """Raises unless this is the token and it is good now."""
+        why = _fault(row, shown)
+        if why is None:
+            return
+        now = time.monotonic()
+        if now >= self._told.get(row.id, now):
+            self._told[row.id] = now + TOLD_SECONDS
+            self._log.warn("a token was refused", token_id=row.id, user=row.user_name, reason=why)
+        if why == _SUSPENDED:
+            raise Suspended(f"user {row.user_name} is suspended; ask your administrator")
+        if why == _EXPIRED:
+            raise Unauthenticated("this coderai token has expired; ask your administrator for a new one")
+        # Nothing more is told about a token to one who may not know its secret.
+        raise Unauthenticated(_NOT_GOOD)
+
     def _note_unknown(self, token_id: str, now: float) -> None:
         if len(self._unknown) >= UNKNOWN_LIMIT:
             self._unknown.clear()  # guesses; forgetting them costs one read each
         self._unknown[token_id] = now + UNKNOWN_SECONDS
 
 
-def _check(row: TokenRow, shown: Presented) -> None:
-    """Raises unless this is the token and it is good now."""
-    # Nothing is told about a token, not even that it has expired, to one who does not know its secret.
-    if not hmac.compare_digest(shown.digest, row.secret_sha256) or row.revoked or row.deleted:
-        raise Unauthenticated(_NOT_GOOD)
+def _fault(row: TokenRow, shown: Presented) -> str | None:
+    """What stands in its way; None if this is the token and it is good now."""
+    if not hmac.compare_digest(shown.digest, row.secret_sha256):
+        return "its secret is wrong"
+    if row.revoked or row.deleted:
+        return "it is revoked" if row.revoked else "its user is deleted"
     if row.expires_at is not None and times.now() >= row.expires_at:
-        raise Unauthenticated("this coderai token has expired; ask your administrator for a new one")
-    if row.suspended:
-        raise Suspended(f"user {row.user_name} is suspended; ask your administrator")
+        return _EXPIRED
+    return _SUSPENDED if row.suspended else None
 
 
 def _user(row: TokenRow) -> User:

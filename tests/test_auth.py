@@ -15,7 +15,7 @@ from coderai.store import Store, StoreUnavailable
 from coderai.user_tokens import Presented, Unauthenticated, new_token, presented, token_of
 from tests import databases
 from tests.databases import Place, rows, tables
-from tests.logs.opened import open_logs
+from tests.logs.opened import lines_of, open_logs
 from tests.trail import now
 from tests.waiting import until
 
@@ -135,6 +135,42 @@ async def test_changes_act_with_the_next_refresh(
         authenticator.lookup(presented(token))
     with pytest.raises(refusal):
         await authenticator.resolve(presented(token))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(_revoke, "it is revoked"), (_delete, "its user is deleted"), (_suspend, "its user is suspended")],
+)
+async def test_the_log_tells_once_a_minute_who_is_refused_and_why(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[..., Awaitable[None]], reason: str
+) -> None:
+    log = open_logs(human="", json=str(tmp_path / "log.json"))
+    authenticator = Authenticator(store, log)
+    token = await issue(store)
+    wrong = token[:-1] + ("a" if token[-1] != "a" else "b")
+    expired = await issue(store, expires_at=now() - 1)
+    unknown = new_token()[0]
+    tried = [wrong, wrong, expired, expired, unknown, token]
+    for each in tried[:-1]:
+        with pytest.raises(Unauthenticated):
+            await authenticator.user(each)
+    await change(store, token)
+    monkeypatch.setattr(auth, "TOLD_SECONDS", 0.0)
+    authenticator = Authenticator(store, log)
+    for _ in range(2):
+        with pytest.raises((Unauthenticated, Suspended)):
+            await authenticator.user(token)
+    told = lines_of(log, tmp_path / "log.json")
+    assert [(line["fields"]["token_id"], line["fields"]["reason"]) for line in told] == [
+        (token[:10], "its secret is wrong"),
+        (expired[:10], "it has expired"),
+        (token[:10], reason),
+        (token[:10], reason),
+    ]
+    assert {(line["level"], line["msg"], line["fields"]["user"]) for line in told} == {
+        ("WARN", "a token was refused", "alice")
+    }
+    assert not any(each[11:] in str(told) for each in tried)
 
 
 async def test_a_suspended_user_comes_back(store: Store) -> None:
