@@ -32,9 +32,9 @@ def impatient(place: Place, provider: Provider, tmp_path: Path) -> Iterator[Gate
 def is_told(gateway: Gateway, place: Place, status: int, error_type: str) -> None:
     until(lambda: query(place, STATES) == [(status, error_type)])
     until(lambda: gateway.request("GET", "/readyz").status == 200)
+    assert gateway.stop() == 0  # whose end waits for the log, which a thread of its own writes
     ends = [record["error_type"] for record in gateway.records() if record["record_type"] == "interception_end"]
     assert ends[-1] == error_type
-    assert gateway.stop() == 0
     assert "the trail is as it was written" in coderai("audit", "verify", env=environment(place)).stdout
 
 
