@@ -29,6 +29,8 @@ def test_a_stored_response_opens_to_its_maker_only(gateway: Gateway, provider: P
             answer = gateway.request(method, f"{OPENAI}/v1{path}", token=bob)
             assert answer.status == 404
             assert provider.requests == []
+            noted = gateway.records()[-1]
+            assert (noted["record_type"], noted["route"], noted["status"]) == ("passthrough", path, 404)
         provider.answers(whole(b'{"id":"1"}'))
         assert gateway.request("GET", f"{OPENAI}/v1{path}", token=token).status == 200
         assert [request.target for request in provider.requests] == [f"/v1{path}"]

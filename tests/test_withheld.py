@@ -50,6 +50,17 @@ def test_an_answer_that_was_refused_instead(place: Place, impatient: Gateway, pr
     assert query(place, "SELECT input_tokens, output_tokens FROM aibridge_token_usages") == [(1, 2)]  # it was paid for
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_an_id_whose_maker_could_not_be_noted(place: Place, impatient: Gateway, provider: Provider) -> None:
+    token = impatient.user("alice")
+    path = "/api/v2/aibridge/openai/v1/conversations"
+    provider.answers(whole(b'{"id":"conv_1","object":"conversation"}'))
+    with locked(place):
+        answer = impatient.request("POST", path, b"{}", token=token)
+        assert (answer.status, b"conv_1" in answer.body) == (503, False)
+    assert impatient.stop() == 0
+
+
 def test_a_stream_that_was_cut_off(place: Place, impatient: Gateway, provider: Provider) -> None:
     token = impatient.user("alice")
     pause = Pause()
