@@ -11,7 +11,7 @@ from tests.databases import query
 from tests.exchange import ASK, post
 from tests.gateway import Gateway
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
-from tests.waiting import reload
+from tests.waiting import reload, until
 
 CHAT = "/api/v2/aibridge/pool/v1/chat/completions"
 OK = whole(b'{"id":"1"}')
@@ -37,6 +37,11 @@ def used(provider: Provider) -> list[str]:
     return [request.header("Authorization").removeprefix("Bearer ") for request in provider.requests]
 
 
+def cooled(pool: Gateway) -> list[tuple[str, int, int]]:
+    told = [line["fields"] for line in pool.lines() if line["msg"] == "a key cools down"]
+    return [(fields["key"], fields["status"], fields["seconds"]) for fields in told]
+
+
 def test_a_refused_key_is_passed_over_unseen(pool: Gateway, provider: Provider) -> None:
     token = pool.user("alice")
     provider.answers(LIMITED)
@@ -44,6 +49,7 @@ def test_a_refused_key_is_passed_over_unseen(pool: Gateway, provider: Provider) 
     provider.answers(OK)
     assert post(pool, CHAT, ASK, token).body == b'{"id":"1"}'
     assert used(provider) == list(KEYS)
+    until(lambda: cooled(pool) == [("sk...81", 429, 30), ("sk-s...6782", 401, 600)])
     provider.answers(OK)
     assert post(pool, CHAT, ASK, token).status == 200
     assert used(provider)[3:] == [KEYS[2]]
