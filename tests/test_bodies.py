@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from coderai.gateway.shortened import shortened
+from coderai.records import Prompt
 from coderai.wire.encodings import LONG_CODED
 from tests.exchange import CHAT, MESSAGES, post
 from tests.gateway import Answer, Gateway
@@ -204,6 +206,14 @@ def test_what_stands_beside_a_prompt_is_cut_and_says_so(small: Gateway, provider
     prompt = last(small, "prompt_usage")
     assert prompt["prompt"] == "do it"
     assert prompt["metadata"] == {"other_parts": ["sooner", "é" * 495], "other_parts_truncated": True}
+
+
+@pytest.mark.parametrize(
+    ("others", "kept"), [(["a" * 10], ["a" * 10]), (["a" * 11], ["a" * 10]), (["abcdef", "x"], ["abcdef"])]
+)
+def test_what_just_fits_is_whole(others: list[str], kept: list[str]) -> None:
+    metadata = {"other_parts": kept} if kept == others else {"other_parts": kept, "other_parts_truncated": True}
+    assert shortened(Prompt("é" * 5, {"other_parts": others}), 10) == Prompt("é" * 5, metadata)
 
 
 def test_a_response_that_cannot_be_read_is_refused(gateway: Gateway, provider: Provider, token: str) -> None:

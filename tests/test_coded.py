@@ -103,17 +103,24 @@ def test_events_go_on_at_once() -> None:
         assert tap.feed(chunk) == chunk
 
 
+@pytest.mark.parametrize(
+    ("body", "error_type"), [(WORDY, None), (WORDY.removesuffix(STOP), "incomplete_stream")], ids=["whole", "cut"]
+)
 @pytest.mark.parametrize("coding", ["gzip", "br"])
-def test_much_from_little_through_the_gateway(gateway: Gateway, provider: Provider, token: str, coding: str) -> None:
-    coded = ENCODE[coding.encode()](WORDY)
+def test_much_from_little_through_the_gateway(
+    gateway: Gateway, provider: Provider, token: str, coding: str, body: bytes, error_type: str | None
+) -> None:
+    """Its end comes with it, and is not taken for that before all of it has been read."""
+    coded = ENCODE[coding.encode()](body)
     known = len(gateway.records())
-    provider.answers(stream(coded, headers=("Content-Type: text/event-stream", f"Content-Encoding: {coding}")))
+    headers = ("Content-Type: text/event-stream", f"Content-Encoding: {coding}")
+    provider.answers(b"".join(stream(coded, headers=headers)))
     assert post(gateway, PATH, ASK_STREAM, token, Accept_Encoding=coding).body == coded
     records = gateway.records()[known:]
     (tool,) = [record for record in records if record["record_type"] == "tool_usage"]
     assert tool["input"].startswith((WORDS * 1000).decode())  # as much of it as is stored
     assert "token_usage" in [record["record_type"] for record in records]
-    assert records[-1]["error_type"] is None
+    assert records[-1]["error_type"] == error_type
 
 
 @pytest.mark.parametrize(

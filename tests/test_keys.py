@@ -7,16 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from coderai.keys import Key
+from tests.databases import query
 from tests.exchange import ASK, post
 from tests.gateway import Gateway
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
-from tests.waiting import reload
+from tests.waiting import reload, until
 
 CHAT = "/api/v2/aibridge/pool/v1/chat/completions"
 OK = whole(b'{"id":"1"}')
 LIMITED = whole(b'{"error":{"type":"rate_limit_error","message":"slow"}}', "429 Slow", ("retry-after: 30",))
 REFUSED = whole(b'{"error":{"type":"invalid_request_error","message":"who?"}}', "401 Unauthorized")
-KEYS = ("sk-first-0123456789", "sk-second-0123456789", "sk-third-0123456789")
+KEYS = ("sk-first-0123456781", "sk-second-0123456782", "sk-third-0123456783")
+HINTS = "SELECT credential_hint FROM aibridge_interceptions"
 
 
 @pytest.fixture
@@ -35,6 +37,11 @@ def used(provider: Provider) -> list[str]:
     return [request.header("Authorization").removeprefix("Bearer ") for request in provider.requests]
 
 
+def cooled(pool: Gateway) -> list[tuple[str, int, int]]:
+    told = [line["fields"] for line in pool.lines() if line["msg"] == "a key cools down"]
+    return [(fields["key"], fields["status"], fields["seconds"]) for fields in told]
+
+
 def test_a_refused_key_is_passed_over_unseen(pool: Gateway, provider: Provider) -> None:
     token = pool.user("alice")
     provider.answers(LIMITED)
@@ -42,6 +49,7 @@ def test_a_refused_key_is_passed_over_unseen(pool: Gateway, provider: Provider) 
     provider.answers(OK)
     assert post(pool, CHAT, ASK, token).body == b'{"id":"1"}'
     assert used(provider) == list(KEYS)
+    until(lambda: cooled(pool) == [("sk...81", 429, 30), ("sk-s...6782", 401, 600)])
     provider.answers(OK)
     assert post(pool, CHAT, ASK, token).status == 200
     assert used(provider)[3:] == [KEYS[2]]
@@ -49,6 +57,7 @@ def test_a_refused_key_is_passed_over_unseen(pool: Gateway, provider: Provider) 
     assert post(pool, CHAT, ASK, token).status == 500
     provider.answers(whole(b"{}", "403 No"))
     assert post(pool, CHAT, ASK, token).status == 403
+    assert query(pool.database, HINTS) == [("sk...83",)] * 4
 
 
 def test_what_a_refused_key_was_answered_is_not_waited_for(pool: Gateway, provider: Provider) -> None:
@@ -163,6 +172,7 @@ def test_all_keys_refused_is_502(pool: Gateway, provider: Provider) -> None:
     for _ in KEYS:
         provider.answers(REFUSED)
     assert post(pool, CHAT, ASK, token).status == 502
+    assert query(pool.database, HINTS) == [("sk...83",)]  # the last one that was tried
 
 
 def test_a_single_key_s_answer_is_the_answer(gateway: Gateway, provider: Provider, token: str) -> None:

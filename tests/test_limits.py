@@ -10,6 +10,7 @@ from coderai.gateway.refusal import Refusal
 from tests.exchange import ASK, ASK_STREAM, CHAT, DELTA, MESSAGES, START, STOP, TEXT, Reader, post
 from tests.gateway import Gateway
 from tests.provider import LAST_CHUNK, Pause, Provider, stream, whole
+from tests.waiting import until
 
 MODELS = "/api/v2/aibridge/openai/v1/models"
 
@@ -32,6 +33,20 @@ def test_so_many_requests_at_a_time(tmp_path: Path, provider: Provider) -> None:
     provider.answers(whole(b"{}"))
     while post(gateway, CHAT, ASK, token).status == 503:
         pass  # the last bytes are out a moment before the request is over
+    assert gateway.stop() == 0
+
+
+def test_who_hangs_up_makes_room_for_the_next(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, CODER_AIBRIDGE_MAX_CONCURRENCY="1")
+    token = gateway.user("alice")
+    pause = Pause()
+    provider.answers(stream(START, TEXT, ended=False), pause)
+    provider.answers(whole(b"{}"))
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(b"text_delta")
+        assert post(gateway, CHAT, ASK, token).status == 503
+    until(lambda: post(gateway, CHAT, ASK, token).status == 200)
+    pause.go()
     assert gateway.stop() == 0
 
 

@@ -35,6 +35,18 @@ def test_it_is_read_to_its_end_before_the_server_ends(tmp_path: Path, provider: 
     assert query(gateway.database, "SELECT length(input) FROM aibridge_tool_usages") == [(EVENTS,)]
 
 
+def test_so_is_one_that_was_cut_off_though_its_client_goes_meanwhile(tmp_path: Path, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, "--shutdown-timeout", "1ms", CODER_LOGGING_JSON="")
+    provider.answers(stream(*[EVENT * 500] * (EVENTS // 500), b"data: last\n\n", ended=False))
+    with Reader(gateway, CHAT, ASK, gateway.user("alice")) as client:
+        client.until(b"data: last")
+        gateway.process.terminate()
+        assert provider.closed.acquire(timeout=20)
+    assert gateway.stop() == 0
+    assert query(gateway.database, ENDS) == [(1, "interrupted")]
+    assert query(gateway.database, "SELECT length(input) FROM aibridge_tool_usages") == [(EVENTS,)]
+
+
 def test_of_several_that_are_read_at_once_each_is_whole(gateway: Gateway, provider: Provider, token: str) -> None:
     """One after the other, among them one whose client has gone."""
     last, count = b"data: [DONE]\n\n", 4000

@@ -29,11 +29,16 @@ def test_a_stored_response_opens_to_its_maker_only(gateway: Gateway, provider: P
             answer = gateway.request(method, f"{OPENAI}/v1{path}", token=bob)
             assert answer.status == 404
             assert provider.requests == []
+            noted = gateway.records()[-1]
+            assert (noted["record_type"], noted["route"], noted["status"]) == ("passthrough", path, 404)
         provider.answers(whole(b'{"id":"1"}'))
         assert gateway.request("GET", f"{OPENAI}/v1{path}", token=token).status == 200
         assert [request.target for request in provider.requests] == [f"/v1{path}"]
         provider.reset()
     assert gateway.request("GET", f"{OPENAI}/v1/responses/resp_nobody", token=token).status == 404
+    provider.answers(whole(b'{"id":"conv_refused"}', "400 Bad Request"))
+    assert gateway.request("POST", f"{OPENAI}/v1/conversations", b"{}", token=bob).status == 400
+    assert gateway.request("GET", f"{OPENAI}/v1/conversations/conv_refused", token=bob).status == 404
 
 
 def test_nobody_goes_on_from_another_user_s_response(

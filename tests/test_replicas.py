@@ -215,6 +215,8 @@ async def test_who_ends_what_a_dead_process_left_is_claimed(place: Place, monkey
         await recovery.look()
     assert query(place, open_ones) == [(0,)]
     assert query(place, own) == [(DEAD_AFTER_LOOKS + 4,)]
+    theirs = f"SELECT beat FROM aibridge_instances WHERE id = '{dead.instance_id}'"
+    assert query(place, theirs) == [(-4,)]  # two claims, the second of which was renewed for each batch
     assert query(place, "SELECT count(*) FROM aibridge_instances WHERE ended_at IS NULL") == [(1,)]
     assert await killed.instances.claim(claimed) is None
     assert await recorder.close() == []

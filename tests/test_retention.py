@@ -9,7 +9,7 @@ import pytest
 
 from coderai.records import Prompt, Thought, ToolCall
 from coderai.retention import Retention
-from coderai.store import Store, times
+from coderai.store import Store, StoreUnavailable, times
 from coderai.store.purge import BATCH, BATCH_BYTES, CHILD_TABLES, CONTENT_TABLES
 from coderai.store.sqlite_care import RECLAIMED_PAGES
 from tests.databases import Place, change, counts, opened, query, read_only, tables
@@ -72,8 +72,12 @@ async def test_one_process_at_a_time_purges(tmp_path: Path) -> None:
     assert await store.purge.batch(now()) == {}
     await other.communicate(b"")  # its input ends, and so does it
     assert (await store.purge.batch(now()))["aibridge_interceptions"] == 1
+    await store.write(exchange(now() - 2 * HOUR * 1_000_000))
+    read_only(path, store, True)
+    with pytest.raises(StoreUnavailable):
+        await store.purge.batch(now())
     third = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLDS, str(path), **pipes)
-    assert await third.communicate(b"") == (b"held\n", None)  # though this one goes on
+    assert await third.communicate(b"") == (b"held\n", None)  # though this one goes on, and has failed
     await store.close()
 
 

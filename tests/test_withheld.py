@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.databases import Place, environment, locked, query
+from tests.exchange import ASK_STREAM, DELTA, MESSAGES, START, STOP, TEXT, Reader
 from tests.gateway import Gateway, coderai
-from tests.provider import Pause, Provider, stream, whole
+from tests.provider import Pause, Provider, chunk, stream, whole
 from tests.waiting import until
 
 CHAT = "/api/v2/aibridge/openai/v1/chat/completions"
@@ -50,6 +51,17 @@ def test_an_answer_that_was_refused_instead(place: Place, impatient: Gateway, pr
     assert query(place, "SELECT input_tokens, output_tokens FROM aibridge_token_usages") == [(1, 2)]  # it was paid for
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_an_id_whose_maker_could_not_be_noted(place: Place, impatient: Gateway, provider: Provider) -> None:
+    token = impatient.user("alice")
+    path = "/api/v2/aibridge/openai/v1/conversations"
+    provider.answers(whole(b'{"id":"conv_1","object":"conversation"}'))
+    with locked(place):
+        answer = impatient.request("POST", path, b"{}", token=token)
+        assert (answer.status, b"conv_1" in answer.body) == (503, False)
+    assert impatient.stop() == 0
+
+
 def test_a_stream_that_was_cut_off(place: Place, impatient: Gateway, provider: Provider) -> None:
     token = impatient.user("alice")
     pause = Pause()
@@ -65,6 +77,23 @@ def test_a_stream_that_was_cut_off(place: Place, impatient: Gateway, provider: P
             answer.read()
     client.close()
     is_told(impatient, place, 200, "not_stored")
+
+
+def test_one_for_which_its_client_did_not_wait_is_noted_once(tmp_path: Path, place: Place, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, **environment(place))
+    token = gateway.user("alice")
+    pause = Pause()
+    provider.answers(stream(START, TEXT, ended=False), pause, chunk(DELTA + STOP))
+    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
+        client.until(b"text_delta")
+        with locked(place):
+            pause.go()
+            client.until(b"message_delta")  # what is left of it has come as well, and waits
+            client.socket.close()
+            assert provider.closed.acquire(timeout=5)
+    until(lambda: query(place, STATES) == [(200, None)])
+    assert gateway.stop() == 0
+    assert query(place, "SELECT input_tokens, output_tokens FROM aibridge_token_usages") == [(7, 5)]
 
 
 def test_what_the_provider_says_of_itself_goes_before(place: Place, impatient: Gateway, provider: Provider) -> None:

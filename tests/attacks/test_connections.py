@@ -170,6 +170,7 @@ def test_a_passthrough_whose_client_goes_leaves_its_line(gateway: Gateway, provi
         read_until(client, b"text_delta")
     until(lambda: len(gateway.records()) > known)
     silent.go()
+    assert provider.closed.acquire(timeout=5)  # nobody is left to read the rest
     (line,) = gateway.records()[known:]
     assert (line["record_type"], line["route"], line["status"]) == ("passthrough", "/models", 200)
 
