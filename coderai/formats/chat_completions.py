@@ -18,7 +18,7 @@ from coderai.formats.loose import flag, items, mapping, object_of, objects, text
 from coderai.formats.prompt import behind_answer, last_message, prompt_of
 from coderai.formats.replies import reply
 from coderai.formats.splice import with_usage
-from coderai.formats.terminal import DONE, GAP
+from coderai.formats.terminal import DONE, GAP, PLAIN
 from coderai.formats.usage import chat_tokens
 from coderai.records import AnswerFinding, Metadata, Thought, ToolCall
 from coderai.sse import payload
@@ -75,14 +75,14 @@ class ChatCompletions:
         rb'|"reasoning(?:_content|_text)?"\s*:\s*"[^"]|"error"\s*(?::\s*[{"]|[,}])'
     )
     terminal_hints: tuple[bytes, ...] = (b"[DONE]", b"error")
-    # The end, or an error: first, or behind members that are neither object nor list (OpenRouter's has an id). Behind
-    # no more than a few, or each line of thousands that are no error would take a millisecond.
+    # The end, or an error: first, or behind plain members (OpenRouter's has an id). Behind no more than a few, or
+    # each line of thousands that are no error would take a millisecond.
     # The literal comes first, for speed; that it begins a line, so is in no string, is looked up behind it.
     # No possessive quantifier: Python before 3.11.5 matches it wrongly (https://github.com/python/cpython/issues/106052).
     terminal = re.compile(
         (
             r"data:(?<![^\r\n]data:)(?:(?<=event: error\ndata:)|(?<=event: error\r\ndata:)|\s*(?:\[DONE\]"
-            rf'|\{{(?:{GAP}"[^"]*"\s*:\s*(?:"[^"]*"|[\w.+-]+)\s*,){{0,64}}{GAP}"error"\s*:\s*(?:\{{{GAP}"|"[^"])))'
+            rf'|\{{(?:{GAP}{PLAIN}){{0,64}}{GAP}"error"\s*:\s*(?:\{{{GAP}"|"[^"])))'
         ).encode()
     )
 

@@ -51,6 +51,9 @@ def test_an_error_that_tells_nothing_is_no_end(format: Format, empty: bytes, end
         (MESSAGES, {"type": "message_stop"}),
         (MESSAGES, {"error": {"type": "overloaded_error"}}),
         (RESPONSES, {"type": "response.completed", "response": {"id": "r"}}),
+        (RESPONSES, {"sequence_number": 7, "type": "response.completed", "response": {"id": "r"}}),
+        (MESSAGES, {"index": None, "of": "a", "type": "message_stop"}),
+        (MESSAGES, {"message": "no", "type": "error"}),
         (CHAT_COMPLETIONS, {"id": "c", "code": 5, "error": {"message": "no"}}),
     ],
 )
@@ -63,6 +66,22 @@ def test_an_end_in_several_lines_is_one(format: Format, last: dict, end: bytes, 
     sent = b"".join(tap.feed(stream[at : at + size]) for at in range(0, len(stream), size))
     assert tap.terminal and len(sent) < len(stream)
     assert sent + tap.held() == stream
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        rb'{"index":0,"delta":{"type":"message_stop"}}',
+        rb'{"index":0,"parts":[0,{"type":"message_stop"}],"type":"ping"}',
+        rb'{"text":"a\",\"type\":\"message_stop\"","index":0}',
+        rb'{"text":"\",","index":"\"type\":\"message_stop\""}',
+    ],
+)
+def test_a_name_within_another_member_is_no_end(data: bytes) -> None:
+    tap = StreamTap(MESSAGES, None)
+    stream = START + b"data: %b\n\n" % data
+    assert tap.feed(stream) == stream
+    assert not tap.terminal
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
