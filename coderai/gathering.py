@@ -8,7 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from coderai.records import Record
+from msgspec.structs import replace
+
+from coderai.records import NOT_STORED, Ended, Record
 
 # How long records that nobody waits for may be held, so that the next request's join their commit.
 GATHER_SECONDS = 0.002
@@ -50,11 +52,28 @@ class Waiter(NamedTuple):
         else:
             done.set_exception(fault)
 
+    def give_up(self, error: Exception) -> None:
+        """They are not stored yet, and nobody waits for them any longer; they are kept all the same."""
+        if not self.done.done():
+            self.withhold()
+            fail(self.done, error)
+
+    def withhold(self) -> None:
+        """An end that its client does not get says so."""
+        self.records[:] = [_withheld(record) for record in self.records]
+
 
 def fail(done: asyncio.Future[None], error: Exception) -> None:
     """Tells who waits; nobody may be waiting any more."""
     done.set_exception(error)
     done.exception()
+
+
+def _withheld(record: Record) -> Record:
+    end = record.finding
+    if isinstance(end, Ended) and end.error_type is None:  # what the provider says of itself goes before
+        return replace(record, finding=replace(end, error_type=NOT_STORED))
+    return record
 
 
 class Gathering:

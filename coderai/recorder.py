@@ -14,13 +14,11 @@ from functools import partial
 from math import inf
 from typing import Protocol
 
-from msgspec.structs import replace
-
 from coderai.commits import Commits
 from coderai.gathering import ALONE, Gathering, Waiter, fail
 from coderai.grace import GRACE_SECONDS, Grace
 from coderai.logs import Logger
-from coderai.records import NOT_STORED, Ended, Record, Thread
+from coderai.records import Record, Thread
 from coderai.store import Store
 from coderai.store.storable import fitted
 
@@ -33,6 +31,9 @@ AT_ONCE_LIMIT = 100
 LATE_SECONDS = 20.0
 # A database that cannot be written must not hold up the end of the process for ever.
 DRAIN_SECONDS = 10.0
+
+
+_TOO_LATE = "the database could not be written in time"
 
 
 class RecordSink(Protocol):
@@ -94,13 +95,19 @@ class Recorder:
             waiter = Waiter([fitted(record) for record in records], done, then, -inf if late else self._loop.time())
             self._accept(waiter, hurry=hurry)
             if self.grace.is_over:
-                _give_up(waiter)
+                waiter.give_up(NotStored(_TOO_LATE))
         return done
 
     def _accept(self, waiter: Waiter, *, hurry: bool) -> None:
         self.backlog += len(waiter.records)
         self._idle.clear()
         self._gathering.add(waiter, hurry=hurry)
+
+    def withhold(self, done: asyncio.Future[None]) -> None:
+        """The end among the records that `put` gave this future for does not reach its client any more."""
+        for waiter in self._waiting():
+            if waiter.done is done:
+                waiter.withhold()
 
     def hurry(self) -> None:
         """Somebody waits for what has been put."""
@@ -126,7 +133,7 @@ class Recorder:
             await asyncio.wait_for(self._idle.wait(), drain)
         self._task.cancel()
         await asyncio.wait([self._task])
-        left = [record for waiter in (*self._unstored, *self._gathering.waiting) for record in waiter.records]
+        left = _records(self._waiting())
         if left:
             self._log.error("records could not be stored before the end", records=len(left))
         return left
@@ -149,7 +156,7 @@ class Recorder:
         finally:  # closed, with records that could not be stored
             self._give_all_up()
             for waiter in waiters:
-                _give_up(waiter)
+                waiter.give_up(NotStored(_TOO_LATE))
 
     def _correct(self, sent: Sequence[Record], waiters: Sequence[Waiter]) -> None:
         """What has become of records while they were on their way into the store follows behind them."""
@@ -158,9 +165,13 @@ class Recorder:
         if changed := [now for now, before in zip(_records(waiters), sent, strict=True) if now is not before]:
             self._accept(Waiter(changed, self._loop.create_future(), None, self._loop.time()), hurry=True)
 
+    def _waiting(self) -> Sequence[Waiter]:
+        """Whose records are not stored yet."""
+        return (*self._unstored, *self._gathering.waiting)
+
     def _give_all_up(self) -> None:
-        for waiter in (*self._unstored, *self._gathering.waiting):
-            _give_up(waiter)
+        for waiter in self._waiting():
+            waiter.give_up(NotStored(_TOO_LATE))
 
     async def _write_log(self, batch: Sequence[Record], threads: Mapping[str, Thread]) -> None:
         if self.record_log is None:
@@ -184,17 +195,3 @@ class Recorder:
 
 def _records(waiters: Sequence[Waiter]) -> list[Record]:
     return [record for waiter in waiters for record in waiter.records]
-
-
-def _give_up(waiter: Waiter) -> None:
-    """The records are kept all the same; an end that is withheld from its client says so."""
-    if not waiter.done.done():
-        waiter.records[:] = [_withheld(record) for record in waiter.records]
-        fail(waiter.done, NotStored("the database could not be written in time"))
-
-
-def _withheld(record: Record) -> Record:
-    end = record.finding
-    if isinstance(end, Ended) and end.error_type is None:  # what the provider says of itself goes before
-        return replace(record, finding=replace(end, error_type=NOT_STORED))
-    return record

@@ -79,6 +79,23 @@ def test_a_stream_that_was_cut_off(place: Place, impatient: Gateway, provider: P
     is_told(impatient, place, 200, "not_stored")
 
 
+def test_one_that_the_server_s_own_end_cut_off(tmp_path: Path, place: Place, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, "--shutdown-timeout", "1ms", **environment(place))
+    pause = Pause()
+    provider.answers(stream(START, TEXT, ended=False), pause, chunk(DELTA + STOP))
+    with Reader(gateway, MESSAGES, ASK_STREAM, gateway.user("alice")) as client:
+        client.until(b"text_delta")
+        with locked(place):
+            pause.go()
+            client.until(b"message_delta")  # what is left of it has come as well, and waits
+            gateway.process.terminate()
+            assert provider.closed.acquire(timeout=5)
+            assert client.socket.recv(65536) == b""
+    assert gateway.stop() == 0
+    assert query(place, STATES) == [(200, "not_stored")]
+    assert query(place, "SELECT input_tokens, output_tokens FROM aibridge_token_usages") == [(7, 5)]
+
+
 def test_one_for_which_its_client_did_not_wait_is_noted_once(tmp_path: Path, place: Place, provider: Provider) -> None:
     gateway = Gateway(tmp_path, provider.url, **environment(place))
     token = gateway.user("alice")

@@ -42,7 +42,6 @@ class Interception:
         ask: Ask,
     ) -> None:
         self.id = new_id()
-        self.ended = False
         self._recorder = recorder
         self._log = log
         self._text_limit = text_limit
@@ -57,6 +56,7 @@ class Interception:
         self._ask = ask
         self._prompt: Record | None = None
         self._started: asyncio.Future[None] | None = None
+        self._stored: asyncio.Future[None] | None = None  # the end
 
     def begin(self) -> asyncio.Future[None]:
         """Resolved when the start, and the prompt with it, are stored: in a moment, or at once if that is hurried."""
@@ -127,9 +127,18 @@ class Interception:
         )
         self._log.debug("interception ended", interception_id=self.id, status=status, error_type=ended.error_type)
         records.append(Record(self.id, self.id, at, ended))
-        stored = self._recorder.put(records, then=then)
-        self.ended = True  # not before: what fails until then may be tried with less
-        return stored
+        self._stored = self._recorder.put(records, then=then)
+        return self._stored
+
+    @property
+    def ended(self) -> bool:
+        """Not before all has been put: what fails until then may be tried with less."""
+        return self._stored is not None
+
+    def cut(self) -> None:
+        """The server cuts its client off, which may not have got its end yet."""
+        if self._stored is not None:
+            self._recorder.withhold(self._stored)
 
     def _findings(self, reading: Reading) -> Iterable[Finding]:
         for finding in reading.findings:

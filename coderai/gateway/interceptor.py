@@ -94,6 +94,8 @@ class Interceptor:
             if not interception.ended:
                 why = "client_disconnected" if request.gone else "interrupted"
                 interception.end(request.status, await self._read_all_the_same(answer, tap), why)
+            elif not request.gone:
+                interception.cut()
             raise
         finally:
             if answer is not None:
