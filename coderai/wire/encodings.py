@@ -100,8 +100,7 @@ def _in_members(begin: Callable[[], Any], expand: Callable[[Any, memoryview], It
                 member = begin()
             piece = view[:step]
             yield from expand(member, piece)
-            unused = len(member.unused_data) if member.eof else 0
-            view = view[max(1, len(piece) - unused) :]
+            view = view[max(1, len(piece) - len(member.unused_data)) :]
 
     return decoding
 
