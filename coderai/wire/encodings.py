@@ -108,7 +108,7 @@ def _in_members(begin: Callable[[], Any], expand: Callable[[Any, memoryview], It
 def _inflated(stream: Any, data: bytes | memoryview) -> Iterator[bytes]:
     out = stream.decompress(data, STEP)
     yield out
-    while not stream.eof and (len(out) == STEP or stream.unconsumed_tail):  # at its end, zlib may leave a tail for ever
+    while not stream.eof and len(out) == STEP:  # at its end, zlib may leave a tail that was read
         out = stream.decompress(stream.unconsumed_tail, STEP)
         yield out
 
