@@ -74,7 +74,7 @@ def _bounded(decoding: Steps) -> Steps:
                 while len(out) >= STEP:
                     yield bytes(out[:STEP])
                     del out[:STEP]
-        except (zlib.error, brotli.error, zstandard.ZstdError, EOFError) as broken:
+        except (zlib.error, brotli.error, zstandard.ZstdError) as broken:
             if out:  # it came before, and may be all that there is: some write a line's end behind it
                 yield bytes(out)
             raise Undecodable(str(broken)) from None
