@@ -150,10 +150,10 @@ def _brotli() -> Steps:
     stream = brotli.Decompressor()
 
     def decoding(data: bytes) -> Iterator[bytes]:
-        # in steps: one call's cost grows with the square of what it may put out (64 MB: 7 s against 0.1 s); a call that
-        # gave less than that, and says it can take more, may yet keep some: at 32 kB it stops for a larger buffer
+        # in steps: one call's cost grows with the square of what it may put out (64 MB: 7 s against 0.1 s); until one
+        # gives nothing: one that gives less than it may can keep some yet, as at 32 kB it stops for a larger buffer
         piece = stream.process(data, output_buffer_limit=STEP)
-        while piece or not stream.can_accept_more_data():
+        while piece:
             yield piece
             piece = stream.process(b"", output_buffer_limit=STEP)
 
