@@ -101,8 +101,7 @@ class StreamReader:
     def read(self) -> Reading:
         """May be called again, with the same result: nothing is used up."""
         last = b"".join(self._pieces)  # without a blank line behind it
-        if last and not self.terminal:
-            self.terminal = is_terminal(self._format, last)
+        self.terminal |= is_terminal(self._format, last)
         reading = self._kept.read(last)
         self.terminal |= self._kept.whole
         if self._unread is not None and not self.terminal and reading.error_type is None:
