@@ -100,6 +100,11 @@ def test_a_name_that_another_event_holds_does_not_wait_for_more_than_its_end() -
     assert tap.feed(text[:-5]) + tap.feed(text[-5:] + b"data: [DONE]\n\n") == text
 
 
+def test_where_two_events_meet_only_what_has_come_of_the_second_waits() -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None, withhold=True)
+    assert [tap.feed(piece) for piece in (CHAT[:-1], CHAT[-1:] + CHAT[:9], CHAT[9:])] == [b"", CHAT, CHAT]
+
+
 @pytest.mark.parametrize("format", STREAMS, ids=lambda format: format.path)
 def test_cut_at_every_byte_an_error_does_not_show_what_it_says(format: Format) -> None:
     tap = StreamTap(format, None)
