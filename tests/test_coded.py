@@ -168,6 +168,24 @@ def test_what_stands_behind_a_coded_end_does_not_let_it_out_unread(coding: bytes
     assert (tap.fault, tap.held()) == (None, coded)
 
 
+OVERLOADED = b'data: {"request_id":"r","type":"error","error":{"type":"overloaded_error","message":"m"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("begun", "error"),
+    [(b'{"id":"m","usage":{"input_tokens":1,"output_tokens":2}}\n\n', None), (START + OVERLOADED, "overloaded_error")],
+    ids=["a whole answer", "an error"],
+)
+def test_what_came_before_the_coding_broke_tells_how_it_ended(begun: bytes, error: str | None) -> None:
+    tap = StreamTap(MESSAGES, b"gzip")
+    coder = zlib.compressobj(wbits=31)
+    tap.feed(coder.compress(begun) + coder.flush(zlib.Z_SYNC_FLUSH))
+    tap.feed(b"\xff")
+    assert tap.unread
+    assert tap.read().error_type == error
+    assert tap.read().findings
+
+
 def test_one_whose_coding_breaks_off_has_no_end(gateway: Gateway, provider: Provider, token: str) -> None:
     body = gzip.compress(START + DELTA)[:-8]
     provider.answers(stream(body, headers=("Content-Type: text/event-stream", "Content-Encoding: gzip")))
