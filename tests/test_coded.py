@@ -144,6 +144,15 @@ def test_what_follows_the_end_is_not_read(coding: bytes) -> None:
 
 
 @each_coding
+def test_nor_what_follows_more_than_is_ever_kept(coding: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coderai.stream_reader.KEPT_LIMIT", TURN // 4)
+    coded = ENCODE[coding](b": %b\n\n" % bytes(TURN * 3 // 4) + START + STOP)
+    tap = StreamTap(MESSAGES, coding)
+    assert tap.feed(coded) == coded
+    assert (tap.terminal, tap.fault) == (False, f"an event larger than {TURN // 4} bytes")
+
+
+@each_coding
 def test_json_in_its_place_waits_though_it_takes_several_turns(coding: bytes) -> None:
     coded = ENCODE[coding](b'{"error":{"message":"%b"}}' % (WORDS * 4000))
     tap = StreamTap(MESSAGES, coding)

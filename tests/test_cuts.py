@@ -100,10 +100,11 @@ def test_a_name_that_another_event_holds_does_not_wait_for_more_than_its_end() -
     assert tap.feed(text[:-5]) + tap.feed(text[-5:] + b"data: [DONE]\n\n") == text
 
 
-def test_whole_events_behind_the_end_are_held_with_it() -> None:
+@pytest.mark.parametrize("begun", [[], [CHAT], [CHAT, CHAT]], ids=len)
+def test_whole_events_behind_the_end_are_held_with_it(begun: Sequence[bytes]) -> None:
     tap = StreamTap(CHAT_COMPLETIONS, None)
     last, bye = STREAMS[CHAT_COMPLETIONS][1], b": bye\n\n"
-    assert [tap.feed(event) for event in (CHAT, CHAT, last, bye)] == [CHAT, CHAT, b"", b""]
+    assert [tap.feed(event) for event in (*begun, CHAT + last, bye)] == [*begun, CHAT, b""]
     assert tap.held() == last + bye
 
 
