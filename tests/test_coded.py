@@ -188,8 +188,8 @@ OVERLOADED = b'data: {"request_id":"r","type":"error","error":{"type":"overloade
 def test_what_came_before_the_coding_broke_tells_how_it_ended(begun: bytes, error: str | None) -> None:
     tap = StreamTap(MESSAGES, b"gzip")
     coder = zlib.compressobj(wbits=31)
-    tap.feed(coder.compress(begun) + coder.flush(zlib.Z_SYNC_FLUSH))
-    tap.feed(b"\xff")
+    chunks = (coder.compress(begun) + coder.flush(zlib.Z_SYNC_FLUSH), b"\xff", b"more")
+    assert b"".join(map(tap.feed, chunks)) == b"".join(chunks)
     assert tap.unread
     assert tap.read().error_type == error
     assert tap.read().findings

@@ -100,6 +100,12 @@ def test_a_name_that_another_event_holds_does_not_wait_for_more_than_its_end() -
     assert tap.feed(text[:-5]) + tap.feed(text[-5:] + b"data: [DONE]\n\n") == text
 
 
+def test_an_end_in_pieces_waits_where_a_stream_begins_as_json_too() -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    assert [tap.feed(piece) for piece in (b"{}\n\n", b"data: [DONE]", b"\n", b"\n")] == [b"", b"{}\n\n", b"", b""]
+    assert tap.held() == b"data: [DONE]\n\n"
+
+
 @pytest.mark.parametrize("begun", [[], [CHAT], [CHAT, CHAT]], ids=len)
 def test_whole_events_behind_the_end_are_held_with_it(begun: Sequence[bytes]) -> None:
     tap = StreamTap(CHAT_COMPLETIONS, None)
