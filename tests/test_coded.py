@@ -85,6 +85,16 @@ def test_what_its_client_did_not_wait_for_is_read_all_the_same(coding: bytes) ->
 
 
 @each_coding
+def test_and_no_other_stream_waits_for_that_though_it_tells_little(coding: bytes) -> None:
+    tap = StreamTap(MESSAGES, coding)
+    tap.feed(ENCODE[coding](START + b": ping\n\n" * TURN))
+    assert tap.behind
+    assert tap.long
+    tap.read()
+    assert not tap.long
+
+
+@each_coding
 def test_more_than_is_ever_read_goes_on_unread(coding: bytes) -> None:
     coded = ENCODE[coding](START + b": no end\n" * 8_000_000)
     tap = StreamTap(MESSAGES, coding)
