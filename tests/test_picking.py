@@ -15,6 +15,8 @@ EVENTS = (
     *(b'data: {"type":"message_delta"}\n\n', b'event: z\ndata: {"type":"response.output_item.done"}\n\n'),
     *(b'data: {"error":null}\n\n', b'data: {"error":{"message":"m"}}\n\n', b'data: {"x":"an error"}\n\n'),
     *(b"data: [DONE]\n\n", b'data: {"x":"[DONE]"}\n\n', b'data: {"type":"message_stop"}\n\n'),
+    *(b'event: message_stop\ndata: {"type":"message_stop"}\n\n', b'data: {"error":{"code":0}}\n\n'),
+    *(b'data: {"error":"m"}\n\n', b"data:\n\n[DONE]\n\n"),
     *(b'data: {"x":"message_stop"}\n\n', b'event: error\ndata: "m"\n\n', b'data: {"type":"response.completed"}\n\n'),
 )
 
@@ -32,6 +34,8 @@ def test_all_at_once_or_one_by_one(format: Format, first: bool, drawn: list[byte
     for end in (b"\n", b"\r\n"):
         events = b"".join(drawn).replace(b"\n", end)
         kept, terminal_at = pick(format, events, format.wanted.search(events), first=first)
-        assert terminal_at is None or kept[-1] == events[terminal_at:][: len(kept[-1])]
+        if terminal_at is not None:
+            assert (2 * end + events[:terminal_at]).endswith(2 * end)
+            assert events[terminal_at:].startswith(kept[-1])
         picked.append((told(b"".join(kept)), None if terminal_at is None else told(events[terminal_at:])))
     assert picked[0] == picked[1]
