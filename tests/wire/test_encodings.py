@@ -102,6 +102,16 @@ def test_of_members_longer_than_a_step_all_are_decoded() -> None:
     assert decode(b"gzip", b"".join(map(gzip.compress, texts))) == b"".join(texts)
 
 
+def test_of_members_as_long_as_some_steps_none_is_read_twice() -> None:
+    """Wherever they are cut: zlib may still hold a tail that it has read."""
+    coded = gzip.compress(bytes(2 * STEP)) * 2
+    for size in range(900, 1100):
+        decoding = decoder_in_steps(b"gzip")
+        assert decoding is not None
+        pieces = [coded[at : at + size] for at in range(0, len(coded), size)]
+        assert sum(len(step) for piece in pieces for step in decoding(piece)) == 4 * STEP
+
+
 @pytest.mark.parametrize(("coding", "encode"), CODINGS)
 def test_no_step_takes_long_however_little_it_comes_from(coding: bytes, encode) -> None:
     decoding = decoder_in_steps(coding)
