@@ -168,8 +168,8 @@ def _run(format: Format, events: bytes, end: int, limit: int) -> int:
     """Where the wanted events that follow one upon the other from `end` on stop: often many do."""
     while end < limit:
         following = events.find(BLANK, end) + 2
-        # where a third LF is all that is left, the next end is none, or the terminal event's
-        if not 2 <= following <= limit or format.wanted.search(events, end, following) is None:
+        # where a third LF is all that is left, the next end is the terminal event's, or none: then nothing is searched
+        if following > limit or format.wanted.search(events, end, following) is None:
             break
         end = following
     return end

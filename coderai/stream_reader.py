@@ -24,7 +24,7 @@ class StreamReader:
         self._kept = Kept(format)
         self._pieces: list[bytes] = []  # of an event that is not complete yet
         self._pieces_size = 0
-        self._tail = b""  # the last three bytes of `_pieces`: an event's end may be cut in two
+        self._tail = b""  # the last two bytes of `_pieces`: an event's end may be cut in two
 
     @property
     def fault(self) -> str | None:
@@ -69,7 +69,7 @@ class StreamReader:
             return
         self._pieces.append(data)
         self._pieces_size += len(data)
-        self._tail = (self._tail + data)[-3:]
+        self._tail = (self._tail + data)[-2:]
         if self._pieces_size > KEPT_LIMIT:
             self._give_up(f"an event larger than {KEPT_LIMIT} bytes")
 
@@ -101,8 +101,7 @@ class StreamReader:
     def read(self) -> Reading:
         """May be called again, with the same result: nothing is used up."""
         last = b"".join(self._pieces)  # without a blank line behind it
-        if last and not self.terminal:
-            self.terminal = is_terminal(self._format, last)
+        self.terminal |= is_terminal(self._format, last)
         reading = self._kept.read(last)
         self.terminal |= self._kept.whole
         if self._unread is not None and not self.terminal and reading.error_type is None:

@@ -68,7 +68,7 @@ class StreamTap(StreamReader):
                 if wanted is None:
                     self.skippable = self._skippable
                     return chunk
-                if chunk.find(BLANK) == len(chunk) - 2 and chunk.find(b"\r") < 0:  # a single event
+                if chunk.find(BLANK) == len(chunk) - 2:  # a single event
                     self._kept.add(chunk)
                     return self._shown(chunk) if self._withhold else chunk
             self._waiting.add(chunk)

@@ -85,6 +85,16 @@ def test_what_its_client_did_not_wait_for_is_read_all_the_same(coding: bytes) ->
 
 
 @each_coding
+def test_and_no_other_stream_waits_for_that_though_it_tells_little(coding: bytes) -> None:
+    tap = StreamTap(MESSAGES, coding)
+    tap.feed(ENCODE[coding](START + b": ping\n\n" * TURN))
+    assert tap.behind
+    assert tap.long
+    tap.read()
+    assert not tap.long
+
+
+@each_coding
 def test_more_than_is_ever_read_goes_on_unread(coding: bytes) -> None:
     coded = ENCODE[coding](START + b": no end\n" * 8_000_000)
     tap = StreamTap(MESSAGES, coding)
@@ -151,6 +161,15 @@ def test_what_follows_the_end_is_not_read(coding: bytes) -> None:
 
 
 @each_coding
+def test_nor_what_follows_more_than_is_ever_kept(coding: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coderai.stream_reader.KEPT_LIMIT", TURN // 4)
+    coded = ENCODE[coding](b": %b\n\n" % bytes(TURN * 3 // 4) + START + STOP)
+    tap = StreamTap(MESSAGES, coding)
+    assert tap.feed(coded) == coded
+    assert (tap.terminal, tap.fault) == (False, f"an event larger than {TURN // 4} bytes")
+
+
+@each_coding
 def test_json_in_its_place_waits_though_it_takes_several_turns(coding: bytes) -> None:
     coded = ENCODE[coding](b'{"error":{"message":"%b"}}' % (WORDS * 4000))
     tap = StreamTap(MESSAGES, coding)
@@ -173,6 +192,24 @@ def test_what_stands_behind_a_coded_end_does_not_let_it_out_unread(coding: bytes
     assert tap.terminal
     assert tap.read().findings
     assert (tap.fault, tap.held()) == (None, coded)
+
+
+OVERLOADED = b'data: {"request_id":"r","type":"error","error":{"type":"overloaded_error","message":"m"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("begun", "error"),
+    [(b'{"id":"m","usage":{"input_tokens":1,"output_tokens":2}}\n\n', None), (START + OVERLOADED, "overloaded_error")],
+    ids=["a whole answer", "an error"],
+)
+def test_what_came_before_the_coding_broke_tells_how_it_ended(begun: bytes, error: str | None) -> None:
+    tap = StreamTap(MESSAGES, b"gzip")
+    coder = zlib.compressobj(wbits=31)
+    chunks = (coder.compress(begun) + coder.flush(zlib.Z_SYNC_FLUSH), b"\xff", b"more")
+    assert b"".join(map(tap.feed, chunks)) == b"".join(chunks)
+    assert tap.unread
+    assert tap.read().error_type == error
+    assert tap.read().findings
 
 
 def test_one_whose_coding_breaks_off_has_no_end(gateway: Gateway, provider: Provider, token: str) -> None:

@@ -100,6 +100,32 @@ def test_a_name_that_another_event_holds_does_not_wait_for_more_than_its_end() -
     assert tap.feed(text[:-5]) + tap.feed(text[-5:] + b"data: [DONE]\n\n") == text
 
 
+def test_an_end_in_pieces_waits_where_a_stream_begins_as_json_too() -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    assert [tap.feed(piece) for piece in (b"{}\n\n", b"data: [DONE]", b"\n", b"\n")] == [b"", b"{}\n\n", b"", b""]
+    assert tap.held() == b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("begun", [[], [CHAT], [CHAT, CHAT]], ids=len)
+def test_whole_events_behind_the_end_are_held_with_it(begun: Sequence[bytes]) -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None)
+    last, bye = STREAMS[CHAT_COMPLETIONS][1], b": bye\n\n"
+    assert [tap.feed(event) for event in (*begun, CHAT + last, bye)] == [*begun, CHAT, b""]
+    assert tap.held() == last + bye
+
+
+def test_usage_that_comes_alone_is_withheld() -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None, withhold=True)
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
+    assert [tap.feed(event) for event in (CHAT, usage, CHAT)] == [CHAT, b"", CHAT]
+    assert tap.read().findings
+
+
+def test_where_two_events_meet_only_what_has_come_of_the_second_waits() -> None:
+    tap = StreamTap(CHAT_COMPLETIONS, None, withhold=True)
+    assert [tap.feed(piece) for piece in (CHAT[:-1], CHAT[-1:] + CHAT[:9], CHAT[9:])] == [b"", CHAT, CHAT]
+
+
 @pytest.mark.parametrize("format", STREAMS, ids=lambda format: format.path)
 def test_cut_at_every_byte_an_error_does_not_show_what_it_says(format: Format) -> None:
     tap = StreamTap(format, None)

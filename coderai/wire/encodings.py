@@ -74,7 +74,7 @@ def _bounded(decoding: Steps) -> Steps:
                 while len(out) >= STEP:
                     yield bytes(out[:STEP])
                     del out[:STEP]
-        except (zlib.error, brotli.error, zstandard.ZstdError, EOFError) as broken:
+        except (zlib.error, brotli.error, zstandard.ZstdError) as broken:
             if out:  # it came before, and may be all that there is: some write a line's end behind it
                 yield bytes(out)
             raise Undecodable(str(broken)) from None
@@ -100,8 +100,7 @@ def _in_members(begin: Callable[[], Any], expand: Callable[[Any, memoryview], It
                 member = begin()
             piece = view[:step]
             yield from expand(member, piece)
-            unused = len(member.unused_data) if member.eof else 0
-            view = view[max(1, len(piece) - unused) :]
+            view = view[max(1, len(piece) - len(member.unused_data)) :]
 
     return decoding
 
@@ -109,7 +108,7 @@ def _in_members(begin: Callable[[], Any], expand: Callable[[Any, memoryview], It
 def _inflated(stream: Any, data: bytes | memoryview) -> Iterator[bytes]:
     out = stream.decompress(data, STEP)
     yield out
-    while not stream.eof and (len(out) == STEP or stream.unconsumed_tail):  # at its end, zlib may leave a tail for ever
+    while not stream.eof and len(out) == STEP:  # at its end, zlib may leave a tail that was read
         out = stream.decompress(stream.unconsumed_tail, STEP)
         yield out
 
@@ -151,10 +150,10 @@ def _brotli() -> Steps:
     stream = brotli.Decompressor()
 
     def decoding(data: bytes) -> Iterator[bytes]:
-        # in steps: one call's cost grows with the square of what it may put out (64 MB: 7 s against 0.1 s); a call that
-        # gave less than that, and says it can take more, may yet keep some: at 32 kB it stops for a larger buffer
+        # in steps: one call's cost grows with the square of what it may put out (64 MB: 7 s against 0.1 s); until one
+        # gives nothing: one that gives less than it may can keep some yet, as at 32 kB it stops for a larger buffer
         piece = stream.process(data, output_buffer_limit=STEP)
-        while piece or not stream.can_accept_more_data():
+        while piece:
             yield piece
             piece = stream.process(b"", output_buffer_limit=STEP)
 

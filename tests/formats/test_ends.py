@@ -45,6 +45,14 @@ def test_an_error_that_tells_nothing_is_no_end(format: Format, empty: bytes, end
         assert sent + tap.held() == stream
 
 
+@each
+def test_an_error_that_is_broken_off_is_an_end(format: Format) -> None:
+    tap = StreamTap(format, None)
+    last = b'data: {"error":{"message":"overl\n\n'
+    assert tap.feed(last) == b""
+    assert (tap.terminal, tap.fault, tap.held()) == (True, None, last)
+
+
 @pytest.mark.parametrize(
     ("format", "last"),
     [

@@ -1,6 +1,7 @@
 """Reading what is coded, and never more of it than the limit."""
 
 import gzip
+import tracemalloc
 import zlib
 from itertools import islice
 
@@ -78,9 +79,49 @@ def test_what_stands_behind_the_end_is_no_reason_to_go_on(coding: bytes, size: i
     assert b"".join(found) == b"x" * size
 
 
+def test_bare_deflate_is_told_from_zlib_s_format_by_all_that_it_begins_with() -> None:
+    for at in range(500):  # with one in 31, the first two bytes are a multiple of 31
+        text = TEXT[: at % 3] + b"%d" % at
+        assert decode(b"deflate", bare_deflate(text)) == text
+
+
+def test_what_stands_behind_the_end_is_not_gathered() -> None:
+    decoding = decoder_in_steps(b"deflate")
+    assert decoding is not None
+    assert b"".join(decoding(zlib.compress(TEXT))) == TEXT
+    tracemalloc.start()
+    for _ in range(100):
+        assert not list(decoding(bytes(STEP)))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 2 * STEP
+
+
 def test_of_members_longer_than_a_step_all_are_decoded() -> None:
     texts = [bytes([at]) * (STEP + at) for at in range(40, 44)]
     assert decode(b"gzip", b"".join(map(gzip.compress, texts))) == b"".join(texts)
+
+
+def test_of_members_as_long_as_some_steps_none_is_read_twice() -> None:
+    """Wherever they are cut: zlib may still hold a tail that it has read."""
+    coded = gzip.compress(bytes(2 * STEP)) * 2
+    for size in range(900, 1100):
+        decoding = decoder_in_steps(b"gzip")
+        assert decoding is not None
+        pieces = [coded[at : at + size] for at in range(0, len(coded), size)]
+        assert sum(len(step) for piece in pieces for step in decoding(piece)) == 4 * STEP
+
+
+@pytest.mark.parametrize(("coding", "encode"), CODINGS)
+def test_no_step_takes_long_however_little_it_comes_from(coding: bytes, encode) -> None:
+    decoding = decoder_in_steps(coding)
+    assert decoding is not None
+    coded = encode(bytes(60 * STEP))
+    tracemalloc.start()
+    assert [len(step) for step in decoding(coded)] == [STEP] * 60
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60 * STEP  # nor does it hold all of it
 
 
 def test_more_than_may_be_decoded_is_not_begun_with() -> None:
