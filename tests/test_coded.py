@@ -194,7 +194,8 @@ def test_what_stands_behind_a_coded_end_does_not_let_it_out_unread(coding: bytes
     assert (tap.fault, tap.held()) == (None, coded)
 
 
-OVERLOADED = b'data: {"request_id":"r","type":"error","error":{"type":"overloaded_error","message":"m"}}\n\n'
+# An error that the tap does not take for the end.
+OVERLOADED = b'data: {"request":{},"type":"error","error":{"type":"overloaded_error","message":"m"}}\n\n'
 
 
 @pytest.mark.parametrize(

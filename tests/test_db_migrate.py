@@ -121,7 +121,7 @@ def test_mistakes(tmp_path: Path, empty: str) -> None:
     assert "password@" not in unreadable.stderr
     for url in ("postgres://h:port/d", "postgres://h/d?hush=password"):  # where no password is to blame
         misspelt = coderai("users", "list", env=environment(url), check=False)
-        assert (misspelt.returncode, "write postgres://user:" in misspelt.stderr) == (1, True)
+        assert (misspelt.returncode, "write postgres://USER:" in misspelt.stderr) == (1, True)
         assert "hush" not in misspelt.stderr
 
 

@@ -12,7 +12,7 @@ from coderai.store.driver import StoreUnavailable
 from coderai.wire.origin import bracketed
 
 _SECRETS = ("password", "sslpassword")
-_FORM = "write postgres://user:password@host:port/name, and behind a ? none but libpq's parameters"
+_FORM = "write postgres://USER:PASSWORD@HOST:PORT/NAME, and behind a ? none but libpq's parameters"
 
 
 def require_readable(url: str) -> None:
