@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -79,18 +80,25 @@ def test_a_stream_that_was_cut_off(place: Place, impatient: Gateway, provider: P
     is_told(impatient, place, 200, "not_stored")
 
 
-def test_one_that_the_server_s_own_end_cut_off(tmp_path: Path, place: Place, provider: Provider) -> None:
-    gateway = Gateway(tmp_path, provider.url, "--shutdown-timeout", "1ms", **environment(place))
+@contextmanager
+def its_end_held(gateway: Gateway, place: Place, provider: Provider) -> Iterator[Reader]:
+    """The client of an answer of which all has come, and whose end waits for the database; it is broken off here."""
     pause = Pause()
     provider.answers(stream(START, TEXT, ended=False), pause, chunk(DELTA + STOP))
     with Reader(gateway, MESSAGES, ASK_STREAM, gateway.user("alice")) as client:
         client.until(b"text_delta")
         with locked(place):
             pause.go()
-            client.until(b"message_delta")  # what is left of it has come as well, and waits
-            gateway.process.terminate()
+            client.until(b"message_delta")  # what is left of it has come as well
+            yield client
             assert provider.closed.acquire(timeout=5)
-            assert client.socket.recv(65536) == b""
+
+
+def test_one_that_the_server_s_own_end_cut_off(tmp_path: Path, place: Place, provider: Provider) -> None:
+    gateway = Gateway(tmp_path, provider.url, "--shutdown-timeout", "1ms", **environment(place))
+    with its_end_held(gateway, place, provider) as client:
+        gateway.process.terminate()
+        assert client.socket.recv(65536) == b""
     assert gateway.stop() == 0
     assert query(place, STATES) == [(200, "not_stored")]
     assert query(place, "SELECT input_tokens, output_tokens FROM aibridge_token_usages") == [(7, 5)]
@@ -98,16 +106,8 @@ def test_one_that_the_server_s_own_end_cut_off(tmp_path: Path, place: Place, pro
 
 def test_one_for_which_its_client_did_not_wait_is_noted_once(tmp_path: Path, place: Place, provider: Provider) -> None:
     gateway = Gateway(tmp_path, provider.url, **environment(place))
-    token = gateway.user("alice")
-    pause = Pause()
-    provider.answers(stream(START, TEXT, ended=False), pause, chunk(DELTA + STOP))
-    with Reader(gateway, MESSAGES, ASK_STREAM, token) as client:
-        client.until(b"text_delta")
-        with locked(place):
-            pause.go()
-            client.until(b"message_delta")  # what is left of it has come as well, and waits
-            client.socket.close()
-            assert provider.closed.acquire(timeout=5)
+    with its_end_held(gateway, place, provider) as client:
+        client.socket.close()
     until(lambda: query(place, STATES) == [(200, None)])
     assert gateway.stop() == 0
     assert query(place, "SELECT input_tokens, output_tokens FROM aibridge_token_usages") == [(7, 5)]

@@ -91,11 +91,7 @@ class Interceptor:
                 interception.end(request.status, Reading(), why)
             raise
         except asyncio.CancelledError:
-            if not interception.ended:
-                why = "client_disconnected" if request.gone else "interrupted"
-                interception.end(request.status, await self._read_all_the_same(answer, tap), why)
-            elif not request.gone:
-                interception.cut()
+            await self._broken_off(request, interception, answer, tap)
             raise
         finally:
             if answer is not None:
@@ -128,6 +124,16 @@ class Interceptor:
         elif isinstance(tap, StreamTap) and not tap.terminal and not tap.unread:
             error_type = "incomplete_stream"
         await interception.end(answer.status, reading, error_type, key=call.key, then=relay.release)
+
+    async def _broken_off(
+        self, request: Request, interception: Interception, answer: Answer | None, tap: ReadingTap | None
+    ) -> None:
+        """Its client has gone, or the server ends."""
+        if not interception.ended:
+            why = "client_disconnected" if request.gone else "interrupted"
+            interception.end(request.status, await self._read_all_the_same(answer, tap), why)
+        elif not request.gone:
+            interception.cut()
 
     async def _read_long(self, tap: ReadingTap) -> Reading:
         async with self._reading_long:
