@@ -9,9 +9,9 @@ from coderai.formats.format import Format
 from coderai.formats.loose import value
 
 BLANK = b"\n\n"
-# An event that comes in more pieces than this is searched at its beginning and its end only: it would be searched in
-# one go, which for some texts takes 0.05 s a megabyte, while every other stream waits. Providers tell what event it is
-# in its first words, or in some words of its data's last.
+# An event of which more bytes than this have come before its end does is searched at its beginning and its end only: it
+# would be searched in one go, which for some texts takes 0.05 s a megabyte, while every other stream waits. Providers
+# tell what event it is in its first words, or in some words of its data's last.
 LARGE = 128 * 1024
 EDGE = LARGE // 2
 # Of the hints that an event is terminal, the one that is no name.
